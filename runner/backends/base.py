@@ -1,0 +1,62 @@
+"""What a backend is: a class named ``Backend`` in ``runner/backends/<name>.py``.
+
+The module imports its framework on its first lines; it is itself imported only in a worker, before
+anything is forked. So importing it must start no thread and open no device.
+"""
+
+
+class Unsupported(Exception):
+    """This can never work here (precision, operator, device): the cell becomes ``skipped`` with this reason."""
+
+
+class Backend:
+    """One network, loaded by one framework, in one measuring process.
+
+    ``job`` is what the process measures (see runner.worker.Job): ``cell``, ``artefact`` (files of the
+    network, see runner.interchange.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
+
+    The class attributes down to ``needs`` are literals: ``runner.backends.facts`` reads them from the source,
+    so that a matrix is checked and ``dyno backends`` answers without importing any framework.
+    """
+
+    package = None  # import name of the framework; without it cells are skipped
+    devices = ("cpu",)  # devices it can drive, of those that the image declares
+    precisions = ("fp32",)
+    variants = ()  # what may follow the colon in a matrix: pytorch:compile
+    needs = "onnx"  # the artefact it loads: "onnx", "torch" or None
+
+    in_flight = 1  # batches in flight; load() sets what the framework wants in the throughput scenario
+    load_cached = False  # load() sets it when it loaded a compiled artefact instead of building one
+
+    def __init__(self, job):
+        self.job = job
+
+    def load(self):
+        """Build, compile and load until infer() can be called. Raises Unsupported."""
+
+    def stage(self, batch):
+        """Bring one input to the device: float32 numpy array (batch, channels, height, width)."""
+
+    def infer(self):
+        """Run one batch and return only when its outputs are ready."""
+
+    def infer_many(self, count):
+        """Run ``count`` batches, ``in_flight`` at once, and return only when all outputs are ready."""
+        for _ in range(count):
+            self.infer()
+
+    def outputs(self):
+        """The last outputs as a float32 numpy array (batch, classes) on the host."""
+
+    def device_latency(self):
+        """Seconds of the last infer() by the device's own events, or None."""
+
+    def executed(self):
+        """What was really done, read back from the framework: at least ``precision`` and ``threads``."""
+
+    def memory(self):
+        """Bytes that the framework itself reports, by name of its counter."""
+        return {}
+
+    def close(self):
+        """Free what was opened."""

@@ -1,0 +1,93 @@
+"""Export to ONNX: one file per network, batch size and input size, that every backend since 2020 reads."""
+
+import inspect
+import os
+import warnings
+from contextlib import contextmanager
+
+# Opset 11 is what TensorRT 7.1 reads; a newer one only for a network that has no form in it.
+OPSETS = (11, 13, 17, 20)
+LIMIT_BYTES = 2 ** 31 - 1  # of one protobuf message
+
+
+class ExportError(Exception):
+    """The network can't be exported; the message is one line."""
+
+
+def export_onnx(model, path, batch_size, input_px):
+    """Write ``model`` (eval, CPU) with static shape to ``path``; returns its opset and IR version.
+
+    The exporter of TorchScript, opset 11 where possible, one file. Batch normalisations are kept as they
+    are (every runtime folds them when it loads), so that the graph that is counted is the one that is timed.
+    The file appears whole or not at all.
+    """
+    import torch
+
+    if sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) > LIMIT_BYTES:
+        raise ExportError("weights of more than 2 GB don't fit into one ONNX file")
+    temporary = "%s.%d.tmp" % (path, os.getpid())
+    example = torch.zeros(batch_size, 3, input_px, input_px)
+    try:
+        for opset in OPSETS:
+            try:
+                _export(torch, model, example, temporary, opset)
+                break
+            except Exception as error:  # the exporter raises a dozen kinds
+                reason = error
+        else:
+            raise ExportError("no ONNX opset up to %d takes it: %s" % (OPSETS[-1], str(reason).strip().splitlines()[0]))
+        ir_version = _ir_version(temporary)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+    return {"opset": opset, "ir_version": ir_version}
+
+
+def _export(torch, model, example, path, opset):
+    options = dict(opset_version=opset, input_names=["input"], output_names=["output"], do_constant_folding=False,
+                   training=torch.onnx.TrainingMode.PRESERVE)
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        options["dynamo"] = False
+    with warnings.catch_warnings(), _quiet(), _plain_attention(torch), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, example, path, **options)
+
+
+@contextmanager
+def _plain_attention(torch):
+    """Attention in plain operators: PyTorch's fused one has no form in ONNX."""
+    switch = getattr(torch.backends, "mha", None)
+    enabled = switch and switch.get_fastpath_enabled()
+    try:
+        if switch:
+            switch.set_fastpath_enabled(False)
+        yield
+    finally:
+        if switch:
+            switch.set_fastpath_enabled(enabled)
+
+
+@contextmanager
+def _quiet():
+    """Silence what the exporter writes to the process's standard output and error, also from C++."""
+    saved = [os.dup(1), os.dup(2)]
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        yield
+    finally:
+        for number, descriptor in enumerate(saved, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(sink)
+
+
+def _ir_version(path):
+    """The first field of every ONNX file (tag 0x08, then a varint); no package needed."""
+    with open(path, "rb") as file:
+        tag, version = bytearray(file.read(2))
+    if tag != 8:
+        raise ExportError("the exporter wrote no ONNX file")
+    return version

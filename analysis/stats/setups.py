@@ -1,0 +1,72 @@
+"""Which rows may be compared: a set-up is everything of a cell but its model and batch size."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+SETUP = ["platform", "device", "backend", "precision", "input_px", "scenario"]
+
+
+def usable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a latency that may be ranked: status ok, latest attempt, no anchors, not contended."""
+    from analysis.frame import ranked
+
+    rows = ranked(frame)
+    return rows[rows["latency_s"].gt(0)]
+
+
+def observations(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a positive latency, and `image_s` (seconds per image), `log_time` (its natural logarithm), `setup`.
+
+    Input size is part of the set-up, so that models timed on different inputs are never pooled by accident.
+    """
+    rows = frame[frame["latency_s"].gt(0) & frame["batch_size"].gt(0)].copy()
+    rows["image_s"] = rows["latency_s"].astype(float) / rows["batch_size"].astype(float)
+    rows["log_time"] = np.log(rows["image_s"])
+    rows["setup"] = labels(rows)
+    return rows
+
+
+def varying(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> list[str]:
+    """The set-up's columns that take more than one value here."""
+    return [column for column in columns if column in frame and frame[column].nunique(dropna=False) > 1]
+
+
+def labels(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Series:
+    """One short name per row: the parts of its set-up that vary in this frame (all where none does: the platform and backend)."""
+    names = list(columns) if columns is not None else varying(frame) or ["platform", "backend"]
+    names = [name for name in names if name in frame]
+    if not len(frame) or not names:
+        return pd.Series("all", index=frame.index, dtype=object)
+    parts = [frame[name].map(lambda value, name=name: _word(name, value)) for name in names]
+    joined = parts[0].astype(str)
+    for part in parts[1:]:
+        joined = joined + " " + part.astype(str)
+    return joined
+
+
+def _word(name: str, value: object) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return "?"
+    return "%d px" % int(float(str(value))) if name == "input_px" else str(value)
+
+
+def each(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> Iterator[tuple[str, pd.DataFrame]]:
+    """(label, rows) of every set-up in the frame, in order of label."""
+    rows = frame.assign(setup=labels(frame))
+    keys = [column for column in columns if column in rows]
+    groups = [(part["setup"].iloc[0], part) for _, part in rows.groupby(keys, dropna=False, sort=False)]
+    yield from sorted(groups, key=lambda item: str(item[0]))
+
+
+def explode_replicates(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per replicate: `latency_s` becomes the replicate's median, `replicate` counts from 0; rows without replicates stay."""
+    medians = frame.get("replicate_medians_s", pd.Series(None, index=frame.index, dtype=object))
+    lists = [list(value) if isinstance(value, (list, tuple, np.ndarray)) and len(value) else [latency]
+             for value, latency in zip(medians, frame["latency_s"], strict=True)]
+    counts = [len(value) for value in lists]
+    rows = frame.loc[frame.index.repeat(counts)].copy()
+    rows["latency_s"] = [value for values in lists for value in values]
+    rows["replicate"] = [number for count in counts for number in range(count)]
+    return rows.reset_index(drop=True)

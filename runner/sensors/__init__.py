@@ -1,0 +1,34 @@
+"""Sensors by folder: each module here but ``base`` holds a class ``Sensor``; its name is the file's."""
+
+import importlib
+import pkgutil
+
+NAMES = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+
+
+def inside(root="/"):
+    """(sensors by name, reasons by name) for the measuring process."""
+    return _of("inside", root)
+
+
+def beside(root="/"):
+    """(sensors by name, reasons by name) for the supervisor."""
+    return _of("beside", root)
+
+
+def _of(where, root):
+    sensors, reasons = {}, {}
+    for name in NAMES:
+        sensor_class = importlib.import_module("%s.%s" % (__name__, name)).Sensor
+        if sensor_class.where != where:
+            continue
+        sensor = sensor_class(root)
+        try:
+            reason = sensor.available()
+        except Exception as error:  # a sensor must not stop a run
+            reason = "%s: %s" % (type(error).__name__, error)
+        if reason is None:
+            sensors[name] = sensor
+        else:
+            reasons[name] = reason
+    return sensors, reasons

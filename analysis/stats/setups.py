@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-SETUP = ["platform", "device", "backend", "precision", "input_px", "scenario"]
+SETUP = ["machine", "backend", "device", "precision", "input_px", "scenario", "source"]
 
 
 def usable(frame: pd.DataFrame) -> pd.DataFrame:
@@ -29,13 +29,17 @@ def observations(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def varying(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> list[str]:
-    """The set-up's columns that take more than one value here."""
-    return [column for column in columns if column in frame and frame[column].nunique(dropna=False) > 1]
+    """The set-up's columns that take more than one value here; device, precision and source only where the ones before do not tell them."""
+    chosen: list[str] = []
+    for column in (name for name in columns if name in frame and frame[name].nunique(dropna=False) > 1):
+        told = chosen and column in ("device", "precision", "source") and frame.groupby(chosen, dropna=False)[column].nunique(dropna=False).max() == 1
+        chosen += [] if told else [column]
+    return chosen
 
 
 def labels(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Series:
-    """One short name per row: the parts of its set-up that vary in this frame (all where none does: the platform and backend)."""
-    names = list(columns) if columns is not None else varying(frame) or ["platform", "backend"]
+    """One short name per row: the parts of its set-up that vary in this frame (all where none does: the machine and backend)."""
+    names = list(columns) if columns is not None else varying(frame) or ["machine", "backend"]
     names = [name for name in names if name in frame]
     if not len(frame) or not names:
         return pd.Series("all", index=frame.index, dtype=object)

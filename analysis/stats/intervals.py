@@ -1,0 +1,75 @@
+"""Intervals: Wilson for shares, BCa bootstrap for medians and ratios, geometric means; all vectorised and seeded."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+Z95 = 1.959963984540054
+
+
+def wilson(share: np.ndarray | pd.Series, n: np.ndarray | pd.Series | float, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson score interval of a share (0 to 1) seen in n trials (Wilson 1927): (low, high); NaN where either is unknown."""
+    p, n = np.asarray(share, float), np.asarray(n, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+
+
+def bca(values: np.ndarray, statistic: Callable[..., np.ndarray] = np.median, confidence: float = 0.95, resamples: int = 2000,
+        seed: int = 0) -> tuple[float, float]:
+    """Bias-corrected and accelerated bootstrap interval (Efron 1987) of `statistic(values, axis=-1)`.
+
+    One value gives (NaN, NaN): an interval from one replicate would be an invention.
+    """
+    values = np.asarray(values, float)
+    n = len(values)
+    if n < 2:
+        return np.nan, np.nan
+    rng = np.random.default_rng(seed)
+    point = float(statistic(values, axis=-1))
+    boot = statistic(values[rng.integers(0, n, (resamples, n))], axis=-1)
+    below = (np.sum(boot < point) + np.sum(boot == point) / 2) / resamples
+    bias = special.ndtri(np.clip(below, 1 / (2 * resamples), 1 - 1 / (2 * resamples)))
+    left_out = statistic(np.tile(values, (n, 1))[~np.eye(n, dtype=bool)].reshape(n, n - 1), axis=-1)
+    gap = left_out.mean() - left_out
+    spread = (gap ** 2).sum() ** 1.5
+    acceleration = (gap ** 3).sum() / (6 * spread) if spread else 0.0
+    z = special.ndtri((1 + np.array([-confidence, confidence])) / 2)
+    levels = special.ndtr(bias + (bias + z) / (1 - acceleration * (bias + z)))
+    low, high = np.quantile(boot, levels)
+    return float(low), float(high)
+
+
+def geometric_mean(ratios: np.ndarray | pd.Series, confidence: float = 0.95) -> dict[str, float]:
+    """Geometric mean of positive ratios with Student's interval on the logarithm: mean, low, high, n."""
+    logs = np.log(np.asarray(ratios, float))
+    logs = logs[np.isfinite(logs)]
+    n = len(logs)
+    if not n:
+        return {"mean": np.nan, "low": np.nan, "high": np.nan, "n": 0}
+    half = stats.t.ppf((1 + confidence) / 2, n - 1) * logs.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    middle = logs.mean()
+    return {"mean": float(np.exp(middle)), "low": float(np.exp(middle - half)), "high": float(np.exp(middle + half)), "n": n}
+
+
+def latency_bounds(frame: pd.DataFrame, confidence: float = 0.95, floor: float = 0.01) -> pd.DataFrame:
+    """Interval of each row's latency from its replicates: columns low_s, high_s, in the frame's index.
+
+    Student's interval on the log of the replicates' medians, at least +-`floor` (relative), because three processes can agree by luck.
+    Rows with one replicate take their noise (IQR/median) instead, or the floor.
+    """
+    low, high = np.empty(len(frame)), np.empty(len(frame))
+    noise = pd.to_numeric(frame.get("noise", pd.Series(np.nan, index=frame.index)), errors="coerce").to_numpy(float)
+    replicates = frame.get("replicate_medians_s", pd.Series(None, index=frame.index, dtype=object))
+    for at, (latency, medians) in enumerate(zip(frame["latency_s"].to_numpy(float), replicates, strict=True)):
+        logs = np.log(np.asarray(medians, float)) if isinstance(medians, (list, tuple, np.ndarray)) and len(medians) > 1 else None
+        if logs is not None:
+            half = float(stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs)))
+        else:
+            half = float(np.log1p(noise[at])) if np.isfinite(noise[at]) else 0.0
+        half = max(half, floor)
+        low[at], high[at] = latency * np.exp(-half), latency * np.exp(half)
+    return pd.DataFrame({"low_s": low, "high_s": high}, index=frame.index)

@@ -1,0 +1,48 @@
+"""Roofline (Williams, Waterman and Patterson 2009): rate against intensity, under the best peak and bandwidth seen on a platform."""
+
+import numpy as np
+import pandas as pd
+
+ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+
+
+def work(frame: pd.DataFrame) -> pd.DataFrame:
+    """Per image and row: flops (2 x multiply-adds), bytes moved (NaN without op_features), intensity (flop/byte).
+
+    op_features' bytes are those of batch 1, weights included; at batch b each image carries 1/b of the weights.
+    """
+    flops = 2e9 * frame["gmacs"].astype(float)
+    total = frame["op_features"].map(_bytes).astype(float)
+    element = frame["precision"].map(ELEMENT_BYTES).fillna(4).astype(float)
+    weights = 1e6 * frame["params_m"].astype(float) * element
+    moved = total - weights.clip(upper=total).fillna(0) * (1 - 1 / frame["batch_size"].astype(float))
+    return pd.DataFrame({"flops": flops, "bytes": moved, "intensity": flops / moved}, index=frame.index)
+
+
+def _bytes(groups: object) -> float:
+    if not isinstance(groups, dict) or not groups:
+        return np.nan
+    return float(sum(group.get("bytes") or 0 for group in groups.values() if isinstance(group, dict)))
+
+
+def place(frame: pd.DataFrame) -> pd.DataFrame:
+    """Placement of every row of one set-up: flops, bytes, intensity, rate (flop/s), bandwidth (byte/s), roof (flop/s), share, bound.
+
+    The effective peak is the highest rate and the effective bandwidth the highest byte rate that any cell of the set-up reached, as
+    `attrs["peak"]` and `attrs["bandwidth"]`: what this software got out of this machine, not the data sheet. `share` is rate over roof;
+    below 0.3 neither binds and the cell is bound by `overhead`.
+    """
+    table = work(frame)
+    image_s = frame["latency_s"].astype(float) / frame["batch_size"].astype(float)
+    if "throughput" in frame:  # with several batches in flight the rate is the throughput's, not the latency's
+        image_s = (1 / frame["throughput"].astype(float)).where(frame["throughput"].gt(0), image_s)
+    table["rate"], table["bandwidth"] = table["flops"] / image_s, table["bytes"] / image_s
+    peak = float(table["rate"].max(skipna=True)) if table["rate"].notna().any() else np.nan
+    bandwidth = float(table["bandwidth"].max(skipna=True)) if table["bandwidth"].notna().any() else np.nan
+    table["roof"] = np.fmin(peak, bandwidth * table["intensity"].to_numpy(float))
+    table["share"] = table["rate"] / table["roof"]
+    ridge = peak / bandwidth if bandwidth else np.nan
+    compute = ~(table["intensity"] < ridge)
+    table["bound"] = np.where(table["rate"].isna(), None, np.where(table["share"] < 0.3, "overhead", np.where(compute, "compute", "memory")))
+    table.attrs.update(peak=peak, bandwidth=bandwidth, ridge=ridge)
+    return table

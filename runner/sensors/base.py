@@ -1,12 +1,12 @@
 """What a sensor is: a class named ``Sensor`` in ``runner/sensors/<name>.py``.
 
 ``where`` says who reads it. ``inside``: the measuring process itself; ``start()`` before the network is loaded,
-``read()`` after the samples. ``beside``: the supervisor, off the measured cores; ``start()`` before the samples,
-``sample()`` at 2 to 10 Hz meanwhile, ``read()`` after them; ``idle()`` once before anything is loaded gives the
-readings that are above idle a floor.
+``read()`` after the samples. ``beside``: the supervisor, off the measured cores, through runner.sampling:
+``sample()`` every ``every_s`` from before the load until after the samples, then ``read(begin_s, end_s, images)``
+for the window of the samples, in seconds of time.monotonic(), which all processes of a machine share.
 
-What can't be read is None with a reason, never 0, and no error of a sensor leaves it: a sensor that vanishes in
-the middle of a run says so in its readings.
+What can't be read is None with a reason, never 0, and a sensor that vanishes in the middle of a run says so in
+its readings. ``sample()`` may raise OSError; whoever calls it then calls ``lost()``.
 """
 
 
@@ -14,7 +14,7 @@ class Sensor:
     """One kind of reading. ``root`` is the root of /proc and /sys."""
 
     where = "beside"
-    unit = ""
+    every_s = 0.5
 
     def __init__(self, root="/"):
         self.root = root
@@ -24,22 +24,59 @@ class Sensor:
         return None
 
     def start(self):
-        """Begin a window."""
+        """Forget all samples: a new measuring process begins."""
 
-    def sample(self):
-        """Take one sample within the window; only for sensors beside that have no counter of their own."""
+    def sample(self, at_s):
+        """Take one sample; ``at_s`` is now."""
 
-    def read(self):
-        """Readings since start(), ready for JSON: a dict whose names end in their unit."""
+    def lost(self, at_s, reason):
+        """A sample failed."""
+
+    def rest(self, begin_s, end_s):
+        """The machine was at rest in this window: what "above idle" means from now on."""
+
+    def read(self, begin_s=None, end_s=None, images=None):
+        """Readings ready for JSON: a dict whose names end in their unit. ``throttled`` lists what slowed the device down."""
         raise NotImplementedError
 
     def close(self):
         """Free what was opened."""
 
 
-def series(values):
-    """{"n", "min", "median", "max"} of samples; None without any."""
-    ordered = sorted(value for value in values if value is not None)
+class Samples:
+    """Values sampled over time, by name."""
+
+    def __init__(self):
+        self.rows = []
+        self.losses = []
+
+    def add(self, at_s, values):
+        self.rows.append((at_s, values))
+
+    def lost(self, at_s, reason):
+        self.losses.append((at_s, reason))
+
+    def within(self, begin_s=None, end_s=None):
+        """{name: values} of the samples in a window; all of them without one."""
+        columns = {}
+        for at_s, values in self.rows:
+            if (begin_s is None or at_s >= begin_s) and (end_s is None or at_s <= end_s):
+                for name, value in values.items():
+                    if value is not None:
+                        columns.setdefault(name, []).append(value)
+        return columns
+
+    def loss(self, begin_s=None, end_s=None):
+        """Why samples in a window are missing, None if none are."""
+        for at_s, reason in self.losses:
+            if (begin_s is None or at_s >= begin_s) and (end_s is None or at_s <= end_s):
+                return reason
+        return None
+
+
+def summary(values):
+    """{"n", "min", "median", "max"}; None without values."""
+    ordered = sorted(values)
     if not ordered:
         return None
     return {"n": len(ordered), "min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]}

@@ -24,7 +24,7 @@ class Sensor(base.Sensor):
         self.cgroup = _cgroup_peak(self.root)
         self.available_bytes = _meminfo_bytes(self.root, "MemAvailable")
 
-    def read(self):
+    def read(self, begin_s=None, end_s=None, images=None):
         peak, method = _status_bytes(self.root, "VmHWM") if self.reset else None, "VmHWM"
         if peak is None:
             peak, method = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024), "ru_maxrss"

@@ -1,0 +1,48 @@
+"""Clocks of the CPUs, and the kernel's counts of thermal throttling.
+
+A low clock is no sign of throttling: an idle CPU and a governor do that too. What counts is Intel's own counter of throttle events.
+"""
+
+import re
+
+from runner import sysfs
+from runner.sensors import base
+
+CPUS = "sys/devices/system/cpu/cpu[0-9]*/"
+
+
+class Sensor(base.Sensor):
+    def available(self):
+        self.clocks = {re.search(r"cpu\d+", path).group(): path for path in sysfs.find(self.root, CPUS + "cpufreq/scaling_cur_freq")}
+        self.counters = sysfs.find(self.root, CPUS + "thermal_throttle/*_throttle_count")
+        self.start()
+        return None if self.clocks or self.counters else "no cpufreq: a virtual machine, or its driver isn't loaded"
+
+    def start(self):
+        self.samples = base.Samples()
+
+    def sample(self, at_s):
+        values = {cpu: sysfs.number(self.root, path) for cpu, path in self.clocks.items()}
+        counts = [sysfs.number(self.root, path) for path in self.counters]
+        values["throttle_count"] = sum(counts) if counts and None not in counts else None
+        if self.clocks and all(values[cpu] is None for cpu in self.clocks):
+            raise OSError("no CPU's clock can be read any more")
+        self.samples.add(at_s, values)
+
+    def lost(self, at_s, reason):
+        self.samples.lost(at_s, reason)
+
+    def read(self, begin_s=None, end_s=None, images=None):
+        columns = self.samples.within(begin_s, end_s)
+        counts = columns.pop("throttle_count", [])
+        events = counts[-1] - counts[0] if counts else None
+        clocks = [1000 * khz for values in columns.values() for khz in values]
+        readings = {
+            "clock_hz": base.summary(clocks),
+            "throttle_events": events,
+            "throttled": ["%d thermal throttle events of the CPU" % events] if events else [] if counts else None,
+        }
+        reason = self.samples.loss(begin_s, end_s) or (None if clocks or counts else "no sample in the window")
+        if reason:
+            readings["reason"] = reason
+        return readings

@@ -1,0 +1,52 @@
+"""Clock of a Jetson's GPU through devfreq (nvgpu: 57000000.gpu, 17000000.gv11b, 17000000.ga10b, gpu-gpc-0), and its load.
+
+The governor lowers the clock of an idle GPU; only a maximum below the hardware's own while it is busy would tell of a cap.
+"""
+
+import re
+
+from runner import sysfs
+from runner.sensors import base
+
+GPU = re.compile(r"(\.gpu|\.g[vabp]\d+[b]?|gpu-gpc-\d+)$")
+
+
+class Sensor(base.Sensor):
+    def available(self):
+        self.gpus = {path.rpartition("/")[2]: path for path in sysfs.find(self.root, "sys/class/devfreq/*") if GPU.search(path)}
+        self.start()
+        return None if self.gpus else "no GPU under devfreq: not a Jetson"
+
+    def start(self):
+        self.samples = base.Samples()
+
+    def sample(self, at_s):
+        values = {}
+        for name, path in self.gpus.items():
+            values[name] = sysfs.number(self.root, path + "/cur_freq")
+            values[name + " load"] = sysfs.number(self.root, path + "/device/load")  # per mille
+            if values[name] is None:
+                raise OSError("%s/cur_freq can't be read any more" % path)
+        self.samples.add(at_s, values)
+
+    def lost(self, at_s, reason):
+        self.samples.lost(at_s, reason)
+
+    def read(self, begin_s=None, end_s=None, images=None):
+        columns = self.samples.within(begin_s, end_s)
+        readings = {"gpus": {name: self._gpu(name, path, columns) for name, path in self.gpus.items()}}
+        reason = self.samples.loss(begin_s, end_s) or (None if columns else "no sample in the window")
+        if reason:
+            readings["reason"] = reason
+        return readings
+
+    def _gpu(self, name, path, columns):
+        load = base.summary([per_mille / 1000.0 for per_mille in columns.get(name + " load", [])])
+        low, high = (sysfs.number(self.root, path + "/" + kind) for kind in ("min_freq", "max_freq"))
+        return {
+            "clock_hz": base.summary(columns.get(name, [])),
+            "min_clock_hz": low,
+            "max_clock_hz": high,
+            "locked": low is not None and low == high,  # jetson_clocks sets both alike
+            "load_share": load,
+        }

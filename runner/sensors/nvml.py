@@ -1,0 +1,167 @@
+"""An NVIDIA GPU through NVML: memory, energy, clocks, throttle reasons, temperature and other processes on it.
+
+Memory is the device's, or the new processes' where the driver tells it: inside a container its pids are the host's, so the
+measuring process is known by having come after ``start()``. Energy is the total-energy counter (Volta and later), else power integrated.
+"""
+
+import os
+
+from runner import gpus
+from runner.energy import Meter
+from runner.sensors import base
+
+# Reasons that make the device slower than it would be; an idle clock, a clock set by the user and sync boost are none.
+THROTTLES = {0x4: "power cap", 0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "hardware thermal slowdown", 0x80: "power brake"}
+OTHER_REASONS = {0x1: "idle", 0x2: "application clocks", 0x10: "sync boost", 0x100: "display clocks"}
+IDLE = 0x1
+THROTTLED_SHARE = 0.05  # of the samples
+
+
+class Sensor(base.Sensor):
+    every_s = 0.1
+    nvml = None
+
+    def available(self):
+        try:
+            self.nvml = gpus.load_nvml()
+        except ImportError:
+            return "nvidia-ml-py is not installed"
+        except Exception as error:  # no driver, or none that this container may use
+            return "NVML: %s; docker run --gpus all (Jetson: --runtime nvidia)" % error
+        try:
+            self.handle = _visible(self.nvml)
+        except Exception as error:
+            return "NVML: no GPU: %s" % error
+        counter = self._ask("nvmlDeviceGetTotalEnergyConsumption") is not None
+        power = self._ask("nvmlDeviceGetPowerUsage") is not None
+        self.counts = counter
+        self.meter = Meter(0.1, "NVML total energy counter") if counter else Meter(0.5, "NVML power, integrated") if power else None
+        self.start()
+        return None
+
+    def start(self):
+        self.samples = base.Samples()
+        self.before = self._processes()
+        self.baseline_bytes = self._used_bytes()
+        if self.meter:
+            self.meter.clear()
+
+    def sample(self, at_s):
+        values = {
+            "used_bytes": self._used_bytes(),
+            "sm_clock_hz": _hz(self._ask("nvmlDeviceGetClockInfo", getattr(self.nvml, "NVML_CLOCK_SM", 1))),
+            "memory_clock_hz": _hz(self._ask("nvmlDeviceGetClockInfo", getattr(self.nvml, "NVML_CLOCK_MEM", 2))),
+            "temperature_c": self._ask("nvmlDeviceGetTemperature", getattr(self.nvml, "NVML_TEMPERATURE_GPU", 0)),
+            "reasons": self._first("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"),
+        }
+        processes = self._processes()
+        if processes is not None and self.before is not None:
+            values["others"] = len(self.before)
+            sizes = [size for pid, size in processes.items() if pid not in self.before]
+            values["process_bytes"] = sum(sizes) if sizes and None not in sizes else None
+        if all(value is None for value in values.values()):
+            raise OSError("NVML answers nothing any more")
+        self.samples.add(at_s, values)
+        self._sample_energy(at_s)
+
+    def _sample_energy(self, at_s):
+        if not self.meter:
+            return
+        value = self._ask("nvmlDeviceGetTotalEnergyConsumption" if self.counts else "nvmlDeviceGetPowerUsage")
+        if value is None:
+            self.meter.lost(at_s, "NVML answers no energy any more")
+        elif self.counts:
+            self.meter.count(at_s, value * 1e-3)
+        else:
+            self.meter.integrate(at_s, value * 1e-3)
+
+    def lost(self, at_s, reason):
+        self.samples.lost(at_s, reason)
+        if self.meter:
+            self.meter.lost(at_s, reason)
+
+    def rest(self, begin_s, end_s):
+        if self.meter:
+            self.meter.rest(begin_s, end_s)
+
+    def read(self, begin_s=None, end_s=None, images=None):
+        ever = self.samples.within()  # memory peaks while loading, so it counts since start()
+        now = self.samples.within(begin_s, end_s)
+        readings = dict(self._memory(ever))
+        readings.update({name: base.summary(now.get(name, [])) for name in ("sm_clock_hz", "memory_clock_hz", "temperature_c")})
+        readings.update(throttling(now.get("reasons", [])))
+        readings["other_processes"] = max(now["others"]) if now.get("others") else None
+        if self.meter:
+            readings.update(self.meter.read(begin_s, end_s, images))
+        else:
+            readings.update({"energy_j": None, "power_w": None, "reason": "this GPU tells neither energy nor power"})
+        loss = self.samples.loss(begin_s, end_s)
+        if loss:
+            readings["reason"] = loss
+        return readings
+
+    def _memory(self, columns):
+        used = columns.get("used_bytes")
+        own = columns.get("process_bytes")
+        if not used or self.baseline_bytes is None:
+            return {"peak_above_baseline_bytes": None, "memory_method": "NVML tells no memory here (a Jetson's GPU uses the host's)"}
+        delta = max(0, max(used) - self.baseline_bytes)
+        return {
+            "peak_above_baseline_bytes": max(own) if own else delta,
+            "memory_method": "NVML process" if own else "NVML device above baseline",
+            "device_peak_bytes": max(used),
+            "device_baseline_bytes": self.baseline_bytes,
+        }
+
+    def _processes(self):
+        running = self._ask("nvmlDeviceGetComputeRunningProcesses")
+        return None if running is None else {process.pid: process.usedGpuMemory for process in running}
+
+    def _used_bytes(self):
+        memory = self._ask("nvmlDeviceGetMemoryInfo")
+        return memory.used if memory else None
+
+    def _first(self, *calls):
+        """The first answer; newer drivers renamed calls."""
+        for call in calls:
+            answer = self._ask(call)
+            if answer is not None:
+                return answer
+        return None
+
+    def _ask(self, call, *arguments):
+        try:
+            return getattr(self.nvml, call)(self.handle, *arguments)
+        except (self.nvml.NVMLError, AttributeError):  # not for this GPU, or not in this binding
+            return None
+
+    def close(self):
+        if self.nvml:
+            self.nvml.nvmlShutdown()
+
+
+def throttling(masks):
+    """Share of samples under each reason, and those of them that slow the device down; idle samples tell nothing about throttling."""
+    if not masks:
+        return {"clock_reasons": None, "throttled": None}
+    busy = [mask for mask in masks if not mask & IDLE]
+    names = dict(THROTTLES)
+    names.update(OTHER_REASONS)
+    shares = {name: sum(bool(mask & bit) for mask in masks) / float(len(masks)) for bit, name in sorted(names.items())}
+    slowed = {name: sum(bool(mask & bit) for mask in busy) / float(len(busy)) for bit, name in sorted(THROTTLES.items())} if busy else {}
+    return {
+        "clock_reasons": {name: share for name, share in shares.items() if share},
+        "throttled": ["%s in %.0f %% of samples" % (name, 100 * share) for name, share in slowed.items() if share >= THROTTLED_SHARE],
+    }
+
+
+def _visible(nvml):
+    """The GPU that frameworks see as their first: by CUDA_VISIBLE_DEVICES (number or UUID), else number 0."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    if first.startswith(("GPU-", "MIG-")):
+        return nvml.nvmlDeviceGetHandleByUUID(first)
+    return nvml.nvmlDeviceGetHandleByIndex(int(first) if first.isdigit() else 0)
+
+
+def _hz(mhz):
+    return None if mhz is None else int(mhz * 1e6)

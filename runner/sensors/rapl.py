@@ -1,0 +1,83 @@
+"""Energy of x86 CPUs from RAPL's counters: all packages, and memory where it has a counter of its own.
+
+A package holds its cores; ``dram`` lies beside it; ``psys`` is the whole board and holds both, so it is reported but not added.
+Inside a container /sys/devices/virtual/powercap is masked: mounted under another path, /rapl, it can be read, by root only.
+"""
+
+import os
+
+from runner import sysfs
+from runner.energy import Meter
+from runner.sensors import base
+
+MOUNT = "docker run --user 0 -v /sys/devices/virtual/powercap/intel-rapl:/rapl:ro"
+
+
+class Sensor(base.Sensor):
+    every_s = 0.1
+
+    def available(self):
+        self.meters = {}
+        zones = find_zones(self.root)
+        if not zones:
+            return "no RAPL counters: none on this CPU or in this virtual machine, or Docker masks them (%s)" % MOUNT
+        for name, path in sorted(zones.items()):
+            if sysfs.number(self.root, path + "/energy_uj") is None:
+                return "%s/energy_uj can't be read: only root may (%s; without Docker: sudo chmod -R a+r /sys/devices/virtual/powercap/intel-rapl)" % (path, MOUNT)
+            wrap_uj = sysfs.number(self.root, path + "/max_energy_range_uj")
+            self.meters[name] = (path, Meter(0.01, "RAPL counter", wrap_uj * 1e-6 if wrap_uj else None))
+        return None
+
+    def start(self):
+        for _, meter in self.meters.values():
+            meter.clear()
+
+    def sample(self, at_s):
+        for path, meter in self.meters.values():
+            energy_uj = sysfs.number(self.root, path + "/energy_uj")
+            if energy_uj is None:
+                meter.lost(at_s, "%s/energy_uj can't be read any more" % path)
+            else:
+                meter.count(at_s, energy_uj * 1e-6)
+
+    def rest(self, begin_s, end_s):
+        for _, meter in self.meters.values():
+            meter.rest(begin_s, end_s)
+
+    def read(self, begin_s=None, end_s=None, images=None):
+        return total({name: meter.read(begin_s, end_s, images) for name, (_, meter) in self.meters.items()})
+
+
+def total(zones):
+    """Sum over the zones that don't hold one another, and each zone's own energy beside it. One unknown makes the sum unknown."""
+    added = {name: readings for name, readings in zones.items() if name.startswith("package") or name.endswith("dram")}
+    keys = [key for key in ("energy_j", "power_w", "idle_power_w", "above_idle_j", "energy_j_per_image", "above_idle_j_per_image") if key in next(iter(zones.values()))]
+    readings = {key: _sum([zone[key] for zone in added.values()]) for key in keys}
+    readings["method"] = "RAPL counter: " + ", ".join(sorted(added))
+    readings["zones_j"] = {name: zone["energy_j"] for name, zone in sorted(zones.items())}
+    reasons = sorted({zone["reason"] for zone in added.values() if zone.get("reason")})
+    if reasons:
+        readings["reason"] = "; ".join(reasons)
+    return readings
+
+
+def find_zones(root="/"):
+    """{name: folder}: package-0, package-0/dram, psys ... from powercap or, inside a container, from /rapl."""
+    for base_path in ("sys/class/powercap", "sys/devices/virtual/powercap/intel-rapl", "rapl"):
+        zones = {}
+        for path in sysfs.find(root, base_path + "/intel-rapl:*") + sysfs.find(root, base_path + "/intel-rapl:*/intel-rapl:*:*"):
+            name = sysfs.text(root, path + "/name")
+            number = os.path.basename(path)
+            if not name or number.count(":") > 2:
+                continue
+            if number.count(":") == 2:  # a zone within a package
+                parent = sysfs.text(root, base_path + "/" + number.rpartition(":")[0] + "/name")
+                name = "%s/%s" % (parent, name)
+            zones.setdefault(name, path)
+        if zones:
+            return zones
+    return {}
+
+
+def _sum(values):
+    return None if not values or None in values else sum(values)

@@ -1,0 +1,65 @@
+"""Temperatures of the thermal zones, cooling devices that slow something down, and a Jetson's over-current events."""
+
+from runner import sysfs
+from runner.sensors import base
+
+HARMLESS = ("fan", "intel_powerclamp", "tcc offset", "charger", "lcd", "backlight", "wifi", "iwl")  # cool without slowing the device down
+
+
+class Sensor(base.Sensor):
+    def available(self):
+        self.zones = zones(self.root)
+        self.coolers = {path: sysfs.text(self.root, path + "/type") or "" for path in sysfs.find(self.root, "sys/class/thermal/cooling_device*")}
+        self.coolers = {path: name for path, name in self.coolers.items() if not any(word in name.lower() for word in HARMLESS)}
+        self.overcurrent = sysfs.find(self.root, "sys/class/hwmon/hwmon*/oc[0-9]*_event_cnt")
+        self.start()
+        return None if self.zones else "no thermal zone: a virtual machine, or its driver isn't loaded"
+
+    def start(self):
+        self.samples = base.Samples()
+        self.active = base.Samples()
+
+    def sample(self, at_s):
+        values = {name: celsius(self.root, path) for name, path in self.zones.items()}
+        if all(value is None for value in values.values()):
+            raise OSError("no thermal zone can be read any more")
+        events = [sysfs.number(self.root, path) for path in self.overcurrent]
+        self.samples.add(at_s, values)
+        states = {"%s %s" % (path.rpartition("_device")[2], name): sysfs.number(self.root, path + "/cur_state") for path, name in self.coolers.items()}
+        states[""] = sum(events) if events and None not in events else None
+        self.active.add(at_s, states)
+
+    def lost(self, at_s, reason):
+        self.samples.lost(at_s, reason)
+
+    def read(self, begin_s=None, end_s=None, images=None):
+        columns = self.samples.within(begin_s, end_s)
+        states = self.active.within(begin_s, end_s)
+        events = states.pop("", [])
+        throttled = ["cooling device %s at state %d" % (name, max(values)) for name, values in sorted(states.items()) if max(values) > 0]
+        if events and events[-1] > events[0]:
+            throttled.append("%d over-current events" % (events[-1] - events[0]))
+        readings = {
+            "temperatures_c": {name: base.summary(values) for name, values in sorted(columns.items())},
+            "hottest_c": max((max(values) for values in columns.values()), default=None),
+            "throttled": throttled if columns else None,
+        }
+        reason = self.samples.loss(begin_s, end_s) or (None if columns else "no sample in the window")
+        if reason:
+            readings["reason"] = reason
+        return readings
+
+
+def zones(root="/"):
+    """{type: folder} of the zones that read plausibly; those switched off give errors or -256 C, Tegra's PMIC-Die a constant 100 C."""
+    found = {}
+    for path in sysfs.find(root, "sys/class/thermal/thermal_zone*"):
+        name = sysfs.text(root, path + "/type")
+        if name and name != "PMIC-Die" and celsius(root, path) is not None:
+            found[name if name not in found else "%s (%s)" % (name, path.rpartition("/")[2])] = path
+    return found
+
+
+def celsius(root, path):
+    milli = sysfs.number(root, path + "/temp")
+    return milli / 1000.0 if milli is not None and -40000 < milli < 150000 else None

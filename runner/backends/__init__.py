@@ -1,0 +1,57 @@
+"""Backends, found by folder: ``<name>.py`` with a class named ``Backend`` is the backend ``<name>``."""
+
+import ast
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+
+from runner.backends.base import Backend as _Base
+
+FACTS = ("package", "devices", "precisions", "variants", "needs")
+
+
+def names():
+    """Names of all backends, whether their framework is installed or not."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+
+
+def facts(name):
+    """The literal class attributes of a backend by name (see FACTS), read from its source: nothing is imported."""
+    with open(os.path.join(__path__[0], name + ".py"), encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    found = {key: getattr(_Base, key) for key in FACTS}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == "Backend":
+            for item in node.body:
+                if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", None) in FACTS:
+                    found[item.targets[0].id] = ast.literal_eval(item.value)
+    return found
+
+
+def available(name):
+    """None if the backend's framework is installed, else the reason why it can't run. Imports no framework."""
+    package = facts(name)["package"]
+    if package and importlib.util.find_spec(package) is None:
+        return "the Python package %s is not installed" % package
+    return None
+
+
+def describe():
+    """One dict per backend: its name, its facts, and ``reason`` it can't run here (None if it can)."""
+    return [dict(facts(name), name=name, reason=available(name)) for name in names()]
+
+
+def prepare_environment():
+    """Set what the frameworks read while being imported, so that importing them starts no thread and phones nobody."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's OpenBLAS starts its pool at import
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime 1.31 starts a thread at import otherwise
+    if importlib.util.find_spec("openvino") and "openvino" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # starts a thread and phones out; openvino runs without it
+
+
+def create(name):
+    """The class ``Backend`` of a backend; this imports its framework."""
+    prepare_environment()
+    return importlib.import_module("runner.backends." + name).Backend

@@ -1,0 +1,68 @@
+"""How many threads this process may really use: its CPU set and its cgroup's quota, not the machine's CPUs.
+
+A container with ``--cpus 2`` on 64 CPUs sees all 64; a framework that starts 64 threads there is throttled
+by the kernel, and its latency says more about the quota than about the network.
+"""
+
+import os
+
+
+def usable_cpus(root="/"):
+    """Threads a compute-bound process should use here: at least 1, quotas rounded down (1.5 CPUs feed one thread)."""
+    limits = cpu_limits(root)
+    cpus = len(limits["affinity"])
+    if limits["quota_cpus"] is not None:
+        cpus = min(cpus, int(limits["quota_cpus"] + 1e-6))
+    return max(1, cpus)
+
+
+def cpu_limits(root="/"):
+    """``affinity`` (CPU numbers the process may run on) and ``quota_cpus`` (CPUs' worth of time, None if unlimited)."""
+    try:
+        affinity = sorted(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no CPU sets
+        affinity = list(range(os.cpu_count() or 1))
+    return {"affinity": affinity, "quota_cpus": _quota(root)}
+
+
+def _quota(root):
+    """The tightest quota from the process's cgroup up to the root, cgroup v1 or v2."""
+    quotas = []
+    for controllers, path in _cgroups(root):
+        if controllers == "":
+            bases, read = [os.path.join(root, "sys/fs/cgroup"), os.path.join(root, "sys/fs/cgroup/unified")], _quota_v2
+        elif "cpu" in controllers.split(","):
+            bases, read = [os.path.join(root, "sys/fs/cgroup", name) for name in ("cpu", controllers)], _quota_v1
+        else:
+            continue
+        # in a container the path is the host's and may not exist below the mount: the mount's root is then ours
+        parts = [part for part in path.split("/") if part and part != ".."]
+        for base in bases:
+            quotas += [read(os.path.join(base, *parts[:depth])) for depth in range(len(parts) + 1)]
+    quotas = [quota for quota in quotas if quota]
+    return min(quotas) if quotas else None
+
+
+def _cgroups(root):
+    """(controllers, path) of each line of /proc/self/cgroup, ``12:cpu,cpuacct:/docker/ab``; v2 has no controllers."""
+    lines = (_text(os.path.join(root, "proc/self/cgroup")) or "").splitlines()
+    return [tuple(line.split(":", 2)[1:]) for line in lines if line.count(":") >= 2]
+
+
+def _quota_v2(folder):
+    words = (_text(os.path.join(folder, "cpu.max")) or "max").split()
+    return int(words[0]) / int(words[1]) if len(words) == 2 and words[0] != "max" else None
+
+
+def _quota_v1(folder):
+    quota = int(_text(os.path.join(folder, "cpu.cfs_quota_us")) or -1)
+    period = int(_text(os.path.join(folder, "cpu.cfs_period_us")) or 0)
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _text(path):
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return None

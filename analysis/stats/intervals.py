@@ -1,10 +1,12 @@
-"""Intervals: Wilson for shares, BCa bootstrap for medians and ratios, geometric means; all vectorised and seeded."""
+"""Intervals: Wilson for shares, BCa bootstrap of any statistic, bounds of every row's latency; vectorised and seeded."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
+
+from analysis import intervals as between
 
 Z95 = 1.959963984540054
 
@@ -43,18 +45,6 @@ def bca(values: np.ndarray, statistic: Callable[..., np.ndarray] = np.median, co
     return float(low), float(high)
 
 
-def geometric_mean(ratios: np.ndarray | pd.Series, confidence: float = 0.95) -> dict[str, float]:
-    """Geometric mean of positive ratios with Student's interval on the logarithm: mean, low, high, n."""
-    logs = np.log(np.asarray(ratios, float))
-    logs = logs[np.isfinite(logs)]
-    n = len(logs)
-    if not n:
-        return {"mean": np.nan, "low": np.nan, "high": np.nan, "n": 0}
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * logs.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    middle = logs.mean()
-    return {"mean": float(np.exp(middle)), "low": float(np.exp(middle - half)), "high": float(np.exp(middle + half)), "n": n}
-
-
 def latency_bounds(frame: pd.DataFrame, confidence: float = 0.95, floor: float = 0.01) -> pd.DataFrame:
     """Interval of each row's latency from its replicates: columns low_s, high_s, in the frame's index.
 
@@ -65,9 +55,8 @@ def latency_bounds(frame: pd.DataFrame, confidence: float = 0.95, floor: float =
     noise = pd.to_numeric(frame.get("noise", pd.Series(np.nan, index=frame.index)), errors="coerce").to_numpy(float)
     replicates = frame.get("replicate_medians_s", pd.Series(None, index=frame.index, dtype=object))
     for at, (latency, medians) in enumerate(zip(frame["latency_s"].to_numpy(float), replicates, strict=True)):
-        logs = np.log(np.asarray(medians, float)) if isinstance(medians, (list, tuple, np.ndarray)) and len(medians) > 1 else None
-        if logs is not None:
-            half = float(stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs)))
+        if isinstance(medians, (list, tuple, np.ndarray)) and len(medians) > 1:
+            half = float(np.diff(np.log(between.latency(medians, confidence)))[0] / 2)
         else:
             half = float(np.log1p(noise[at])) if np.isfinite(noise[at]) else 0.0
         half = max(half, floor)

@@ -1,0 +1,1 @@
+"""Importers: other people's numbers in the frame's columns. Every module here has `read(path, **options) -> DataFrame`, and `LACKS`."""

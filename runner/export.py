@@ -49,23 +49,46 @@ def _export(torch, model, example, path, opset):
                    training=torch.onnx.TrainingMode.PRESERVE)
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         options["dynamo"] = False
-    with warnings.catch_warnings(), _quiet(), _plain_attention(torch), torch.no_grad():
+    with warnings.catch_warnings(), _quiet(), _plain_attention(torch), _every_parameter(torch), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(model, example, path, **options)
 
 
 @contextmanager
 def _plain_attention(torch):
-    """Attention in plain operators: PyTorch's fused one has no form in ONNX."""
-    switch = getattr(torch.backends, "mha", None)
-    enabled = switch and switch.get_fastpath_enabled()
+    """Attention in plain operators: PyTorch's fused ones have no form in ONNX, or none below opset 14."""
+    functional, switch = torch.nn.functional, getattr(torch.backends, "mha", None)
+    fused, enabled = getattr(functional, "scaled_dot_product_attention", None), switch and switch.get_fastpath_enabled()
+
+    def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+        scores = query * (query.shape[-1] ** -0.5 if scale is None else scale) @ key.transpose(-2, -1)
+        return functional.softmax(scores if attn_mask is None else scores + attn_mask, dim=-1) @ value
+
     try:
+        if fused:
+            functional.scaled_dot_product_attention = attention
         if switch:
             switch.set_fastpath_enabled(False)
         yield
     finally:
+        if fused:
+            functional.scaled_dot_product_attention = fused
         if switch:
             switch.set_fastpath_enabled(enabled)
+
+
+@contextmanager
+def _every_parameter(torch):
+    """Keep parameters of equal value apart (the exporter merges them), so that the file has as many as the network."""
+    name = "_jit_pass_onnx_deduplicate_initializers"
+    original = getattr(torch._C, name, None)
+    try:
+        if original:  # called as if training, it merges only what shares its memory
+            setattr(torch._C, name, lambda graph, parameters, training: original(graph, parameters, True))
+        yield
+    finally:
+        if original:
+            setattr(torch._C, name, original)
 
 
 @contextmanager

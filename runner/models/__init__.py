@@ -45,7 +45,7 @@ def names():
 def source_of(name):
     """(source, bare name); the source of ``package.module:function`` is ``function``; None for an unknown name."""
     prefix, colon, rest = name.partition(":")
-    if colon and prefix in MODULES:
+    if colon and prefix in MODULES and prefix != "function":
         return (prefix, rest) if rest else (None, name)
     for source, module in sources().items():
         if name in module.NAMES:
@@ -91,6 +91,12 @@ def build(spec, seed):
         else:
             weights.load_checkpoint(model, spec.weights)
     return model.eval()
+
+
+def preload():
+    """Import what the sources need to build networks, so that each forked process finds it imported."""
+    for module in sources().values():
+        getattr(module, "preload", lambda: None)()
 
 
 def metadata(model):

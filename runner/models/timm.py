@@ -1,0 +1,49 @@
+"""Any network of timm (PyTorch Image Models), 0.4 to 1.0, as ``timm:NAME``."""
+
+import difflib
+import inspect
+
+from ..weights import checked_downloads
+from . import ModelUnavailable
+
+NAMES = ()  # timm has too many to list here: any name is taken, and looked up when it is built
+
+
+def native_px(name):
+    timm = import_timm()
+    if hasattr(timm.models, "get_pretrained_cfg"):
+        found = timm.models.get_pretrained_cfg(name)
+        size = found.input_size if found else (3, 224, 224)
+    else:
+        module = inspect.getmodule(timm.models.model_entrypoint(name)) if timm.models.is_model(name) else None
+        size = getattr(module, "default_cfgs", {}).get(name, {}).get("input_size", (3, 224, 224))
+    return size[-1]
+
+
+def build(name, num_classes, pretrained):
+    timm = import_timm()
+    if not timm.is_model(name.split(".")[0]):
+        near = difflib.get_close_matches(name, timm.list_models(), n=1)
+        raise ModelUnavailable("timm:%s: timm %s has no such network%s" % (name, timm.__version__, "; did you mean timm:%s?" % near[0] if near else ""))
+    if not pretrained:
+        return timm.create_model(name, pretrained=False, num_classes=num_classes)
+    if num_classes != 1000:
+        raise ModelUnavailable("timm:%s: pretrained weights come with their own classes; set `weights: random` or a checkpoint's path" % name)
+    try:
+        with checked_downloads():
+            return timm.create_model(name, pretrained=True)
+    except Exception as error:  # the hub's client has its own kinds, by version
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelUnavailable("timm:%s: can't get the pretrained weights (%s); set `weights: random` to measure without" % (name, reason))
+
+
+def import_timm():
+    from .torchvision import import_torchvision
+
+    import_torchvision()
+    try:
+        import timm
+        import timm.models
+    except ImportError as error:
+        raise ModelUnavailable("timm can't be imported here: %s" % str(error).splitlines()[0])
+    return timm

@@ -120,6 +120,10 @@ def interval_rank(n):
     return max(0, rank - 1)
 
 
+def median(values):
+    return statistics.median(values)
+
+
 def noise(ordered):
     """Interquartile range over median of ordered samples."""
     n = len(ordered)

@@ -82,6 +82,7 @@ FIELDS = (
     ("parity.images", "int", "images", "images compared"),
     ("discarded[]{}", "object", "", "replicates measured again because others used the CPU: their contention"),
     ("quality[]", "str", "", "labels: contended, unsteady (warm-up capped), noisy, throttled, parity, degenerate"),
+    ("sensitivity", "float|null", "", "spread of the network's outputs over images relative to that over classes; near 0: degenerate"),
     ("complexity.params", "int", "", "trainable parameters in the graph that was timed"),
     ("complexity.macs", "int", "", "multiply-adds per image, convolutions and matrix products"),
     ("complexity.activations", "int", "elements", "outputs of convolutions and matrix products per image"),

@@ -1,0 +1,310 @@
+"""The command line, the same in every image: `dyno`, or `python -m runner`. Importing it imports no framework."""
+
+import json
+import os
+import signal
+import sys
+from typing import List, Optional
+
+import typer
+
+from runner import __version__
+
+app = typer.Typer(
+    help="Measure how fast, how accurate and how hungry networks are on this machine; records go to a folder.",
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+MATRIX = typer.Option("matrix.yaml", "--matrix", "-m", envvar="DYNO_MATRIX", help="What to measure.")
+PROFILE = typer.Option(None, "--profile", "-p", help="Profile of the matrix: quick, zoo, full, or your own.")
+ONLY = typer.Option([], "--only", help="Only cells that match, as in --only model=resnet18,alexnet; may be repeated.")
+RESULTS = typer.Option("results", "--results", "-r", envvar="DYNO_RESULTS", help="Folder of the results; records go below it.")
+CACHE = typer.Option(None, "--cache", envvar="DYNO_CACHE", help="Folder of networks and engines made once. [default: RESULTS/cache]")
+JSON = typer.Option(False, "--json", help="Print JSON.")
+RETRY = typer.Option([], "--retry", help="Measure again what is: failed, skipped or contended; may be repeated.")
+
+
+def fail(message, code=1):
+    typer.echo("dyno: %s" % message, err=True)
+    raise typer.Exit(code)
+
+
+def _planned(path, profile, only):
+    from runner import environment, matrix, plan
+
+    try:
+        loaded = matrix.load(path, profile)
+        return loaded, plan.plan(loaded, environment.platform_name(), environment.declared_devices() or ("cpu",), plan.parse_only(only))
+    except matrix.MatrixError as error:
+        fail(error, 2)
+
+
+def _places(results, cache):
+    from runner.run import Places
+
+    return Places(results, cache or os.path.join(results, "cache"))
+
+
+@app.command()
+def plan(
+    matrix: str = MATRIX,
+    profile: Optional[str] = PROFILE,
+    only: List[str] = ONLY,
+    results: str = RESULTS,
+    as_json: bool = JSON,
+):
+    """Show the cells of this platform in their order, what is left out and why, and how long it will take."""
+    from runner import environment, run
+
+    loaded, planned = _planned(matrix, profile, only)
+    _, last, _ = run.history(_places(results, None).record_path(environment.platform_name()))
+    left = set(run.missing(planned.cells, last))
+    estimates = {cell: run.estimate_s(cell, loaded.protocol, last) for cell in planned.cells}
+    total_s = sum(estimates[cell] for cell in left)
+    if as_json:
+        cells = [dict(cell.as_dict(), id=cell.id, missing=cell in left, estimate_s=round(estimates[cell], 1)) for cell in planned.cells]
+        excluded = [dict(cell.as_dict(), id=cell.id, reason=reason) for cell, reason in planned.excluded]
+        typer.echo(json.dumps({"cells": cells, "excluded": excluded, "estimate_s": round(total_s, 1)}, indent=1))
+        return
+    for cell in planned.cells:
+        typer.echo("%s  %s" % (cell.id, "about %s" % _duration(estimates[cell]) if cell in left else "done"))
+    reasons = {}
+    for _, reason in planned.excluded:
+        reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, count in sorted(reasons.items()):
+        typer.echo("left out: %d cell%s: %s" % (count, "" if count == 1 else "s", reason))
+    typer.echo("%d cells, %d to measure, about %s" % (len(planned.cells), len(left), _duration(total_s)))
+
+
+@app.command()
+def run(
+    matrix: str = MATRIX,
+    profile: Optional[str] = PROFILE,
+    only: List[str] = ONLY,
+    results: str = RESULTS,
+    cache: Optional[str] = CACHE,
+    retry: List[str] = RETRY,
+    time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
+):
+    """Measure what is missing; Ctrl-C keeps what is done, and running again goes on."""
+    from runner import doctor, environment, record
+    from runner.run import Run
+
+    budget_s = _seconds(time_budget) if time_budget else None
+    for state in retry:
+        if state not in ("failed", "skipped", "contended"):
+            fail("--retry %s: choose from failed, skipped, contended" % state, 2)
+    loaded, planned = _planned(matrix, profile, only)
+    if not planned.cells:
+        fail("nothing to measure: no cell of %s fits platform %s%s" % (matrix, environment.platform_name(), " and --only" if only else ""))
+    error = doctor.identity_error()
+    if error:
+        fail(error)
+    places = _places(results, cache)
+    signal.signal(signal.SIGTERM, _interrupt)  # docker stop
+    current = Run(loaded, places, environment.platform_name(), report=_show_progress if sys.stderr.isatty() else None)
+    try:
+        os.makedirs(places.cache, exist_ok=True)
+        left = current.execute(planned.cells, retry, budget_s)
+    except record.RecordError as error:
+        fail(error)
+    except OSError as error:
+        fail("%s: %s" % (error.filename or places.results, error.strerror or error))
+    except KeyboardInterrupt:
+        _clear_line()
+        fail("stopped; what is done is kept, `dyno run` goes on with the rest", 130)
+    _clear_line()
+    for warning in current.warnings:
+        typer.echo("dyno: warning: %s" % warning, err=True)
+    counts = ", ".join("%d %s" % (count, status) for status, count in current.counts.items() if count)
+    path = places.record_path(environment.platform_name())
+    rest = "; %d left for the next run (time budget)" % left if left else ""
+    typer.echo("%s: %s%s" % (path, counts or "nothing is missing", rest))
+
+
+@app.command()
+def status(
+    matrix: str = MATRIX,
+    profile: Optional[str] = PROFILE,
+    only: List[str] = ONLY,
+    results: str = RESULTS,
+    as_json: bool = JSON,
+):
+    """What of the matrix is done, failed, skipped, contended and missing."""
+    from runner import environment, run
+
+    _, planned = _planned(matrix, profile, only)
+    _, last, warnings = run.history(_places(results, None).record_path(environment.platform_name()))
+    left = run.missing(planned.cells, last)
+    lines = [last[cell] for cell in planned.cells if cell in last]
+    groups = {name: [line for line in lines if line["status"] == name] for name in ("ok", "failed", "skipped")}
+    contended = [line for line in groups["ok"] if "contended" in (line.get("quality") or ())]
+    overhead_s = run.overhead_s(groups["ok"])
+    if as_json:
+        document = {name: [line["cell_id"] for line in found] for name, found in groups.items()}
+        document.update(contended=[line["cell_id"] for line in contended], missing=[cell.id for cell in left], overhead_s=overhead_s)
+        typer.echo(json.dumps(document, indent=1))
+        return
+    for warning in warnings:
+        typer.echo("dyno: warning: %s" % warning, err=True)
+    for name in ("failed", "skipped"):
+        for line in groups[name]:
+            typer.echo("%s: %s: %s" % (name, line["cell_id"], line["reason"]))
+    for line in contended:
+        typer.echo("contended: %s" % line["cell_id"])
+    counts = [("done", len(groups["ok"])), ("failed", len(groups["failed"])), ("skipped", len(groups["skipped"]))]
+    counts += [("contended", len(contended)), ("missing", len(left))]
+    typer.echo(", ".join("%d %s" % (count, name) for name, count in counts))
+    if overhead_s is not None:
+        typer.echo("overhead: %.2f s per measuring process (wall less load, warm-up and samples)" % overhead_s)
+    if groups["failed"]:
+        typer.echo("`dyno run --retry failed` measures the failed ones again")
+
+
+@app.command()
+def backends(as_json: bool = JSON):
+    """The backends, and why one can't run here."""
+    from runner import backends as registry
+
+    found = registry.describe()
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for item in found:
+        typer.echo("%-12s %-44s %s" % (item["name"], "%s; %s" % (", ".join(item["devices"]), ", ".join(item["precisions"])), item["reason"] or "ready"))
+        for variant in item["variants"]:
+            typer.echo("  %s:%s" % (item["name"], variant))
+
+
+@app.command()
+def models(as_json: bool = JSON):
+    """The networks that need no prefix; timm:NAME, onnx:PATH and module:function are taken too."""
+    from runner import models as registry
+
+    names = registry.names()
+    typer.echo(json.dumps(names) if as_json else "\n".join(names))
+
+
+@app.command()
+def environment():
+    """The facts of this machine that go into its records, as JSON."""
+    from runner import environment as facts
+
+    typer.echo(json.dumps(facts.describe(), indent=1, sort_keys=True))
+
+
+@app.command()
+def doctor(results: str = RESULTS, as_json: bool = JSON):
+    """Check the machine before anything is measured, with the flag or command that mends what is wrong."""
+    from runner import doctor as checkup
+    from runner import environment as facts
+
+    checks = checkup.checks(results, facts.platform_name())
+    if as_json:
+        typer.echo(json.dumps([check._asdict() if hasattr(check, "_asdict") else vars(check) for check in checks], indent=1))
+    else:
+        for check in checks:
+            mark = {True: "ok", False: "FAIL", None: "--"}[check.ok]
+            typer.echo("%-4s  %-22s %s%s" % (mark, check.name, check.found, "" if check.ok or not check.mend else "\n      mend: %s" % check.mend))
+    if any(check.ok is False for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    matrix: str = MATRIX,
+    profile: Optional[str] = PROFILE,
+    only: List[str] = ONLY,
+    results: str = RESULTS,
+    cache: Optional[str] = CACHE,
+):
+    """Fill the cache with the networks' files, for images that have no PyTorch to make them."""
+    from runner import export_cache
+
+    loaded, planned = _planned(matrix, profile, only)
+    made, reasons = export_cache.fill(loaded, planned, _places(results, cache))
+    for reason in reasons:
+        typer.echo("dyno: %s" % reason, err=True)
+    typer.echo("%d files of networks are in %s" % (made, _places(results, cache).cache))
+    if reasons:
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema():
+    """The record's fields with their units, as Markdown."""
+    from runner import record
+
+    typer.echo(record.document(), nl=False)
+
+
+def _version(value: bool):
+    if value:
+        typer.echo("dyno %s" % __version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version.")):
+    pass
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def _seconds(text):
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        value = float(number) * unit
+        if not 0 < value < 1e9:
+            raise ValueError
+        return value
+    except ValueError:
+        fail("--time-budget %s: give a time such as 90s, 10m or 2h" % text, 2)
+
+
+def _duration(seconds):
+    if seconds < 90:
+        return "%d s" % round(seconds)
+    return "%d min" % round(seconds / 60) if seconds < 5400 else "%.1f h" % (seconds / 3600)
+
+
+def _show_progress(progress):
+    left = progress.total - progress.done
+    text = "[%d/%d] %s%s, %s left" % (
+        progress.done,
+        progress.total,
+        progress.cell.id,
+        " (anchor)" if progress.role == "anchor" else "",
+        _duration(progress.remaining_s),
+    )
+    width = _columns() - 1
+    if progress.line is not None and progress.line["status"] != "ok":
+        _clear_line()
+        typer.echo("%s: %s: %s" % (progress.line["status"], progress.cell.id, progress.line["reason"]), err=True)
+    elif left or progress.line is None:
+        typer.echo("\r\033[K" + (text if len(text) <= width else text[: width - 1] + "~"), err=True, nl=False)
+
+
+def _columns():
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _clear_line():
+    if sys.stderr.isatty():
+        typer.echo("\r\033[K", err=True, nl=False)
+
+
+def main():
+    app()
+
+
+if __name__ == "__main__":
+    main()

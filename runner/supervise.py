@@ -1,0 +1,189 @@
+"""The supervisor's side of a worker: start it, hand it a job, wait without spinning, know how it ended."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import Dict, Optional
+
+TAIL = 2000  # characters of standard error kept with a failure
+GRACE_S = 5.0  # for a worker to report on the child that was killed
+
+
+@dataclass
+class Outcome:
+    """What came of one job. ``result`` is None if it failed; then ``reason`` says why, ``phase`` where."""
+
+    result: Optional[Dict] = None
+    reason: Optional[str] = None
+    skip: bool = False
+    phase: str = "import"
+    signal: Optional[str] = None
+    stderr: Optional[str] = None
+    timed_out: bool = False
+    process_s: float = 0.0
+    child_cpu_s: float = 0.0
+    worker_cpu_s: float = 0.0
+    readings: Dict = field(default_factory=dict)
+
+    @property
+    def out_of_memory(self):
+        words = ("out of memory", "bad_alloc", "memoryerror", "can't allocate", "cannot allocate", "failed to allocate")
+        said = ((self.reason or "") + (self.stderr or "")).lower()
+        return any(word in said for word in words) or (self.signal == "SIGKILL" and not self.timed_out)
+
+
+class Worker:
+    """A worker process of one backend; ``dead`` once it has ended."""
+
+    def __init__(self, backend, env=None):
+        self.backend = backend
+        self.dead = False
+        self._stderr = tempfile.TemporaryFile()
+        read_fd, write_fd = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "runner.worker", backend, str(write_fd), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._stderr,
+            pass_fds=(write_fd,),
+            env=dict(os.environ, **(env or {})),
+        )
+        os.close(write_fd)  # only the worker holds it now: its death is the end of the pipe
+        self._fd, self._buffer = read_fd, b""
+        self._ready = False
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def run(self, job, timeout_s, sampler=None):
+        """The Outcome of a job; never raises for what the job does, nor waits longer than ``timeout_s`` and a little.
+
+        ``sampler`` has start(), sample() and read(); it is called at its ``period_s`` while samples are taken.
+        """
+        outcome = Outcome()
+        self._stderr_from = self._stderr.seek(0, os.SEEK_END)
+        try:
+            self._process.stdin.write((json.dumps(job) + "\n").encode("utf-8"))
+            self._process.stdin.flush()
+        except OSError:
+            pass  # it died meanwhile; the end of the pipe says so below
+        deadline = time.monotonic() + timeout_s
+        child, sampling = None, False
+        while True:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 and not outcome.timed_out:
+                outcome.timed_out = True
+                self._kill(child)
+                deadline, left_s = time.monotonic() + GRACE_S, GRACE_S
+            elif left_s <= 0:
+                self.kill()
+                return self._died(outcome, timeout_s)
+            message = self._next(min(left_s, sampler.period_s) if sampling else left_s)
+            if message is None:
+                if sampling:
+                    sampler.sample()
+                continue
+            if not message:
+                return self._died(outcome, timeout_s)
+            if "import_error" in message:
+                self.kill()
+                outcome.reason = message["import_error"]
+                return outcome
+            child = message.get("child", child)
+            if "phase" in message:
+                outcome.phase = message["phase"]
+                if sampler:
+                    if outcome.phase == "measure":
+                        sampler.start()
+                        sampling = True
+                    elif sampling:
+                        outcome.readings, sampling = sampler.read(), False
+            if "result" in message:
+                outcome.result = message["result"]
+            if "error" in message:
+                outcome.reason, outcome.skip = message["error"], message["skip"]
+            if "exit" in message:
+                return self._ended(outcome, message, timeout_s)
+
+    def _ended(self, outcome, message, timeout_s):
+        outcome.process_s, outcome.child_cpu_s = message["process_s"], message["child_cpu_s"]
+        outcome.worker_cpu_s = message["worker_cpu_s"]
+        if message["exit"] == 0 and outcome.result is not None:
+            return outcome
+        outcome.result = None
+        outcome.stderr = self._tail()
+        if message["exit"] < 0:
+            outcome.signal = signal.Signals(-message["exit"]).name
+            killed = "the measuring process was ended by %s" % outcome.signal
+            hint = ", most likely for want of memory" if outcome.signal == "SIGKILL" else ""
+            outcome.reason = _timeout(outcome, timeout_s) if outcome.timed_out else "%s in phase %s%s" % (killed, outcome.phase, hint)
+        elif outcome.reason is None:
+            outcome.reason = "the measuring process ended without a result (exit code %d) in phase %s" % (message["exit"], outcome.phase)
+        return outcome
+
+    def _died(self, outcome, timeout_s):
+        """The pipe has ended: the worker is gone."""
+        self.kill()
+        outcome.result, outcome.stderr = None, self._tail()
+        code = self._process.returncode
+        if outcome.timed_out:
+            outcome.reason = _timeout(outcome, timeout_s)
+        elif code is not None and code < 0:
+            outcome.signal = signal.Signals(-code).name
+            outcome.reason = "the worker was ended by %s in phase %s" % (outcome.signal, outcome.phase)
+        else:
+            outcome.reason = "the worker ended (exit code %s) in phase %s" % (code, outcome.phase)
+        return outcome
+
+    def _next(self, timeout_s):
+        """The next message; None if none came in time, {} at the end of the pipe."""
+        while b"\n" not in self._buffer:
+            if not select.select([self._fd], [], [], max(0, timeout_s))[0]:
+                return None
+            data = os.read(self._fd, 1 << 16)
+            if not data:
+                return {}
+            self._buffer += data
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        try:
+            return json.loads(line.decode("utf-8")) or {"": None}
+        except ValueError:
+            return {"": None}  # something else wrote into the pipe
+
+    def _tail(self):
+        self._stderr.seek(self._stderr_from)
+        return self._stderr.read().decode("utf-8", "replace").strip()[-TAIL:] or None
+
+    @staticmethod
+    def _kill(pid):
+        if pid:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+
+    def kill(self):
+        """End the worker, and with it its child; returns when it has ended."""
+        if not self.dead:
+            self.dead = True
+            try:
+                self._process.kill()
+            except OSError:
+                pass
+            self._process.wait()
+            try:
+                self._process.stdin.close()
+            except OSError:
+                pass
+            os.close(self._fd)
+
+
+def _timeout(outcome, timeout_s):
+    return "timeout: no end within %g s (phase %s)" % (timeout_s, outcome.phase)

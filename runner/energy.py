@@ -1,8 +1,11 @@
 """Energy of a window from samples of a counter or of power: gross, above idle, per image; or None and why."""
 
+from bisect import bisect_left
+
 from runner.sensors.base import Samples
 
-SAMPLES_PER_WINDOW = 10  # the edges of a window are interpolated between two samples; fewer would make that the result
+SAMPLES_PER_WINDOW = 5  # the edges of a window are interpolated between two samples; with fewer that would be the result
+UPDATES_PER_WINDOW = 10
 
 
 class Meter:
@@ -26,12 +29,11 @@ class Meter:
         """Add a reading of a counter."""
         if self._last is not None:
             step_j = counter_j - self._last[1]
-            if step_j < 0:
-                if not self.modulus_j:
-                    self.samples.lost(at_s, "the counter went back without a known range")
-                    step_j = 0.0
-                else:
-                    step_j += self.modulus_j
+            if step_j < 0 and self.modulus_j:
+                step_j += self.modulus_j
+            elif step_j < 0:
+                self.lost(at_s, "the counter went back, and where it wraps is unknown")
+                step_j = 0.0
             self._joules += step_j
         self._add(at_s, counter_j)
 
@@ -49,50 +51,68 @@ class Meter:
         """Mean power of a window at rest."""
         self.idle_power_w = self.read(begin_s, end_s)["power_w"]
 
-    def read(self, begin_s, end_s, images=None):
-        """Readings of a window; everything is None, with the reason, when it can't be known."""
-        readings = {"energy_j": None, "power_w": None, "idle_power_w": self.idle_power_w, "above_idle_j": None, "method": self.method}
-        if images:
-            readings.update({"energy_j_per_image": None, "above_idle_j_per_image": None})
-        reason = self._unknown(begin_s, end_s)
+    def read(self, begin_s=None, end_s=None):
+        """Readings of a window, of all samples without one; None with the reason when they can't be known."""
+        times = [at_s for at_s, _ in self.samples.rows]
+        begin_s = begin_s if begin_s is not None else times[0] if times else 0.0
+        end_s = end_s if end_s is not None else times[-1] if times else 0.0
+        window_s = end_s - begin_s
+        readings = {
+            "energy_j": None,
+            "power_w": None,
+            "above_idle_j": None,
+            "idle_power_w": self.idle_power_w,
+            "window_s": window_s,
+            "method": self.method,
+        }
+        reason = self._unknown(times, begin_s, end_s)
         if reason:
             readings["reason"] = reason
             return readings
-        window_s = end_s - begin_s
-        energy_j = self._at(end_s) - self._at(begin_s)
-        readings.update({"energy_j": energy_j, "power_w": energy_j / window_s, "window_s": window_s})
+        energy_j = self._at(times, end_s) - self._at(times, begin_s)
+        readings.update(energy_j=energy_j, power_w=energy_j / window_s)
         if self.idle_power_w is not None:
             readings["above_idle_j"] = energy_j - self.idle_power_w * window_s
-        if images:
-            readings["energy_j_per_image"] = energy_j / images
-            if self.idle_power_w is not None:
-                readings["above_idle_j_per_image"] = readings["above_idle_j"] / images
         return readings
 
     def _add(self, at_s, value):
         self._last = (at_s, value)
         self.samples.add(at_s, {"joules": self._joules})
 
-    def _unknown(self, begin_s, end_s):
-        times = [at_s for at_s, _ in self.samples.rows]
+    def _unknown(self, times, begin_s, end_s):
+        if not times:
+            return self.samples.loss() or "no sample"
         loss = self.samples.loss(begin_s, end_s)
         if loss:
             return "lost during the window: %s" % loss
-        if not times or times[0] > begin_s or times[-1] < end_s:
+        if times[0] > begin_s or times[-1] < end_s:
             return "the samples don't cover the window"
+        window_s, needed_s = end_s - begin_s, UPDATES_PER_WINDOW * self.update_s
+        if window_s < needed_s:
+            return "a window of %.2f s is too short: the reading changes every %g s, so %g s are needed" % (
+                window_s,
+                self.update_s,
+                needed_s,
+            )
         inside = sum(begin_s <= at_s <= end_s for at_s in times)
-        needed_s = SAMPLES_PER_WINDOW * self.update_s
-        if end_s - begin_s < needed_s:
-            return "a window of %.2f s is too short: the reading changes each %g s, so it takes %g s" % (end_s - begin_s, self.update_s, needed_s)
         if inside < SAMPLES_PER_WINDOW:
-            return "a window of %.2f s is too short: it holds %d samples, %d are needed" % (end_s - begin_s, inside, SAMPLES_PER_WINDOW)
+            return "a window of %.2f s is too short: it holds %d samples, %d are needed" % (window_s, inside, SAMPLES_PER_WINDOW)
         return None
 
-    def _at(self, at_s):
+    def _at(self, times, at_s):
         """Joules at a moment between two samples."""
-        rows = self.samples.rows
-        for (left_s, left), (right_s, right) in zip(rows, rows[1:]):
-            if left_s <= at_s <= right_s:
-                share = (at_s - left_s) / (right_s - left_s) if right_s > left_s else 0.0
-                return left["joules"] + share * (right["joules"] - left["joules"])
-        return rows[-1][1]["joules"]
+        right = bisect_left(times, at_s)
+        joules = self.samples.rows[right][1]["joules"]
+        if times[right] == at_s:
+            return joules
+        before = self.samples.rows[right - 1][1]["joules"]
+        return before + (joules - before) * (at_s - times[right - 1]) / (times[right] - times[right - 1])
+
+
+def per_image(readings, images):
+    """Add energy per image, gross and above idle, to the readings of each sensor that has energy; None stays None."""
+    for values in readings.values():
+        if "energy_j" in values:
+            for name, energy_j in (("energy_j_per_image", values["energy_j"]), ("above_idle_j_per_image", values["above_idle_j"])):
+                values[name] = None if energy_j is None or not images else energy_j / images
+    return readings

@@ -23,7 +23,7 @@ def describe(root="/"):
         try:
             found = ask()
         except Exception as error:  # each NVML error is a class of its own, and none may stop a run
-            reasons.append("%s: %s" % (ask.__name__[4:], error))
+            reasons.append("%s: %s" % (ask.__name__.strip("_"), error))
             continue
         if found:
             return {"gpu": ", ".join(gpu["name"] for gpu in found), "gpus": found, "gpu_driver": found[0].get("driver"), "gpu_reason": None}

@@ -1,101 +1,73 @@
-"""Samples the sensors beside the measuring process in a thread of the supervisor, off the measured CPUs."""
+"""Samples the sensors beside the measuring process, each at its own pace, for one measurement after the other."""
 
-import os
-import threading
 import time
 
 from runner import sensors
 
 
 class Sampler:
-    """All sensors beside. ``with Sampler() as sampler``: sampler.start(), measure, sampler.read(begin_s, end_s, images), and again.
+    """All sensors beside. The supervisor calls ``sample()`` every ``period_s`` while it waits for the measuring process.
 
-    Without any sensor there is no thread. ``reasons`` says why which sensor is absent.
+    start() before the load, begin() when the samples begin, read() when they have ended. ``reasons`` says why a sensor is absent.
     """
 
-    def __init__(self, root="/", measured_cpus=(), clock=time.monotonic):
+    def __init__(self, root="/", clock=time.monotonic):
         self.sensors, self.reasons = sensors.beside(root)
-        self.measured_cpus = frozenset(measured_cpus)
         self.clock = clock
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = None
+        self.period_s = min([sensor.every_s for sensor in self.sensors.values()] or [1.0])
         self._due_s = {}
+        self._begin_s = None
 
-    def __enter__(self):
-        if self.sensors:
-            self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
-            self._thread.start()
-        return self
+    def __bool__(self):
+        return bool(self.sensors)
 
-    def __exit__(self, *_):
-        self._stop.set()
-        if self._thread:
-            self._thread.join()
+    def start(self):
+        """A measuring process is about to begin: forget the last one."""
+        for sensor in self.sensors.values():
+            sensor.start()
+        self._begin_s = None
+        self._sample_all()
+
+    def begin(self):
+        """The window of the samples begins now."""
+        self._begin_s = self.clock()
+
+    def sample(self):
+        """Take the samples that are due."""
+        for name, sensor in self.sensors.items():
+            now_s = self.clock()
+            if now_s >= self._due_s[name]:
+                self._due_s[name] = now_s + 0.9 * sensor.every_s  # a caller that comes a little early isn't sent away for a whole period
+                sensor.sample(now_s)
+
+    def read(self):
+        """{sensor: readings} of the window from begin() until now."""
+        end_s = self.clock()
+        self._sample_all()
+        return {name: sensor.read(self._begin_s, end_s) for name, sensor in self.sensors.items()}
+
+    def rest(self, seconds, sleep=time.sleep):
+        """Watch the machine at rest: what "above idle" means from now on. Returns the readings of that window."""
+        self.start()
+        self.begin()
+        while self.sensors and self.clock() - self._begin_s < seconds:
+            sleep(self.period_s)
+            self.sample()
+        end_s = self.clock()
+        readings = self.read()
+        for sensor in self.sensors.values():
+            sensor.rest(self._begin_s, end_s)
+        return readings
+
+    def close(self):
         for sensor in self.sensors.values():
             sensor.close()
 
-    def start(self):
-        """Forget all samples and take the first ones: a measuring process is about to begin."""
-        with self._lock:
-            for sensor in self.sensors.values():
-                sensor.start()
-        self.sample(everything=True)
-
-    def rest(self, seconds):
-        """Watch the machine at rest for a while: what "above idle" means. Returns the readings of that window."""
-        self.start()
-        begin_s = self.clock()
-        if self.sensors:
-            self._stop.wait(seconds)
-        self.sample(everything=True)
-        end_s = self.clock()
-        with self._lock:
-            for sensor in self.sensors.values():
-                sensor.rest(begin_s, end_s)
-        return self.read(begin_s, end_s)
-
-    def read(self, begin_s, end_s, images=None):
-        """{sensor: readings} of a window in seconds of time.monotonic(); an absent sensor has only a reason."""
-        self.sample(everything=True)
-        readings = {name: {"reason": reason} for name, reason in self.reasons.items()}
-        with self._lock:
-            for name, sensor in self.sensors.items():
-                try:
-                    readings[name] = sensor.read(begin_s, end_s, images)
-                except Exception as error:  # a sensor must not cost a measurement
-                    readings[name] = {"reason": "%s: %s" % (type(error).__name__, error)}
-        return readings
-
-    def sample(self, everything=False):
-        """Sample what is due."""
-        with self._lock:
-            for name, sensor in self.sensors.items():
-                now_s = self.clock()
-                if not everything and now_s < self._due_s.get(name, now_s):
-                    continue
-                self._due_s[name] = now_s + sensor.every_s
-                try:
-                    sensor.sample(now_s)
-                except Exception as error:  # unplugged, permission withdrawn, driver reset
-                    sensor.lost(now_s, "%s: %s" % (type(error).__name__, error))
-
-    def _run(self):
-        free = _own_cpus() - self.measured_cpus
-        if free and self.measured_cpus:
-            os.sched_setaffinity(0, free)  # 0 is this thread
-        pause_s = min(sensor.every_s for sensor in self.sensors.values())
-        while not self._stop.wait(pause_s):
-            self.sample()
+    def _sample_all(self):
+        self._due_s = dict.fromkeys(self.sensors, float("-inf"))
+        self.sample()
 
 
 def throttled(readings):
-    """What slowed the device down according to all sensors: ["nvml: thermal slowdown in 12 % of samples", ...]."""
+    """What slowed the device down according to all sensors: ["nvml: power cap in 12 % of samples", ...]."""
     return ["%s: %s" % (name, what) for name, values in sorted(readings.items()) for what in (values or {}).get("throttled") or ()]
-
-
-def _own_cpus():
-    try:
-        return set(os.sched_getaffinity(0))
-    except AttributeError:
-        return set()

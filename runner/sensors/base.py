@@ -1,20 +1,22 @@
 """What a sensor is: a class named ``Sensor`` in ``runner/sensors/<name>.py``.
 
 ``where`` says who reads it. ``inside``: the measuring process itself; ``start()`` before the network is loaded,
-``read()`` after the samples. ``beside``: the supervisor, off the measured cores, through runner.sampling:
-``sample()`` every ``every_s`` from before the load until after the samples, then ``read(begin_s, end_s, images)``
-for the window of the samples, in seconds of time.monotonic(), which all processes of a machine share.
+``read()`` after the samples. ``beside``: the supervisor, through runner.sampling: ``start()`` before the load,
+``sample()`` at 2 to 10 Hz until after the samples, then ``read()`` for the window of the samples alone, in seconds of
+time.monotonic(), which all processes of a machine share.
 
-What can't be read is None with a reason, never 0, and a sensor that vanishes in the middle of a run says so in
-its readings. ``sample()`` may raise OSError; whoever calls it then calls ``lost()``.
+What can't be read is None with a reason, never 0. A sensor that vanishes in the middle of a run stops nothing: its
+readings say so.
 """
+
+import time
 
 
 class Sensor:
     """One kind of reading. ``root`` is the root of /proc and /sys."""
 
     where = "beside"
-    every_s = 0.5
+    every_s = 0.5  # between two samples
 
     def __init__(self, root="/"):
         self.root = root
@@ -26,8 +28,16 @@ class Sensor:
     def start(self):
         """Forget all samples: a new measuring process begins."""
 
-    def sample(self, at_s):
-        """Take one sample; ``at_s`` is now."""
+    def sample(self, at_s=None):
+        """Take one sample; never raises."""
+        at_s = time.monotonic() if at_s is None else at_s
+        try:
+            self.take(at_s)
+        except Exception as error:  # unplugged, permission withdrawn, driver reset
+            self.lost(at_s, "%s: %s" % (type(error).__name__, error))
+
+    def take(self, at_s):
+        """Take one sample; may raise."""
 
     def lost(self, at_s, reason):
         """A sample failed."""
@@ -35,8 +45,11 @@ class Sensor:
     def rest(self, begin_s, end_s):
         """The machine was at rest in this window: what "above idle" means from now on."""
 
-    def read(self, begin_s=None, end_s=None, images=None):
-        """Readings ready for JSON: a dict whose names end in their unit. ``throttled`` lists what slowed the device down."""
+    def read(self, begin_s=None, end_s=None):
+        """Readings of a window (of all samples without one), ready for JSON: names end in their unit.
+
+        ``throttled`` lists what slowed the device down; None where the sensor can't tell.
+        """
         raise NotImplementedError
 
     def close(self):

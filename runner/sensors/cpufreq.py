@@ -21,7 +21,7 @@ class Sensor(base.Sensor):
     def start(self):
         self.samples = base.Samples()
 
-    def sample(self, at_s):
+    def take(self, at_s):
         values = {cpu: sysfs.number(self.root, path) for cpu, path in self.clocks.items()}
         counts = [sysfs.number(self.root, path) for path in self.counters]
         values["throttle_count"] = sum(counts) if counts and None not in counts else None
@@ -32,7 +32,7 @@ class Sensor(base.Sensor):
     def lost(self, at_s, reason):
         self.samples.lost(at_s, reason)
 
-    def read(self, begin_s=None, end_s=None, images=None):
+    def read(self, begin_s=None, end_s=None):
         columns = self.samples.within(begin_s, end_s)
         counts = columns.pop("throttle_count", [])
         events = counts[-1] - counts[0] if counts else None

@@ -20,7 +20,7 @@ class Sensor(base.Sensor):
     def start(self):
         self.samples = base.Samples()
 
-    def sample(self, at_s):
+    def take(self, at_s):
         values = {}
         for name, path in self.gpus.items():
             values[name] = sysfs.number(self.root, path + "/cur_freq")
@@ -32,7 +32,7 @@ class Sensor(base.Sensor):
     def lost(self, at_s, reason):
         self.samples.lost(at_s, reason)
 
-    def read(self, begin_s=None, end_s=None, images=None):
+    def read(self, begin_s=None, end_s=None):
         columns = self.samples.within(begin_s, end_s)
         readings = {"gpus": {name: self._gpu(name, path, columns) for name, path in self.gpus.items()}}
         reason = self.samples.loss(begin_s, end_s) or (None if columns else "no sample in the window")

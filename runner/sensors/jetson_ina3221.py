@@ -36,7 +36,7 @@ class Sensor(base.Sensor):
         self.meter.clear()
         self.samples = base.Samples()
 
-    def sample(self, at_s):
+    def take(self, at_s):
         values = {name: power_w(self.root, rail) for name, rail in self.rails.items()}
         missing = [name for name in self.total if values[name] is None]
         if missing:
@@ -51,8 +51,8 @@ class Sensor(base.Sensor):
     def rest(self, begin_s, end_s):
         self.meter.rest(begin_s, end_s)
 
-    def read(self, begin_s=None, end_s=None, images=None):
-        readings = self.meter.read(begin_s, end_s, images)
+    def read(self, begin_s=None, end_s=None):
+        readings = self.meter.read(begin_s, end_s)
         rails = self.samples.within(begin_s, end_s)
         readings["rails_w"] = {name: sum(rails[name]) / len(rails[name]) if rails.get(name) else None for name in self.rails}
         return readings
@@ -68,7 +68,11 @@ def find_rails(root="/"):
             if not name or name == "NC" or label.endswith("in7_label") or "sum of shunt" in name:
                 continue
             folder = os.path.dirname(label)
-            rail = (folder + "/in_power%s_input" % channel,) if "iio:device" in folder else (folder + "/in%s_input" % channel, folder + "/curr%s_input" % channel)
+            rail = (
+                (folder + "/in_power%s_input" % channel,)
+                if "iio:device" in folder
+                else (folder + "/in%s_input" % channel, folder + "/curr%s_input" % channel)
+            )
             rails[name if name not in rails else "%s@%s" % (name, os.path.basename(device))] = rail
     return rails
 
@@ -92,6 +96,8 @@ def power_w(root, rail):
 
 def _devices(root):
     """Folders of the monitors, each once although two paths lead to it."""
-    paths = [os.path.dirname(name) for name in sysfs.find(root, "sys/bus/i2c/devices/*/name") if "ina3221" in (sysfs.text(root, name) or "")]
+    paths = [
+        os.path.dirname(name) for name in sysfs.find(root, "sys/bus/i2c/devices/*/name") if "ina3221" in (sysfs.text(root, name) or "")
+    ]
     paths += sysfs.find(root, "sys/bus/i2c/drivers/ina3221*/*-00*")
     return sorted({os.path.basename(path): path for path in reversed(paths)}.values())

@@ -1,8 +1,8 @@
 """Peak memory of the measuring process on the host, above what its framework takes after import.
 
-A forked process begins with the worker's pages, and its VmHWM with the worker's peak; so the kernel's high-water
-mark is reset first (Linux 4.0 and later, ``5`` into /proc/self/clear_refs). Where that is not allowed the peak of ru_maxrss is used: it can't be
-reset, so it is a lower bound of what the network took whenever the import's peak was higher.
+A forked process begins with the worker's pages, and its VmHWM with the worker's peak; so the kernel's high-water mark is
+reset first (``5`` into /proc/self/clear_refs, Linux 4.0 and later). Where that is not allowed the peak of ru_maxrss is used:
+it can't be reset, so what is above the baseline is then an upper bound.
 """
 
 import os
@@ -24,7 +24,7 @@ class Sensor(base.Sensor):
         self.cgroup = _cgroup_peak(self.root)
         self.available_bytes = _meminfo_bytes(self.root, "MemAvailable")
 
-    def read(self, begin_s=None, end_s=None, images=None):
+    def read(self, begin_s=None, end_s=None):
         peak, method = _status_bytes(self.root, "VmHWM") if self.reset else None, "VmHWM"
         if peak is None:
             peak, method = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024), "ru_maxrss"

@@ -11,7 +11,13 @@ from runner.energy import Meter
 from runner.sensors import base
 
 # Reasons that make the device slower than it would be; an idle clock, a clock set by the user and sync boost are none.
-THROTTLES = {0x4: "power cap", 0x8: "hardware slowdown", 0x20: "software thermal slowdown", 0x40: "hardware thermal slowdown", 0x80: "power brake"}
+THROTTLES = {
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+}
 OTHER_REASONS = {0x1: "idle", 0x2: "application clocks", 0x10: "sync boost", 0x100: "display clocks"}
 IDLE = 0x1
 THROTTLED_SHARE = 0.05  # of the samples
@@ -46,7 +52,7 @@ class Sensor(base.Sensor):
         if self.meter:
             self.meter.clear()
 
-    def sample(self, at_s):
+    def take(self, at_s):
         values = {
             "used_bytes": self._used_bytes(),
             "sm_clock_hz": _hz(self._ask("nvmlDeviceGetClockInfo", getattr(self.nvml, "NVML_CLOCK_SM", 1))),
@@ -84,7 +90,7 @@ class Sensor(base.Sensor):
         if self.meter:
             self.meter.rest(begin_s, end_s)
 
-    def read(self, begin_s=None, end_s=None, images=None):
+    def read(self, begin_s=None, end_s=None):
         ever = self.samples.within()  # memory peaks while loading, so it counts since start()
         now = self.samples.within(begin_s, end_s)
         readings = dict(self._memory(ever))
@@ -92,7 +98,7 @@ class Sensor(base.Sensor):
         readings.update(throttling(now.get("reasons", [])))
         readings["other_processes"] = max(now["others"]) if now.get("others") else None
         if self.meter:
-            readings.update(self.meter.read(begin_s, end_s, images))
+            readings.update(self.meter.read(begin_s, end_s))
         else:
             readings.update({"energy_j": None, "power_w": None, "reason": "this GPU tells neither energy nor power"})
         loss = self.samples.loss(begin_s, end_s)

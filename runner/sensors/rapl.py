@@ -11,6 +11,7 @@ from runner.energy import Meter
 from runner.sensors import base
 
 MOUNT = "docker run --user 0 -v /sys/devices/virtual/powercap/intel-rapl:/rapl:ro"
+CHMOD = "sudo chmod -R a+r /sys/devices/virtual/powercap/intel-rapl"
 
 
 class Sensor(base.Sensor):
@@ -23,7 +24,7 @@ class Sensor(base.Sensor):
             return "no RAPL counters: none on this CPU or in this virtual machine, or Docker masks them (%s)" % MOUNT
         for name, path in sorted(zones.items()):
             if sysfs.number(self.root, path + "/energy_uj") is None:
-                return "%s/energy_uj can't be read: only root may (%s; without Docker: sudo chmod -R a+r /sys/devices/virtual/powercap/intel-rapl)" % (path, MOUNT)
+                return "%s/energy_uj can't be read: only root may (%s; without Docker: %s)" % (path, MOUNT, CHMOD)
             wrap_uj = sysfs.number(self.root, path + "/max_energy_range_uj")
             self.meters[name] = (path, Meter(0.01, "RAPL counter", wrap_uj * 1e-6 if wrap_uj else None))
         return None
@@ -32,7 +33,7 @@ class Sensor(base.Sensor):
         for _, meter in self.meters.values():
             meter.clear()
 
-    def sample(self, at_s):
+    def take(self, at_s):
         for path, meter in self.meters.values():
             energy_uj = sysfs.number(self.root, path + "/energy_uj")
             if energy_uj is None:
@@ -44,15 +45,16 @@ class Sensor(base.Sensor):
         for _, meter in self.meters.values():
             meter.rest(begin_s, end_s)
 
-    def read(self, begin_s=None, end_s=None, images=None):
-        return total({name: meter.read(begin_s, end_s, images) for name, (_, meter) in self.meters.items()})
+    def read(self, begin_s=None, end_s=None):
+        return total({name: meter.read(begin_s, end_s) for name, (_, meter) in self.meters.items()})
 
 
 def total(zones):
     """Sum over the zones that don't hold one another, and each zone's own energy beside it. One unknown makes the sum unknown."""
     added = {name: readings for name, readings in zones.items() if name.startswith("package") or name.endswith("dram")}
-    keys = [key for key in ("energy_j", "power_w", "idle_power_w", "above_idle_j", "energy_j_per_image", "above_idle_j_per_image") if key in next(iter(zones.values()))]
+    keys = ("energy_j", "power_w", "above_idle_j", "idle_power_w")
     readings = {key: _sum([zone[key] for zone in added.values()]) for key in keys}
+    readings["window_s"] = max(zone["window_s"] for zone in zones.values())
     readings["method"] = "RAPL counter: " + ", ".join(sorted(added))
     readings["zones_j"] = {name: zone["energy_j"] for name, zone in sorted(zones.items())}
     reasons = sorted({zone["reason"] for zone in added.values() if zone.get("reason")})

@@ -9,7 +9,9 @@ HARMLESS = ("fan", "intel_powerclamp", "tcc offset", "charger", "lcd", "backligh
 class Sensor(base.Sensor):
     def available(self):
         self.zones = zones(self.root)
-        self.coolers = {path: sysfs.text(self.root, path + "/type") or "" for path in sysfs.find(self.root, "sys/class/thermal/cooling_device*")}
+        self.coolers = {
+            path: sysfs.text(self.root, path + "/type") or "" for path in sysfs.find(self.root, "sys/class/thermal/cooling_device*")
+        }
         self.coolers = {path: name for path, name in self.coolers.items() if not any(word in name.lower() for word in HARMLESS)}
         self.overcurrent = sysfs.find(self.root, "sys/class/hwmon/hwmon*/oc[0-9]*_event_cnt")
         self.start()
@@ -19,20 +21,23 @@ class Sensor(base.Sensor):
         self.samples = base.Samples()
         self.active = base.Samples()
 
-    def sample(self, at_s):
+    def take(self, at_s):
         values = {name: celsius(self.root, path) for name, path in self.zones.items()}
         if all(value is None for value in values.values()):
             raise OSError("no thermal zone can be read any more")
         events = [sysfs.number(self.root, path) for path in self.overcurrent]
         self.samples.add(at_s, values)
-        states = {"%s %s" % (path.rpartition("_device")[2], name): sysfs.number(self.root, path + "/cur_state") for path, name in self.coolers.items()}
+        states = {
+            "%s %s" % (path.rpartition("_device")[2], name): sysfs.number(self.root, path + "/cur_state")
+            for path, name in self.coolers.items()
+        }
         states[""] = sum(events) if events and None not in events else None
         self.active.add(at_s, states)
 
     def lost(self, at_s, reason):
         self.samples.lost(at_s, reason)
 
-    def read(self, begin_s=None, end_s=None, images=None):
+    def read(self, begin_s=None, end_s=None):
         columns = self.samples.within(begin_s, end_s)
         states = self.active.within(begin_s, end_s)
         events = states.pop("", [])

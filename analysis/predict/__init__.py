@@ -1,0 +1,1 @@
+"""Prediction of what was not measured, from records alone."""

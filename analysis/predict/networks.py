@@ -1,0 +1,83 @@
+"""Networks as arrays: the work of each operator group per image, and the columns that a cost law is fitted on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from runner.calibration import GROUPS, work
+
+# Groups that behave alike: what stands in for one that training never saw.
+KIN = (("conv1x1", "conv3x3", "convK", "linear", "bmm"), ("convgrp", "convdw"), ("bn", "ln", "pool", "elem", "copy"))
+
+
+@dataclass(frozen=True)
+class Networks:
+    """n networks at a batch size each. macs, bytes, out, count: (n, groups) per image; params, batch: (n,); model, family: n names."""
+
+    macs: np.ndarray
+    bytes: np.ndarray
+    out: np.ndarray
+    count: np.ndarray
+    params: np.ndarray
+    batch: np.ndarray
+    model: np.ndarray
+    family: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def __getitem__(self, rows: Any) -> "Networks":
+        return Networks(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    @property
+    def total_macs(self) -> np.ndarray:
+        """Multiply-adds per batch."""
+        return self.macs.sum(1) * self.batch
+
+    @property
+    def total_bytes(self) -> np.ndarray:
+        """Bytes moved per batch."""
+        return self.bytes.sum(1) * self.batch
+
+    def features(self) -> list[dict[str, Any]]:
+        """The same as a record's `complexity`: what runner.calibration works on."""
+        fields = {"macs": self.macs, "bytes": self.bytes, "out": self.out, "count": self.count}
+        return [{"params": self.params[i], "groups": {g: {f: a[i, j] for f, a in fields.items()} for j, g in enumerate(GROUPS)}} for i in range(len(self))]
+
+
+def networks(features: Sequence[Mapping[str, Any]], batch: Sequence[float], model: Sequence[str], family: Sequence[str]) -> Networks:
+    """From {"params": .., "groups": {group: {"count", "macs", "bytes", "out"}}} per network, as a record's `complexity` has them."""
+    macs, moved, out, count = work(features)
+    params = np.array([float(f.get("params") or 0) for f in features])
+    return Networks(macs, moved, out, count, params, np.asarray(batch, float), np.asarray(model, object), np.asarray(family, object))
+
+
+def by_group(n: Networks) -> np.ndarray:
+    """Columns of the full cost law, per batch: multiply-adds, bytes, outputs and operators of each group, their totals, parameters, 1."""
+    per_image = n.batch[:, None] * np.hstack([n.macs, n.bytes, n.out, n.macs.sum(1)[:, None], n.bytes.sum(1)[:, None], n.out.sum(1)[:, None]])
+    return np.hstack([per_image, n.count, n.count.sum(1)[:, None], n.params[:, None], np.ones((len(n), 1))])
+
+
+def by_kin(n: Networks) -> np.ndarray:
+    """Columns of the coarse cost law: the same work summed over groups that behave alike, so that none is missing."""
+    merge = np.array([[group in kin for kin in KIN] for group in GROUPS], float)
+    per_image = n.batch[:, None] * np.hstack([n.macs @ merge[:, :2], n.bytes @ merge, n.macs.sum(1)[:, None], n.bytes.sum(1)[:, None], n.out.sum(1)[:, None]])
+    return np.hstack([per_image, n.count.sum(1)[:, None], n.params[:, None], np.ones((len(n), 1))])
+
+
+def by_size(n: Networks) -> np.ndarray:
+    """Columns of the coarsest cost law: multiply-adds, bytes, operators, parameters, 1."""
+    return np.column_stack([n.total_macs, n.total_bytes, n.count.sum(1), n.params, np.ones(len(n))])
+
+
+DESIGNS = {"groups": by_group, "kin": by_kin, "size": by_size}
+
+
+def unseen_groups(known: Networks, n: Networks, share: float = 0.01) -> list[tuple[str, ...]]:
+    """Per network, the groups with over `share` of its multiply-adds, bytes or operators that no network in `known` has."""
+    seen = (known.count > 0).any(0)
+    shares = [a / np.maximum(a.sum(1, keepdims=True), 1) for a in (n.macs, n.bytes, n.count)]
+    large = np.maximum.reduce(shares) > share
+    return [tuple(g for g, miss in zip(GROUPS, large[i] & ~seen, strict=True) if miss) for i in range(len(n))]

@@ -1,0 +1,76 @@
+"""Analysis of variance of log time: which factor decides, crossed as it should be, and one-way as the studies did it."""
+
+import pandas as pd
+
+from analysis.stats import anova, setups
+
+TITLE = "What decides the time: analysis of variance"
+MOST_LEVELS = 150  # networks; beyond that a seeded sample stands for all, because the design matrix grows with them
+COLUMNS = ["setup", "source", "ss", "df", "ms", "f", "p", "partial_eta2", "r2", "n"]
+
+
+def rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """One observation per comparable cell with one batch in flight: log of seconds per image."""
+    cells = setups.observations(setups.usable(frame))
+    cells = cells[cells["scenario"].fillna("latency").eq("latency")]
+    networks = cells["model"].drop_duplicates()
+    if len(networks) > MOST_LEVELS:
+        cells = cells[cells["model"].isin(networks.sample(MOST_LEVELS, random_state=0))]
+    return cells
+
+
+def factors(cells: pd.DataFrame) -> list[str]:
+    """The factors with two levels or more, among network, batch size and set-up."""
+    return [name for name in ("model", "batch_size", "setup") if cells[name].nunique() > 1]
+
+
+def parts(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame, list[str]]]:
+    """(label, observations, factors) of every set-up with two crossed factors, then of all set-ups together where there are several."""
+    cells = rows(frame)
+    found = [(label, part, ["model", "batch_size"]) for label, part in setups.each(cells) if len(factors(part.assign(setup=""))) == 2]
+    if cells["setup"].nunique() > 1 and len(factors(cells)) > 1:
+        found.append(("all set-ups", cells, factors(cells)))
+    return [(label, part, names) for label, part, names in found if len(part) > 1 + sum(part[name].nunique() - 1 for name in names)]
+
+
+def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`crossed` (type II, on log time), `assumptions` in words, `scale` (additivity on log time against raw time), `one-way, as in the studies`."""
+    crossed, checks, scale, single = [], [], [], []
+    for label, part, names in parts(frame):
+        table = anova.factorial(part, "log_time", names)
+        crossed.append(table.assign(r2=table.attrs["r2"], n=len(part), setup=label).reset_index())
+        checks.append(anova.assumptions(part, "log_time", names).assign(setup=label))
+        for name, value in (("logarithm of time", "log_time"), ("raw time", "image_s")):
+            scale.append({"setup": label, "scale": name, **anova.nonadditivity(part, value, names)})
+        for factor in names if label != "all set-ups" else []:
+            one, equal, welch = (test(part, "log_time", factor) for test in (anova.one_way, anova.levene, anova.welch))
+            between = one.loc["between"]
+            single.append({"setup": label, "factor": factor, "f": between["f"], "df1": between["df"], "df2": one.loc["within", "df"], "p": between["p"],
+                           "levene": equal["statistic"], "levene_p": equal["p"], "welch_f": welch["f"], "welch_p": welch["p"]})
+    return {"crossed": _join(crossed, COLUMNS), "assumptions": _join(checks, ["setup", "check", "statistic", "p", "holds", "words"]),
+            "scale": pd.DataFrame(scale, columns=["setup", "scale", "f", "df1", "df2", "p"]),
+            "one-way, as in the studies": pd.DataFrame(single, columns=["setup", "factor", "f", "df1", "df2", "p", "levene", "levene_p", "welch_f", "welch_p"])}
+
+
+def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """What explains most of the variance, and on which scale effects add up."""
+    tables = analyse(frame)
+    table = tables["crossed"]
+    if table.empty:
+        return "No set-up has two networks at two batch sizes or more, so nothing can be crossed."
+    said = []
+    for label, part in table.groupby("setup", sort=False):
+        tested = part[part["f"].notna()]
+        first = tested.loc[tested["ss"].idxmax()]
+        total = part.loc[part["source"] == "total", "ss"].iloc[0]
+        said.append(f"{label}: {NAMES[first['source']]} explains {100 * first['ss'] / total:.0f} % of the variance of log time (R2 of all "
+                    f"{first['r2']:.4f})")
+    log, raw = (tables["scale"].query("scale == @name")["p"] for name in ("logarithm of time", "raw time"))
+    return "; ".join(said) + f". Effects add up on the log scale in {int((log >= 0.05).sum())} of {len(log)} analyses, on raw time in {int((raw >= 0.05).sum())}."
+
+
+NAMES = {"model": "the network", "batch_size": "the batch size", "setup": "the set-up"}

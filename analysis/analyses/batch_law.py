@@ -1,0 +1,46 @@
+"""The batch-size law per network: fixed cost per batch, cost per image, and the knee between them."""
+
+import pandas as pd
+
+from analysis import metrics
+from analysis.stats import batch_law, setups
+
+TITLE = "Batch size against time: the law a/b + c and its knee"
+
+
+def curves(frame: pd.DataFrame) -> pd.DataFrame:
+    """Comparable cells with one batch in flight, of networks measured at two batch sizes or more in a set-up; with image_s, setup, label."""
+    cells = setups.observations(setups.usable(frame))
+    cells = cells[cells["scenario"].fillna("latency").eq("latency")]
+    if "label" not in cells:
+        cells = cells.assign(label=cells["model"])
+    return cells[cells.groupby(["setup", "label"])["batch_size"].transform("nunique") >= 2]
+
+
+def fits(frame: pd.DataFrame) -> pd.DataFrame:
+    """`analysis.stats.batch_law.fit` of every set-up and label, SI units."""
+    return batch_law.fit(curves(frame), ["setup", "label"])
+
+
+def analyse(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per curve: fixed_ms (a), per_image_ms (c), knee with its interval, median and leave-one-out error (%), and the law chosen."""
+    found = fits(frame)
+    columns = ["setup", "label", "fixed_ms", "per_image_ms", "knee", "knee_low", "knee_high", "error_percent", "loo_percent", "law", "law_loo_percent", "n"]
+    if found.empty:
+        return pd.DataFrame(columns=columns)
+    return found.assign(fixed_ms=metrics.MILLI * found["a_s"], per_image_ms=metrics.MILLI * found["c_s"], error_percent=100 * found["error"],
+                        loo_percent=100 * found["loo_error"], law_loo_percent=100 * found["law_loo_error"])[columns]
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """How well the law holds and where the knees lie."""
+    found = fits(frame)
+    if found.empty:
+        return "No network was measured at two batch sizes."
+    said = []
+    for label, part in found.groupby("setup", sort=False):
+        knees = part["knee"].quantile([0.25, 0.5, 0.75]).tolist()
+        best = part["law"].ne("a/b + c").sum()
+        said.append(f"{label}: t(b) = a/b + c fits {len(part)} curves with a median error of {100 * part['error'].median():.1f} %; half of the knees lie "
+                    f"between batch {knees[0]:.0f} and {knees[2]:.0f} (median {knees[1]:.0f})" + (f"; {best} follow another law better" if best else ""))
+    return "; ".join(said) + "."

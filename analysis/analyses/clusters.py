@@ -1,0 +1,40 @@
+"""Clusters of the shape of batch curves, and whether any number of them is stable."""
+
+import pandas as pd
+
+from analysis.analyses import batch_law
+from analysis.stats import clusters
+
+TITLE = "Clusters of batch-size curves"
+
+
+def curves(cells: pd.DataFrame) -> pd.DataFrame:
+    """Networks x batch sizes (s per image) of one set-up; batch sizes that a quarter of the networks lack are left out, then rows with gaps."""
+    table = cells.pivot_table(index="label", columns="batch_size", values="image_s", aggfunc="median")
+    return table.loc[:, table.notna().mean() >= 0.75].dropna()
+
+
+def found(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame, str]]:
+    """{set-up: (members, choice of k, words)} of every set-up with three batch sizes and six networks."""
+    cells = batch_law.curves(frame)
+    tables = {label: curves(part) for label, part in cells.groupby("setup")}
+    return {label: clusters.cluster(clusters.shapes(table)) for label, table in tables.items() if table.shape[1] >= 3 and len(table) >= 6}
+
+
+def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`choice`: silhouette and stability of each k per set-up; `members`: cluster of every network, where a k is stable."""
+    results = found(frame)
+    choice = [table.assign(setup=label) for label, (_, table, _) in results.items()]
+    members = [table.reset_index().assign(setup=label) for label, (table, _, _) in results.items() if table["cluster"].nunique() > 1]
+    return {"choice": _join(choice, ["setup", "k", "silhouette", "null95", "stability", "smallest", "stable"]),
+            "members": _join(members, ["setup", "label", "cluster", "silhouette"])}
+
+
+def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """The verdict per set-up."""
+    results = found(frame)
+    return " ".join(f"{label}: {words}" for label, (_, _, words) in results.items()) or "No set-up has six networks at three batch sizes."

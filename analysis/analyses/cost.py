@@ -1,0 +1,39 @@
+"""What 1,000 images cost: energy where it was measured, money where a price was given."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analysis.stats import cost, setups
+
+TITLE = "Cost of 1,000 images"
+COLUMNS = ["setup", "label", "batch_size", "seconds", "energy_j", "energy_kwh", "energy_cost", "machine_cost", "total_cost"]
+
+
+def analyse(frame: pd.DataFrame, prices: Mapping[str, Mapping[str, float]] | None = None) -> pd.DataFrame:
+    """One row per network and set-up, at its cheapest batch size: by money where there is a price, else by energy.
+
+    prices: {platform: {"per_hour": ..., "per_kwh": ...}}, "*" for all others; or in `frame.attrs["prices"]`. Rows with neither are left out.
+    """
+    cells = setups.observations(setups.usable(frame))
+    table = cost.per_thousand(cells, prices or frame.attrs.get("prices"))
+    cells = cells.drop(columns="energy_j").join(table)
+    key = cells["total_cost"].fillna(cells["energy_j"])
+    cells = cells.assign(key=key)[key.notna()].sort_values("key").drop_duplicates(["setup", "model", "input_px"])
+    if "label" not in cells:
+        cells = cells.assign(label=cells["model"])
+    return cells.sort_values(["setup", "key"])[COLUMNS].dropna(axis=1, how="all").reset_index(drop=True)
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """The cheapest network per set-up."""
+    table = analyse(frame)
+    if table.empty:
+        return "No energy was measured and no price was given, so nothing has a cost."
+    best = table.drop_duplicates("setup")
+    said = []
+    for row in best.to_dict("records"):
+        money = row.get("total_cost")
+        said.append(f"{row['setup']}: {row['label']} costs least, " + (f"{money:.3g} per 1,000 images" if money == money and money is not None else
+                                                                       f"{row['energy_j']:,.0f} J per 1,000 images") + f" at batch {row['batch_size']:.0f}")
+    return "; ".join(said) + "."

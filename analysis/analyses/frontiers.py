@@ -1,0 +1,50 @@
+"""Pareto frontiers of latency and Top-1 per set-up, and how little they share."""
+
+import pandas as pd
+
+from analysis.analyses import density
+from analysis.stats import intervals, pareto, setups
+
+TITLE = "Pareto frontiers: how much set-ups share"
+
+
+def members(frame: pd.DataFrame) -> pd.DataFrame:
+    """Comparable cells at each set-up's smallest batch size with a Top-1: on_frontier, and possible (nothing is certainly better in both).
+
+    Certainly: 95 % intervals apart, of latency from replicates and of Top-1 by Wilson.
+    """
+    cells = setups.observations(setups.usable(frame))
+    cells = cells[cells["top1"].notna()]
+    cells = cells[cells["batch_size"] == cells.groupby("setup")["batch_size"].transform("min")]
+    parts = []
+    for label, part in cells.groupby("setup"):
+        bounds = intervals.latency_bounds(part)
+        low, high = intervals.wilson(part["top1"] / 100, density.images(part).fillna(float("inf")))
+        low, high = pd.Series(100 * low, part.index).fillna(part["top1"]), pd.Series(100 * high, part.index).fillna(part["top1"])
+        parts.append(part.assign(setup=label, on_frontier=pareto.frontier(part["latency_s"].to_numpy(), part["top1"].to_numpy()),
+                                 possible=pareto.possible(bounds["low_s"], bounds["high_s"], low, high)))
+    return pd.concat(parts) if parts else cells.assign(on_frontier=[], possible=[])
+
+
+def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`sizes` per set-up; `overlap` of every two frontiers (Jaccard, over networks that both measured); `membership`: network x set-up."""
+    cells = members(frame)
+    groups = dict(list(cells.groupby("setup")))
+    sizes = pd.DataFrame([{"setup": label, "networks": len(part), "frontier": int(part["on_frontier"].sum()), "possible": int(part["possible"].sum())}
+                          for label, part in groups.items()], columns=["setup", "networks", "frontier", "possible"])
+    on = {label: set(part.loc[part["on_frontier"].astype(bool), "model"]) for label, part in groups.items()}
+    all_of = {label: set(part["model"]) for label, part in groups.items()}
+    table = pd.DataFrame({label: {model: ("frontier" if model in on[label] else "") for model in all_of[label]} for label in groups})
+    table = table[(table == "frontier").any(axis=1)].fillna("not measured").sort_index().rename_axis("model").reset_index() if len(groups) else table
+    return {"sizes": sizes, "overlap": pareto.overlap(on, all_of), "membership": table}
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """How much frontiers share."""
+    tables = analyse(frame)
+    overlap = tables["overlap"].dropna(subset=["jaccard"])
+    if overlap.empty:
+        return "Fewer than two set-ups measured the same networks with a known Top-1."
+    least = overlap.loc[overlap["jaccard"].idxmin()]
+    return (f"Frontiers of {len(tables['sizes'])} set-ups share {overlap['jaccard'].min():.2f} to {overlap['jaccard'].max():.2f} of their networks "
+            f"(Jaccard); the least between {least['a']} and {least['b']}, {least['shared']} of {least['either']}: choose on the device that you will use.")

@@ -1,0 +1,60 @@
+"""Does the order of networks hold on another platform, batch size or backend?"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from analysis.stats import intervals, ranks, setups
+
+TITLE = "Rank stability across platforms, batch sizes and backends"
+COLUMNS = ["across", "a", "b", "n", "rho", "rho_low", "rho_high", "tau", "tau_low", "tau_high", "ties", "same_input"]
+MOST = 66  # comparisons of set-ups; beyond that the table is no longer read
+
+
+def analyse(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per pair: Spearman's rho and Kendall's tau-b with 95 % bootstrap intervals over networks; ties are networks whose intervals overlap.
+
+    across: `set-up` (smallest common batch size) or `batch size` (within a set-up, smallest against each other). same_input: were inputs alike?
+    """
+    cells = setups.observations(setups.usable(frame))
+    cells = cells.join(intervals.latency_bounds(cells)) if len(cells) else cells.assign(low_s=[], high_s=[])
+    rows = []
+    groups = dict(list(cells.groupby("setup")))
+    for a, b in itertools.islice(itertools.combinations(groups, 2), MOST):
+        left, right = groups[a], groups[b]
+        shared = sorted(set(left["batch_size"]) & set(right["batch_size"]))
+        if shared:
+            alike = set(left["input_px"].dropna()) == set(right["input_px"].dropna())
+            rows.append(_pair("set-up", a, b, _at(left, shared[0]), _at(right, shared[0]), alike))
+    for label, part in groups.items():
+        sizes = sorted(part["batch_size"].unique())
+        rows += [_pair("batch size", f"{label}, batch {sizes[0]:.0f}", f"batch {other:.0f}", _at(part, sizes[0]), _at(part, other), True)
+                 for other in sizes[1:]]
+    return pd.DataFrame([row for row in rows if row["n"] >= 4], columns=COLUMNS).reset_index(drop=True)
+
+
+def _at(part: pd.DataFrame, batch: float) -> pd.DataFrame:
+    return part[part["batch_size"] == batch].drop_duplicates("model").set_index("model")
+
+
+def _pair(across: str, a: str, b: str, left: pd.DataFrame, right: pd.DataFrame, alike: bool) -> dict[str, object]:
+    common = left.index.intersection(right.index)
+    left, right = left.loc[common], right.loc[common]
+    bounds = [(part["low_s"].to_numpy(float), part["high_s"].to_numpy(float)) for part in (left, right)]
+    found = ranks.correlation(left["latency_s"].to_numpy(float), right["latency_s"].to_numpy(float), *bounds)
+    return {"across": across, "a": a, "b": b, "same_input": alike, **found}
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """The least and the most stable pair of each kind."""
+    table = analyse(frame)
+    if table.empty:
+        return "No two conditions share four networks."
+    said = []
+    for across, part in table.groupby("across", sort=False):
+        worst = part.loc[part["rho"].idxmin()]
+        unlike = "" if np.all(worst["same_input"]) else ", whose inputs differ in size"
+        said.append(f"across {across}s ranks correlate {part['rho'].median():.2f} in the middle of {len(part)} comparison(s) and least, {worst['rho']:.2f} "
+                    f"({worst['rho_low']:.2f} to {worst['rho_high']:.2f}), between {worst['a']} and {worst['b']}{unlike}")
+    return "; ".join(said).capitalize() + "."

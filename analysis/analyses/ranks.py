@@ -1,0 +1,57 @@
+"""Ranks over conditions: Friedman's test and critical differences, of networks and of backends."""
+
+import pandas as pd
+
+from analysis.stats import ranks, setups
+
+TITLE = "Ranks over all conditions: Friedman and critical difference"
+
+
+def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """{what: table blocks x treatments of seconds per image}: `networks` over set-ups and batch sizes, `backends on M` over networks and batch sizes.
+
+    Networks or backends with gaps in half of the blocks are left out, then blocks with a gap, because ranks need complete blocks.
+    """
+    cells = setups.observations(setups.usable(frame))
+    if cells.empty:
+        return {}
+    machine = cells["machine"] if "machine" in cells else cells["platform"]
+    cells = cells.assign(machine_=machine, block=cells["setup"] + ", batch " + cells["batch_size"].astype(int).astype(str))
+    one = cells[cells["scenario"].fillna("latency").eq("latency")]
+    found = {"networks": one.pivot_table(index="block", columns="label" if "label" in one else "model", values="image_s", aggfunc="median")}
+    for name, part in one.groupby("machine_"):
+        series = "series" if "series" in part else "backend"
+        if part[series].nunique() > 1:
+            found[f"backends on {name}"] = part.pivot_table(index=["model", "batch_size", "input_px"], columns=series, values="image_s", aggfunc="median")
+    return {what: whole for what, table in found.items() if len(whole := complete(table)) > 1 and whole.shape[1] > 1}
+
+
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows and columns without a gap, columns seen in fewer than half of the rows left out first."""
+    return table.loc[:, table.notna().mean() >= 0.5].dropna()
+
+
+def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`friedman`: the test per question; then, per question, mean ranks with the critical difference and whether the best is certainly better."""
+    tests, result = [], {}
+    for what, table in tables(frame).items():
+        blocks, treatments = table.shape
+        test, difference = ranks.friedman(table), ranks.critical_difference(treatments, blocks)
+        tests.append({"what": what, **test, "critical_difference": difference})
+        order = ranks.mean_ranks(table).rename_axis("name").reset_index()
+        result[what] = order.assign(certainly_behind_the_best=order["mean_rank"] > order["mean_rank"].min() + difference)
+    columns = ["what", "chi2", "df", "p", "f", "p_f", "w", "blocks", "treatments", "critical_difference"]
+    return {"friedman": pd.DataFrame(tests, columns=columns)} | result
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """The best by mean rank and how many cannot be told from it."""
+    found = analyse(frame)
+    said = []
+    for test in found.pop("friedman").itertuples():
+        order = found[test.what]
+        near = int((~order["certainly_behind_the_best"]).sum()) - 1
+        agreement = f", agreement W = {test.w:.2f}" if test.w == test.w else ""
+        said.append(f"{test.what}: {order['name'].iloc[0]} has the best mean rank ({order['mean_rank'].iloc[0]:.1f} of {test.treatments}) over "
+                    f"{test.blocks} conditions{agreement}; {near} more lie within the critical difference of {test.critical_difference:.1f}")
+    return ("; ".join(said) + ".") if said else "No two conditions share their networks, so there are no ranks to average."

@@ -1,0 +1,55 @@
+"""Roofline placement: effective peak and bandwidth per set-up, and what bounds each network."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.stats import roofline, setups
+
+TITLE = "Roofline: what bounds each network"
+
+
+def placed(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """{set-up: its cells with roofline.place's columns, and its attrs}; rows whose complexity is of another input size are left out."""
+    cells = setups.observations(setups.usable(frame))
+    if "complexity_px" in cells:
+        other = pd.to_numeric(cells["complexity_px"], errors="coerce")
+        cells = cells[other.isna() | other.eq(cells["input_px"])]
+    cells = cells[cells["gmacs"].gt(0)]
+    result = {}
+    for label, part in cells.groupby("setup"):
+        table = roofline.place(part)
+        joined = part.drop(columns=["bandwidth"], errors="ignore").join(table)
+        joined.attrs.update(table.attrs)
+        result[label] = joined
+    return result
+
+
+def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`platforms`: effective peak (GFLOP/s; 2 x GMACs), bandwidth (GB/s), ridge (flop/byte), cells by what bounds them; `networks` at the largest batch."""
+    tables = placed(frame)
+    platforms, networks = [], []
+    for label, part in tables.items():
+        counts = part["bound"].value_counts()
+        platforms.append({"setup": label, "peak_gflops": part.attrs["peak"] / 1e9, "bandwidth_gbs": part.attrs["bandwidth"] / 1e9,
+                          "ridge": part.attrs["ridge"], **{bound: int(counts.get(bound, 0)) for bound in ("compute", "memory", "overhead")}})
+        best = part.sort_values("batch_size").drop_duplicates("model", keep="last")
+        networks.append(pd.DataFrame({"setup": label, "model": best["model"], "batch_size": best["batch_size"], "intensity": best["intensity"],
+                                      "gflops": best["rate"] / 1e9, "roof_percent": 100 * best["share"], "bound": best["bound"]}))
+    columns = ["setup", "model", "batch_size", "intensity", "gflops", "roof_percent", "bound"]
+    joined = pd.concat(networks, ignore_index=True).sort_values(["setup", "roof_percent"], ascending=[True, False]) if networks else None
+    return {"platforms": pd.DataFrame(platforms, columns=["setup", "peak_gflops", "bandwidth_gbs", "ridge", "compute", "memory", "overhead"]),
+            "networks": pd.DataFrame(columns=columns) if joined is None else joined.reset_index(drop=True)}
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """Effective peak and what bounds most cells."""
+    table = analyse(frame)["platforms"]
+    if table.empty:
+        return "No cell has both a latency and multiply-adds at its own input size."
+    said = []
+    for row in table.itertuples():
+        counts = {"compute": row.compute, "memory": row.memory, "overhead": row.overhead}
+        most = max(counts, key=lambda name: counts[name])
+        width = f" and {row.bandwidth_gbs:,.0f} GB/s" if np.isfinite(row.bandwidth_gbs) else ""
+        said.append(f"{row.setup} reaches at most {row.peak_gflops:,.0f} GFLOP/s{width}; {counts[most]} of {sum(counts.values())} cells are bound by {most}")
+    return "; ".join(said) + "."

@@ -1,0 +1,16 @@
+"""Analyses: `analyse(frame)` returns a table or a mapping of tables. One file each."""
+
+import sys
+from types import ModuleType
+
+from analysis import registry
+
+
+def names() -> list[str]:
+    """Names of all analyses in this folder."""
+    return registry.names(sys.modules[__name__])
+
+
+def load(name: str) -> ModuleType:
+    """The module of that name."""
+    return registry.load(sys.modules[__name__], name)

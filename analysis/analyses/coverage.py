@@ -1,0 +1,30 @@
+"""What was measured, and the reason of every gap."""
+
+import pandas as pd
+
+from analysis.frame import latest
+
+TITLE = "Coverage"
+KEYS = ["platform", "device", "backend", "precision", "scenario"]
+
+
+def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`coverage`: cells by outcome; `gaps`: every cell that is skipped, failed or contended, with its reason."""
+    cells = latest(frame[frame["role"] == "cell"])
+    outcome = cells["status"].where(~((cells["status"] == "ok") & cells["contended"]), "contended")
+    counts = cells.assign(outcome=outcome).pivot_table(index=KEYS, columns="outcome", values="model", aggfunc="size", fill_value=0)
+    counts = counts.reindex(columns=["ok", "contended", "failed", "skipped"], fill_value=0).rename_axis(columns=None)
+    counts.insert(0, "networks", cells.groupby(KEYS)["model"].nunique())
+    counts.insert(1, "cells", cells.groupby(KEYS).size())
+    gaps = cells[outcome != "ok"].assign(outcome=outcome)
+    shares = gaps["others_share"].map(lambda share: f"others took {100 * share:.0f} % of its CPUs" if pd.notna(share) else "others used its CPUs or GPU")
+    gaps["reason"] = gaps["reason"].where(gaps["outcome"] != "contended", shares).fillna("no reason recorded")
+    columns = ["platform", "backend", "label", "precision", "batch_size", "scenario", "outcome", "phase", "reason", "attempt"]
+    return {"coverage": counts.reset_index(), "gaps": gaps[columns].sort_values(columns[:6]).reset_index(drop=True)}
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """How much of what was asked for is there."""
+    cells = latest(frame[frame["role"] == "cell"])
+    good = int(((cells["status"] == "ok") & ~cells["contended"]).sum())
+    return f"{good:,} of {len(cells):,} cells can be ranked; each other one stands under Gaps with its reason."

@@ -1,0 +1,53 @@
+"""Accuracy against latency: which networks no other network beats in both, per platform and backend."""
+
+import numpy as np
+import pandas as pd
+
+from analysis import intervals, metrics
+from analysis.frame import ranked
+
+TITLE = "Pareto frontier of accuracy and latency"
+KEYS = ["platform", "series", "scenario", "batch_size"]
+
+
+def frontier(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """True where no other point costs at most as much and gains at least as much, one of them strictly."""
+    cost, gain = np.asarray(cost, float), np.asarray(gain, float)
+    at_least = (cost[None, :] <= cost[:, None]) & (gain[None, :] >= gain[:, None])
+    strictly = (cost[None, :] < cost[:, None]) | (gain[None, :] > gain[:, None])
+    return ~(at_least & strictly).any(axis=1)
+
+
+def place(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells of one series with `place`: frontier; tied (beaten, but by less than the intervals of latency tell apart); dominated, and by which."""
+    cells = cells[cells["top1"].notna() & cells["latency_s"].notna()].copy()
+    limits = [intervals.latency(medians) for medians in cells["replicate_medians_s"]]
+    low = pd.Series([a for a, _ in limits], index=cells.index, dtype=float).fillna(cells["latency_s"])
+    high = pd.Series([b for _, b in limits], index=cells.index, dtype=float).fillna(cells["latency_s"])
+    on = frontier(cells["latency_s"], cells["top1"]) if len(cells) else np.array([], bool)
+    better = [(cells["top1"] >= top1) & (high < mine) for top1, mine in zip(cells["top1"], low, strict=True)]
+    by = [cells.loc[b, "latency_s"].idxmin() if b.any() else None for b in better]
+    cells["place"] = np.where(on, "frontier", [("tied" if b is None else "dominated") for b in by])
+    cells["dominated_by"] = [None if b is None or f else cells.loc[b, "label"] for b, f in zip(by, on, strict=True)]
+    return cells
+
+
+def analyse(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every network with its place, fastest first, per platform, backend, scenario and batch size."""
+    placed = [place(group) for _, group in ranked(frame).groupby(KEYS)]
+    placed = [group for group in placed if len(group)]
+    if not placed:
+        return pd.DataFrame(columns=[*KEYS, "label", "latency", "throughput", "top1", "place", "dominated_by"])
+    table = metrics.table(pd.concat(placed)).sort_values([*KEYS, "latency"])
+    return table[[*KEYS, "label", "latency", "throughput", "top1", "place", "dominated_by"]].reset_index(drop=True)
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """How many stand on each frontier."""
+    table = analyse(frame)
+    table = table[(table["scenario"] == "latency") & (table["batch_size"] == table["batch_size"].min())]
+    if table.empty:
+        return "No network with a published or measured Top-1 has a latency."
+    counts = table.assign(on=table["place"] == "frontier").groupby(["platform", "series"])["on"].agg(["sum", "size"])
+    said = [f"{int(row['sum'])} of {int(row['size'])} on {key[0]} with {key[1]}" for key, row in counts.iterrows()]
+    return f"At batch {table['batch_size'].iloc[0]} nothing beats, in both accuracy and latency, " + "; ".join(said) + "."

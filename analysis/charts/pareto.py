@@ -1,0 +1,68 @@
+"""Top-1 against latency with the Pareto frontier (Wang's figure 6, per platform and backend)."""
+
+import altair as alt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+import pandas as pd
+
+from analysis import metrics
+from analysis.analyses.pareto import place
+from analysis.charts import base
+from analysis.style import Style
+
+TITLE = "Accuracy against latency"
+ORDER = 10
+PER = "platform"
+
+
+def placed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The cells of the slice with their place on the frontier of their series."""
+    groups = [place(group) for _, group in base.slice_of(frame).groupby(["platform", "series"])]
+    return metrics.table(pd.concat(groups)) if groups else base.slice_of(frame).assign(place=None)
+
+
+def applies(frame: pd.DataFrame) -> str | None:
+    """Why there is no such chart."""
+    return base.enough(base.slice_of(frame), "latency", "top1")
+
+
+def draw(frame: pd.DataFrame, style: Style) -> Figure:
+    """A panel per series: points by family, the frontier as a stepped line, its networks named."""
+    rows = placed(frame)
+    names = sorted(rows["series"].unique())
+    figure, axes = base.panels(len(names), style)
+    for axis, name in zip(axes, names, strict=True):
+        mine = rows[rows["series"] == name]
+        base.scatter(axis, mine, "latency", "top1", style)
+        on = mine[mine["place"] == "frontier"].sort_values("latency")
+        axis.step(on["latency"], on["top1"], where="post", color=style.curve, linewidth=1.1, zorder=2)
+        axis.set_title(f"{name}, batch {mine['batch_size'].iloc[0]:.0f}", loc="left")
+        axis.margins(0.08, 0.1)
+    base.family_legend(figure, rows, style, [Line2D([], [], color=style.curve, linewidth=1.1, label="Pareto frontier")])
+    for axis, name in zip(axes, names, strict=True):
+        mine = rows[rows["series"] == name]
+        base.label(axis, mine[mine["place"] == "frontier"], "latency", "top1", style, avoid=mine)
+    return figure
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """The ends of the frontier and how selective it is."""
+    said = []
+    for (platform, series), mine in placed(frame).groupby(["platform", "series"]):
+        on = mine[mine["place"] == "frontier"].sort_values("latency")
+        first, last = on.iloc[0], on.iloc[-1]
+        said.append(f"{series} on {platform}: {len(on)} of {len(mine)} networks, from {first['label']} ({metrics.latency.format(first['latency'])} ms, {first['top1']:.1f} %) "
+                    f"to {last['label']} ({metrics.latency.format(last['latency'])} ms, {last['top1']:.1f} %)")  # fmt: skip
+    return "Nothing is both faster and more accurate than the networks on the frontier — " + "; ".join(said) + "."
+
+
+def interactive(frame: pd.DataFrame) -> alt.FacetChart:
+    """Points with tooltips and the frontier, a panel per platform and series."""
+    cells = base.cells_table(frame)
+    layer = base.points("cells", "latency", "top1", cells["family"], ["series", "batch_size", "latency", "throughput", "top1", "params", "macs", "noise"])
+    rows = placed(frame)
+    line = rows[rows["place"] == "frontier"].sort_values("latency")
+    line = line[[*base.IDENTITY, "latency", "top1"]].drop(columns="family").assign(panel=line["platform"] + " · " + line["series"])
+    step = alt.Chart(alt.NamedData("frontier")).mark_line(interpolate="step-after", color="gray").encode(x=base.channel(alt.X, "latency"), y=base.channel(alt.Y, "top1"))
+    chart = alt.layer(step, layer, data=alt.NamedData("cells")).properties(width=340, height=260).facet(facet=alt.Facet("panel:N", title=None), columns=2)
+    return base.named(chart, cells=cells, frontier=line)

@@ -1,0 +1,89 @@
+"""The table of inference time by network and batch size, coloured (Zhao's figure 3, Wang's figure 4)."""
+
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+import numpy as np
+import pandas as pd
+
+from analysis import metrics
+from analysis.charts import base
+from analysis.frame import latest
+from analysis.style import HEAT, HEAT_DARK_FROM, Style
+
+TITLE = "Inference time by network and batch size"
+ORDER = 30
+PER = "platform"
+HATCH = "////"
+
+
+def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every cell with a latency, contended ones included (they are marked)."""
+    cells = latest(frame[(frame["role"] == "cell") & (frame["scenario"] == "latency")])
+    return metrics.table(cells[(cells["status"] == "ok") & cells["latency_s"].notna()])
+
+
+def applies(frame: pd.DataFrame) -> str | None:
+    """Why there is no such chart."""
+    return base.enough(rows_of(frame), "time_per_image", least=1)
+
+
+def draw(frame: pd.DataFrame, style: Style) -> Figure:
+    """A coloured table per series, networks in one order (by mean of logarithms), one colour scale for all; contended cells hatched."""
+    rows = rows_of(frame)
+    tables = {s: g.pivot_table(index="label", columns="batch_size", values="time_per_image") for s, g in rows.groupby("series")}
+    order = np.log(rows.pivot_table(index="label", columns=["series", "batch_size"], values="time_per_image")).mean(axis=1).sort_values().index
+    widths = [t.shape[1] for t in tables.values()]
+    figure = Figure(figsize=(2.1 + 0.52 * sum(widths) + 0.3 * len(widths), 1.3 + 0.185 * len(order)), layout="constrained")
+    axes = figure.subplots(1, len(tables), sharey=True, width_ratios=widths, squeeze=False)[0]
+    norm = LogNorm(rows["time_per_image"].min(), rows["time_per_image"].max() * 1.0001)
+    contended = set(rows.loc[rows["contended"], ["series", "label", "batch_size"]].itertuples(index=False, name=None))
+    image = None
+    for axis, (series, table) in zip(axes, tables.items(), strict=True):
+        table = table.reindex(order)
+        image = axis.imshow(table, norm=norm, cmap=HEAT, aspect="auto")
+        for i, j in np.ndindex(table.shape):
+            value, batch = table.iat[i, j], table.columns[j]
+            dark = np.isfinite(value) and norm(value) > HEAT_DARK_FROM
+            axis.text(j, i, metrics.time_per_image.format(value), ha="center", va="center", fontsize=6, color="white" if dark else style.ink if not np.isfinite(value) else "#1b1f24")
+            if (series, table.index[i], batch) in contended:
+                axis.add_patch(matplotlib_rectangle(j, i))
+        axis.set_title(series, loc="left")
+        axis.set_xticks(range(table.shape[1]), [f"{b:.0f}" for b in table.columns])
+        axis.set_yticks(range(len(order)), base.short(order), fontsize=7)
+        axis.grid(False)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        axis.set_xlabel("batch size")
+    bar = figure.colorbar(image, ax=list(axes), location="bottom", fraction=0.025, pad=0.01, aspect=50, format="%g")
+    bar.set_label(metrics.time_per_image.title + ("; hatched: contended" if contended else "") + ("; —: no time, see Coverage" if rows_missing(tables, order) else ""))
+    bar.outline.set_visible(False)
+    return figure
+
+
+def rows_missing(tables: dict[str, pd.DataFrame], order: pd.Index) -> bool:
+    """Whether any table has a gap."""
+    return any(table.reindex(order).isna().any(axis=None) for table in tables.values())
+
+
+def matplotlib_rectangle(column: int, row: int) -> object:
+    """A hatched cell."""
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch=HATCH, edgecolor="#D55E00", linewidth=0)
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """How much a larger batch gains."""
+    rows = rows_of(frame)
+    rows = rows[~rows["contended"]]
+    said = []
+    for (platform, series), mine in rows.groupby(["platform", "series"]):
+        wide = mine.pivot_table(index="label", columns="batch_size", values="time_per_image").dropna(axis=1, how="all")
+        if wide.shape[1] < 2:
+            continue
+        first, last = wide.columns.min(), wide.columns.max()
+        gain = np.exp(np.log(wide[first] / wide[last]).mean())
+        said.append(f"{gain:.1f}-fold with {series} on {platform} (batch {first:.0f} to {last:.0f})")
+    if not said:
+        return f"{rows['label'].nunique()} networks, one batch size."
+    return "By geometric mean the time per image falls " + ", ".join(said) + "."

@@ -1,0 +1,1 @@
+"""Commands of `python -m analysis`: every module here has `register(app)`. One file each."""

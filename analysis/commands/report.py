@@ -1,0 +1,30 @@
+"""`python -m analysis report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT = Path("results/records")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def report(
+        records: Annotated[list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default=str(DEFAULT))] = None,
+        out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/report"),
+        gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (half a minute).")] = True,
+        timings: Annotated[bool, typer.Option(help="Say how long each part took.")] = False,
+    ) -> None:
+        """Merge record files, analyse them and write index.html, figures and tables."""
+        from analysis import frame, report as writer
+
+        written = writer.write(frame.merge(records or [DEFAULT]), out, gif=gif)
+        for line in written.warnings:
+            typer.echo(f"warning: {line}", err=True)
+        if timings:
+            for name, seconds in sorted(written.seconds.items(), key=lambda item: -item[1]):
+                typer.echo(f"{seconds:7.2f} s  {name}")
+        typer.echo(f"{written.page}  ({written.summary})")

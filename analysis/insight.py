@@ -1,0 +1,123 @@
+"""What a reader came for: which network for which device, what changed, what can't be trusted. Each from the frame, each a table or sentences."""
+
+from collections.abc import Iterable
+import importlib.util
+
+import numpy as np
+import pandas as pd
+
+from analysis import intervals, metrics
+from analysis.analyses.pareto import frontier
+from analysis.frame import Merged, latest, ranked
+
+FLUENT_S = 1 / 30  # a camera's frame: 30 images/s
+CHANGE = 0.05  # smallest change of a median that is worth a line
+QUALITY = {
+    "contended": "others used the CPU or GPU meanwhile; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
+    "noisy": "samples spread widely", "throttled": "the clock was lowered by heat or power", "parity": "outputs differ from the fp32 PyTorch reference",
+    "degenerate": "the output does not depend on the input",
+}  # fmt: skip
+
+
+def choices(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row per platform: the fastest network, the best balance, the most accurate, and the most accurate that keeps up with 30 images/s.
+
+    One image at a time, the fastest backend of each network. Balance: the network on the Pareto frontier farthest above the line between its ends
+    (latency on a logarithmic scale).
+    """
+    rows = []
+    cells = ranked(frame)
+    cells = cells[(cells["scenario"] == "latency") & (cells["batch_size"] == 1)]
+    for platform, group in cells.groupby("platform"):
+        quickest = group.sort_values("latency_s").drop_duplicates("label")
+        row = {"platform": platform, "fastest": _said(quickest.iloc[0])}
+        rated = quickest[quickest["top1"].notna()]
+        if len(rated):
+            on = rated[frontier(rated["latency_s"], rated["top1"])].sort_values("latency_s")
+            row |= {"best balance": _said(knee(on)), "most accurate": _said(rated.loc[rated["top1"].idxmax()])}
+            fluent = rated[rated["latency_s"] <= FLUENT_S]
+            row["most accurate at 30 images/s"] = _said(fluent.loc[fluent["top1"].idxmax()]) if len(fluent) else "none"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def knee(on: pd.DataFrame) -> pd.Series:
+    """The point of a frontier (sorted by latency) farthest above the line between its ends."""
+    if len(on) < 3:
+        return on.iloc[-1]
+    x, y = np.log(on["latency_s"].to_numpy(float)), on["top1"].to_numpy(float)
+    above = (y - y[0]) / (y[-1] - y[0]) - (x - x[0]) / (x[-1] - x[0])
+    return on.iloc[int(np.argmax(above))]
+
+
+def _said(cell: pd.Series) -> str:
+    accuracy = f", {cell['top1']:.1f} % Top-1" if pd.notna(cell["top1"]) else ""
+    time = metrics.significant(float(metrics.latency(cell.to_frame().T).iloc[0]))
+    return f"{cell['label']} ({cell['series']}, {time} ms{accuracy})"
+
+
+def changes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cells that were measured again: those whose latency changed by at least 5 % with an interval of the ratio that excludes 1, largest first."""
+    good = frame[(frame["role"] == "cell") & (frame["status"] == "ok") & ~frame["contended"] & frame["latency_s"].notna()]
+    last = latest(good)
+    earlier = latest(good.drop(last.index))
+    keys = ["source", "platform", "host", "cell_id"]
+    both = last.merge(earlier, on=keys, suffixes=("", "_before"))
+    rows = []
+    for cell in both.itertuples():
+        ratio = cell.latency_s / cell.latency_s_before
+        low, high = intervals.ratio(cell.replicate_medians_s, cell.replicate_medians_s_before)
+        if abs(np.log(ratio)) >= np.log1p(CHANGE) and not low <= 1 <= high:
+            verdict = "slower" if ratio > 1 else "faster"
+            rows.append((cell.platform, cell.series, cell.label, cell.batch_size, cell.scenario, verdict, ratio, low, high, cell.run_before, cell.run))
+    columns = ["platform", "series", "label", "batch_size", "scenario", "verdict", "ratio", "low", "high", "before", "after"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("ratio", key=lambda r: -np.abs(np.log(r))).reset_index(drop=True)
+
+
+def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame) -> str:
+    """What changed since earlier runs, in one sentence."""
+    cells = frame[(frame["role"] == "cell") & (frame["status"] == "ok")]
+    again = int((cells.groupby(["source", "platform", "host", "cell_id"]).size() > 1).sum())
+    if not again:
+        return "No cell was measured twice, so nothing can have changed."
+    counts = changed["verdict"].value_counts()
+    return (f"{again} cells were measured again: {counts.get('faster', 0)} became faster, {counts.get('slower', 0)} slower, "
+            f"{again - len(changed)} show no change of 5 % or more that their noise allows to see.")  # fmt: skip
+
+
+def doubts(merged: Merged) -> list[str]:
+    """What can't be trusted, a sentence each; gravest first. Findings of plausibility come as a table of their own."""
+    frame = merged.frame
+    said = [f"{count:,} line(s) of {name} {what} and were set aside." for (name, what), count in sorted(merged.problems.items())]
+    cells = latest(frame[frame["role"] == "cell"])
+    for status, verb in (("failed", "failed"), ("skipped", "were skipped")):
+        if count := int((cells["status"] == status).sum()):
+            said.append(f"{count:,} of {len(cells):,} cells {verb}; their reasons stand under Coverage.")
+    labels = cells.loc[cells["status"] == "ok", "quality"].explode().value_counts()
+    said += [f"{count:,} cells are labelled {label}: {QUALITY.get(label, 'see docs/records.md')}." for label, count in labels.items() if label]
+    good = ranked(frame)
+    if good["input_px"].nunique() > 1:
+        sizes = ", ".join(f"{int(px)} px" for px in sorted(good["input_px"].unique()))
+        said.append(f"Input sizes differ ({sizes}): a network at another size than most carries it in its name, and is no like-for-like comparison.")
+    unrated = sorted(good.loc[good["top1"].isna(), "label"].unique())
+    if unrated:
+        said.append(f"No Top-1 is published at the input size that was timed for {_few(unrated)}; charts of accuracy leave them out.")
+    if (good["accuracy_source"] == "published").any():
+        said.append("Top-1 and Top-5 are the values published with pretrained weights, not measured here.")
+    few = good[good["n_replicates"] < 2]
+    if len(few):
+        said.append(f"{len(few):,} cells have one replicate or none, so they carry no interval.")
+    return said
+
+
+def _few(names: Iterable[str], most: int = 6) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def findings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The plausibility checks' findings; empty where that module is not there."""
+    if importlib.util.find_spec("analysis.plausibility") is None:
+        return pd.DataFrame(columns=["check", "severity", "cell_id", "message"])
+    return importlib.import_module("analysis.plausibility").findings(frame)

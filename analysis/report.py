@@ -1,0 +1,127 @@
+"""The report: one page that opens with no network, figures as PNG, SVG and PDF, tables as CSV."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+import time
+import traceback
+from typing import Any
+
+import pandas as pd
+
+from analysis import analyses, figures, insight, metrics, page, registry, tables
+from analysis.frame import FrameError, Merged
+
+FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
+FRAME_COLUMNS = ("op_features", "executed")  # nested: they stay in the records
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """One analysis: its tables by name, a sentence, or what went wrong."""
+
+    name: str
+    title: str
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    sentence: str = ""
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the page is, what to warn of, how long each part took."""
+
+    page: Path
+    summary: str
+    warnings: list[str]
+    seconds: dict[str, float]
+
+
+def analyse(name: str, frame: pd.DataFrame) -> Analysed:
+    """Run one analysis; one that fails says so in the report instead of taking it down."""
+    title = name.replace("_", " ")
+    try:
+        module = registry.load(analyses, name)
+        title = getattr(module, "TITLE", title)
+        reason = module.applies(frame) if hasattr(module, "applies") else None
+        if reason:
+            return Analysed(name, title, missing=reason)
+        result = module.analyse(frame)
+        found = {name.replace("_", " "): result} if isinstance(result, pd.DataFrame) else dict(result)
+        sentence = module.explain(frame) if hasattr(module, "explain") else ""
+        return Analysed(name, title, {key: table for key, table in found.items() if isinstance(table, pd.DataFrame)}, sentence)
+    except Exception as error:  # an analysis is a plug-in: one that breaks must not cost the others
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return Analysed(name, title, missing=f"could not be done: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+
+
+def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with hosts that share a platform told apart under `platform`, so that nothing averages over unlike machines."""
+    return frame.assign(platform=frame["machine"])
+
+
+def write(merged: Merged, out: Path, gif: bool = True) -> Written:
+    """Write the whole report into a folder; raises FrameError where that can't be written."""
+    seconds: dict[str, float] = {}
+    timed = _stopwatch(seconds)
+    frame = by_machine(merged.frame)
+    merged = Merged(frame, merged.environments, merged.problems, merged.files)
+    try:
+        (out / "tables").mkdir(parents=True, exist_ok=True)
+        with timed("figures"):
+            drawn = figures.draw_all(frame, out / "figures")
+        animated = None
+        if gif:
+            with timed("animation"):
+                animated = _animate(frame, out / "figures" / "complexity_accuracy.gif")
+        done = []
+        for name in [*FIRST, *(n for n in analyses.names() if n not in FIRST)]:
+            with timed(f"analysis {name}"):
+                done.append(analyse(name, frame))
+        with timed("tables"):
+            _tables(frame, done, out / "tables")
+        with timed("page"):
+            text = page.render(merged, drawn, done, animated)
+            (out / "index.html").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FrameError(f"{error.filename or out}: can't write the report: {error.strerror}") from None
+    seconds |= {f"figure {d.stem}": d.seconds for d in drawn if d.stem}
+    warnings = [f"{count:,} line(s) of {name} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
+    warnings += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
+    warnings += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
+    count = sum(bool(d.stem) for d in drawn)
+    summary = f"{len(frame):,} records of {frame['platform'].nunique()} platform(s) in {len(merged.files)} file(s); {count} figures, {len(text) / 1e6:.2f} MB"
+    return Written(out / "index.html", summary, warnings, seconds)
+
+
+def _stopwatch(seconds: dict[str, float]) -> Callable[[str], Any]:
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        seconds[name] = time.perf_counter() - begin
+
+    return timed
+
+
+def _animate(frame: pd.DataFrame, path: Path) -> str | None:
+    from analysis import animation
+
+    return animation.write(frame, path)
+
+
+def _tables(frame: pd.DataFrame, done: list[Analysed], folder: Path) -> None:
+    cells = metrics.table(frame.drop(columns=[c for c in FRAME_COLUMNS if c in frame]))
+    tables.write_csv(cells, folder / "cells.csv")
+    for item in done:
+        for name, table in item.tables.items():
+            tables.write_csv(table, folder / f"{csv_name(item.name, name)}.csv")
+    tables.write_csv(insight.choices(frame), folder / "choices.csv")
+    tables.write_csv(insight.changes(frame), folder / "changes.csv")
+
+
+def csv_name(analysis: str, table: str) -> str:
+    """The file of an analysis' table, inside the folder whatever its name holds."""
+    name = tables.slug(table).replace("-", "_")
+    return analysis if name in (analysis, tables.slug(analysis)) else f"{analysis}-{tables.slug(table)}"

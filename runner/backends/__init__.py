@@ -9,6 +9,9 @@ import sys
 
 from runner.backends.base import Backend as _Base
 
+# Own backends from folders outside the package: DYNO_BACKENDS=/mounted/folder
+__path__.extend(folder for folder in os.environ.get("DYNO_BACKENDS", "").split(os.pathsep) if folder)
+
 FACTS = ("package", "devices", "precisions", "variants", "needs")
 
 
@@ -19,7 +22,8 @@ def names():
 
 def facts(name):
     """The literal class attributes of a backend by name (see FACTS), read from its source: nothing is imported."""
-    with open(os.path.join(__path__[0], name + ".py"), encoding="utf-8") as file:
+    path = next(path for path in (os.path.join(folder, name + ".py") for folder in __path__) if os.path.exists(path))
+    with open(path, encoding="utf-8") as file:
         tree = ast.parse(file.read())
     found = {key: getattr(_Base, key) for key in FACTS}
     for node in tree.body:

@@ -1,0 +1,117 @@
+"""int8: the images that activations' ranges are measured on, and ONNX files with those ranges written in (Q/DQ)."""
+
+import hashlib
+import os
+
+import numpy
+
+from runner import weights
+from runner.backends.base import Unsupported
+
+IMAGES = 32
+EXTENSIONS = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
+
+
+def batches(job, images=IMAGES):
+    """(source, list of float32 arrays (batch, channels, height, width)) of at least ``images`` images.
+
+    They come from ``job.calibration``, a folder with image files at any depth, or where there is none are
+    synthetic and seeded: fit to measure speed, not to judge the accuracy of an int8 network.
+    """
+    size, folder, seed = job.cell.batch_size, job.calibration, job.artefact.seed
+    count = -(-images // size)
+    if folder:
+        pixels = _from_folder(folder, count * size, job.artefact.input_shape[1], seed)
+        return "%d images of %s" % (len(pixels), os.path.basename(os.path.normpath(folder))), list(_chunks(pixels, size))
+    shape = (size,) + tuple(job.artefact.input_shape)
+    if shape[1] == 3 and shape[2] == shape[3]:
+        made = [weights.images(size, shape[2], seed + 1 + step) for step in range(count)]
+    else:
+        random = numpy.random.RandomState(seed + 1)
+        made = [random.standard_normal(shape).astype(numpy.float32) for _ in range(count)]
+    return "%d synthetic images, seed %d" % (count * size, seed + 1), made
+
+
+def _from_folder(folder, count, input_px, seed):
+    from PIL import Image
+
+    found = [os.path.join(base, name) for base, _, names in os.walk(folder) for name in names if name.lower().endswith(EXTENSIONS)]
+    if not found:
+        raise Unsupported("%s: no images to calibrate int8 on (%s)" % (folder, " ".join(EXTENSIONS)))
+    found.sort()
+    numpy.random.RandomState(seed).shuffle(found)
+    chosen = [found[i % len(found)] for i in range(count)]
+    return numpy.stack([_pixels(Image.open(path).convert("RGB"), input_px) for path in chosen])
+
+
+def _pixels(image, input_px):
+    """Shorter side to 8/7 of the input, centre crop, ImageNet's normalisation: float32 (3, height, width)."""
+    scale = input_px * 8 / 7 / min(image.size)
+    image = image.resize([max(input_px, round(side * scale)) for side in image.size], 2)  # 2: bilinear
+    left, top = [(side - input_px) // 2 for side in image.size]
+    pixels = numpy.asarray(image.crop((left, top, left + input_px, top + input_px)), numpy.float32) / 255
+    return ((pixels - numpy.float32(MEAN)) / numpy.float32(STD)).transpose(2, 0, 1)
+
+
+def _chunks(pixels, size):
+    return (numpy.ascontiguousarray(pixels[start : start + size]) for start in range(0, len(pixels), size))
+
+
+def qdq(job, tensorrt=False):
+    """(path, source) of the network as an int8 ONNX file with explicit Q/DQ, made by onnxruntime's static quantisation, kept in the cache.
+
+    Weights per channel, activations symmetric per tensor. TensorRT wants Q/DQ pairs around weights and float biases;
+    ONNX Runtime wants neither.
+    """
+    try:
+        import onnx
+        import onnxruntime
+        from onnxruntime import quantization
+    except ImportError as error:
+        raise Unsupported("int8 needs the Python packages onnx and onnxruntime to write Q/DQ into the network: %s" % error)
+    source, images = batches(job)
+    key = [job.artefact.onnx_sha256 or "", source, onnxruntime.__version__, onnx.__version__, str(tensorrt)]
+    key += [hashlib.sha256(batch.tobytes()).hexdigest() for batch in images]
+    folder = os.path.join(job.cache_dir, "int8")
+    path = os.path.join(folder, hashlib.sha256("|".join(key).encode()).hexdigest()[:24] + ".onnx")
+    if not os.path.exists(path):
+        os.makedirs(folder, exist_ok=True)
+        _quantise(onnx, quantization, job.artefact.onnx_path, path + ".%d.part" % os.getpid(), images, tensorrt)
+        os.replace(path + ".%d.part" % os.getpid(), path)
+    return path, source
+
+
+def _quantise(onnx, quantization, source, path, images, tensorrt):
+    model = onnx.load(source)
+    if max([opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]) < 13:
+        model = onnx.version_converter.convert_version(model, 13)  # scales per channel exist from opset 13
+    name = [item.name for item in model.graph.input if item.name not in {weight.name for weight in model.graph.initializer}][0]
+    prepared = path + ".float"
+    onnx.save(model, prepared)
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self):
+            self._feeds = iter([{name: batch} for batch in images])
+
+        def get_next(self):
+            return next(self._feeds, None)
+
+    extra = {"ActivationSymmetric": True, "WeightSymmetric": True}
+    if tensorrt:
+        extra.update(AddQDQPairToWeight=True, QuantizeBias=False)
+    try:
+        if hasattr(quantization, "quant_pre_process"):  # folds BatchNorm into convolutions, as old releases did by themselves
+            quantization.quant_pre_process(prepared, prepared, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            prepared,
+            path,
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=quantization.QuantType.QInt8,
+            weight_type=quantization.QuantType.QInt8,
+            extra_options=extra,
+        )
+    finally:
+        os.remove(prepared)

@@ -61,8 +61,8 @@ def _chunks(pixels, size):
 def qdq(job, tensorrt=False):
     """(path, source) of the network as an int8 ONNX file with explicit Q/DQ, made by onnxruntime's static quantisation, kept in the cache.
 
-    Weights per channel, activations symmetric per tensor. TensorRT wants Q/DQ pairs around weights and float biases;
-    ONNX Runtime wants neither.
+    Weights per channel, activations per tensor. TensorRT wants them symmetric, with Q/DQ pairs around weights and float
+    biases; ONNX Runtime's CPU kernels want unsigned activations, with whose zero ReLU disappears into the convolution.
     """
     try:
         import onnx
@@ -97,9 +97,10 @@ def _quantise(onnx, quantization, source, path, images, tensorrt):
         def get_next(self):
             return next(self._feeds, None)
 
-    extra = {"ActivationSymmetric": True, "WeightSymmetric": True}
+    extra, activations = {"WeightSymmetric": True}, quantization.QuantType.QUInt8
     if tensorrt:
-        extra.update(AddQDQPairToWeight=True, QuantizeBias=False)
+        extra.update(ActivationSymmetric=True, AddQDQPairToWeight=True, QuantizeBias=False)
+        activations = quantization.QuantType.QInt8
     try:
         if hasattr(quantization, "quant_pre_process"):  # folds BatchNorm into convolutions, as old releases did by themselves
             quantization.quant_pre_process(prepared, prepared, skip_symbolic_shape=True)
@@ -109,7 +110,7 @@ def _quantise(onnx, quantization, source, path, images, tensorrt):
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
-            activation_type=quantization.QuantType.QInt8,
+            activation_type=activations,
             weight_type=quantization.QuantType.QInt8,
             extra_options=extra,
         )

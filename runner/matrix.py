@@ -22,6 +22,7 @@ MAX_BYTES = 1 << 20
 PROTOCOL = {
     "seed": (int, 0, 2**31 - 1, 0),  # of weights, inputs and the order of cells
     "replicates": (int, 1, 100, 3),  # measuring processes per cell
+    "warmup_min_s": (float, 0, 3600, 0.1),
     "warmup_max_s": (float, 0, 3600, 5.0),
     "min_samples": (int, 1, 10**6, 10),
     "max_samples": (int, 1, 10**6, 2000),
@@ -104,7 +105,7 @@ def parse(text, name="matrix.yaml", profile=None):
     for index, block in enumerate(blocks):
         for axis in AXES:
             if axis not in block:
-                defaults = {"precision": ["fp32"], "batch_size": [1], "input_px": ["native"], "scenario": ["latency"]}
+                defaults = {"precision": ["fp32"], "batch_size": [1], "input_px": [224], "scenario": ["latency"]}
                 if axis not in defaults:
                     raise MatrixError("%s: axes.%s: missing; give a list" % (where, axis))
                 block[axis] = defaults[axis]

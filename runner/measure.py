@@ -39,9 +39,10 @@ def warm_up(infer, protocol, clock):
     start = clock()
     while True:
         seconds += latencies(infer, 1, clock)
-        if is_steady(seconds):
+        spent = clock() - start
+        if spent >= protocol["warmup_min_s"] and is_steady(seconds):
             return Samples(tuple(seconds), "steady")
-        if clock() - start >= protocol["warmup_max_s"]:
+        if spent >= protocol["warmup_max_s"]:
             return Samples(tuple(seconds), "capped")
 
 

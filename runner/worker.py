@@ -184,15 +184,15 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter):
     if reference is not None and backend.needs is not None:
         result["parity"] = parity.compare(outputs, reference)
     result.update(
-        samples_s=[seconds / per_sample for seconds in samples.seconds],
+        samples_s=_to_ns(seconds / per_sample for seconds in samples.seconds),
         window_batches=per_sample,
         in_flight=backend.in_flight if throughput else 1,
-        warmup_samples_s=list(warmup.seconds),
+        warmup_samples_s=_to_ns(warmup.seconds),
         warmup_verdict=warmup.verdict,
         stop=samples.verdict,
         spans=spans,
         load_cached=bool(backend.load_cached),
-        device_samples_s=device_s,
+        device_samples_s=_to_ns(device_s),
         contention=others,
         contended=contention.contended(others, protocol["contention_limit"]),
         executed=backend.executed(),
@@ -203,6 +203,10 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter):
         result["sensors"]["framework_memory"] = framework_memory
     backend.close()
     return result
+
+
+def _to_ns(seconds):
+    return [round(value, 9) for value in seconds]  # the clock has no more to say
 
 
 def _timed(function, clock):

@@ -1,0 +1,57 @@
+# `make` lists the targets. Everything runs in .venv, which the first target that needs it sets up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RESULTS ?= results
+PROFILE ?= quick
+# PyTorch's own index of CPU builds. Where it can't be reached pip goes on with what else it knows.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 1 --constraint requirements/constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help bench report test test-pythons check venv dev clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-zA-Z_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bench: $(VENV)/.bench ## measure the quick part of matrix.yaml on this machine's CPU, then report
+	$(BIN)/dyno run --profile $(PROFILE) --results $(RESULTS)
+	@$(MAKE) --no-print-directory report
+
+report: $(VENV)/.bench ## merge the records of every machine and write results/report/index.html
+	$(BIN)/python -m analysis report --records $(RESULTS)/records --out $(RESULTS)/report
+
+test: $(VENV)/.dev ## run all tests that need no Docker
+	$(BIN)/python -m pytest
+
+test-pythons: $(VENV)/.dev ## run the runner's tests on Python 3.6 (torch 1.10) and 3.13, where pyenv has them
+	tests/on_pythons.sh
+
+check: $(VENV)/.dev ## ruff, ruff format, mypy on analysis, vermin 3.6 on runner, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/vermin --no-tips --target=3.6- --violations --backport dataclasses --backport typing --no-parse-comments runner
+	@$(MAKE) --no-print-directory test
+
+venv: $(VENV)/.bench ## set up .venv with the runner, three frameworks and the analysis
+
+dev: $(VENV)/.dev ## add the tools that test and check need
+
+clean: ## remove .venv; results and records stay
+	rm -rf $(VENV)
+
+# The torch step names the CPU build (+cpu), so a CUDA build can't be what pip falls back to; torchvision comes without
+# its dependencies, because its wheel may belong to another build of the same torch.
+$(VENV)/.bench: pyproject.toml requirements/torch-cpu.txt requirements/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("dyno needs Python 3.11 or later on the host; found %d.%d (make PYTHON=python3.12)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || { echo "setting up $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	$(PIP) --no-deps --timeout 15 --extra-index-url $(TORCH_INDEX) --requirement requirements/torch-cpu.txt
+	$(PIP) --editable '.[cpu,timm,analysis]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.bench
+	$(PIP) --editable '.[cpu,timm,analysis,dev]'
+	@touch $@
+
+-include make/*.mk

@@ -1,0 +1,46 @@
+"""A backend that goes wrong in one way per variant, for the tests of what a run survives."""
+
+import os
+import signal
+import time
+
+import numpy
+
+from runner.backends import base
+
+
+class Backend(base.Backend):
+    package = "numpy"
+    variants = ("crash_load", "hang_load", "oom_first", "exit_measure", "error_load", "unsupported", "slow", "orphan", "ok")
+    needs = None
+
+    def load(self):
+        self.calls = 0
+        if self.job.variant == "crash_load":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if self.job.variant == "hang_load":
+            time.sleep(600)
+        if self.job.variant == "error_load":
+            raise RuntimeError("the graph has\nan operator nobody knows")
+        if self.job.variant == "unsupported":
+            raise base.Unsupported("this device has no such operator")
+
+    def stage(self, batch):
+        self.batch = batch
+
+    def infer(self):
+        self.calls += 1
+        if self.job.variant == "oom_first" and self.job.cell.batch_size >= 4:
+            raise MemoryError("can't allocate 4 TB")
+        if self.job.variant == "exit_measure":
+            time.sleep(0.001)
+            if self.calls > 150:  # the warm-up is capped at 0.1 s
+                os._exit(7)
+        if self.job.variant == "slow":
+            time.sleep(0.05)
+
+    def outputs(self):
+        return numpy.zeros((len(self.batch), 10), numpy.float32)
+
+    def executed(self):
+        return {"precision": "fp32", "threads": 1}

@@ -9,7 +9,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 1 --constraint requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help bench report test test-pythons check venv dev clean
+.PHONY: help bench report test test-pythons check lint venv dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,12 +27,14 @@ test: $(VENV)/.dev ## run all tests that need no Docker
 test-pythons: $(VENV)/.dev ## run the runner's tests on Python 3.6 (torch 1.10) and 3.13, where pyenv has them
 	tests/on_pythons.sh
 
-check: $(VENV)/.dev ## ruff, ruff format, mypy on analysis, vermin 3.6 on runner, tests
+check: lint ## ruff, ruff format, mypy on analysis, vermin 3.6 on runner, tests
+	@$(MAKE) --no-print-directory test
+
+lint: $(VENV)/.dev ## the part of check that runs no test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/vermin --no-tips --target=3.6- --violations --backport dataclasses --backport typing --no-parse-comments runner
-	@$(MAKE) --no-print-directory test
 
 venv: $(VENV)/.bench ## set up .venv with the runner, three frameworks and the analysis
 

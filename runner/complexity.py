@@ -5,7 +5,7 @@ GELU, LayerNorm) counts as the one operator that it was, views (reshape, transpo
 reshape that can't be a view is a copy. Weights count once, not per image.
 """
 
-from .graph import Graph, GraphError, attribute, size
+from .graph import Graph, GraphError, attribute, input_shape, size  # noqa: F401
 
 GROUPS = ("conv1x1", "conv3x3", "convK", "convgrp", "convdw", "linear", "bmm", "bn", "ln", "pool", "elem", "copy")
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool")
@@ -15,7 +15,7 @@ VIEWS = ("Identity", "Dropout", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Resh
 POINTWISE = ("Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Exp", "Erf", "Sigmoid", "HardSigmoid", "Tanh", "Clip", "Softplus", "Neg", "Min", "Max")
 ELEMENT_BYTES = {1: 4, 10: 2, 11: 8, 16: 2}  # by TensorProto.DataType: float, float16, double, bfloat16
 
-ComplexityError = GraphError
+ComplexityError = GraphError  # the file can't be counted; a ValueError with one line
 
 
 def of_onnx(path, batch_size=1):
@@ -58,10 +58,10 @@ def operators(graph):
         elif kind in POOLS or kind == "ReduceMean" and not _normalises(graph, node):
             yield "pool", 0, [_before_pad(graph, reads[0])], output
         elif kind in NORMS or kind == "ReduceMean":
-            members = _grow(graph, node, POINTWISE + ("ReduceMean",), scalars_only=False)
+            members = _grow(graph, node, _of_norm) if kind == "ReduceMean" else [node]
             done.update(id(member) for member in members)
             weights = [name for member in members for name in member.input if name in graph.constants and graph.elements(name) > 1]
-            yield "ln", 0, reads[:1] + (weights if kind == "ReduceMean" else reads[1:]), members[-1].output[0]
+            yield "ln", 0, reads[:1] + weights, members[-1].output[0]
         elif kind == "Pad" and all(after.op_type == "AveragePool" for after in graph.consumers.get(output, ())):
             pass  # the exporter's way of saying count_include_pad
         elif kind in VIEWS or kind == "Gather" and len(graph.shape(output)) < len(graph.shape(reads[0])):
@@ -70,7 +70,7 @@ def operators(graph):
         elif kind in COPIES:
             yield "copy", 0, reads if kind == "Concat" else reads[:1], output
         else:
-            members = _grow(graph, node, POINTWISE, scalars_only=True) if kind in POINTWISE else [node]
+            members = _grow(graph, node, _of_activation) if _may_grow(graph, node) else [node]
             done.update(id(member) for member in members)
             yield "elem", 0, [name for name in reads if graph.elements(name) > 1], members[-1].output[0]
             _inherit(graph, reads, members[-1].output[0], strides)
@@ -113,32 +113,40 @@ def _normalises(graph, node):
     return any(after.op_type == "Sub" and after.input[0] == node.input[0] for after in graph.consumers.get(node.output[0], ()))
 
 
-def _grow(graph, first, kinds, scalars_only):
+def _grow(graph, first, belongs):
     """The nodes that were one operator: from ``first`` on, all that compute from its input and constants alone."""
-    if first.op_type in NORMS:
-        return [first]
     inside = {name for name in first.input if name not in graph.constants} | {first.output[0]}
-    if scalars_only and len(inside) > 2:
-        return [first]  # an operator of two activations: x + y
-    if scalars_only and any(graph.elements(name) > 1 for name in first.input if name in graph.constants):
-        return [first]  # x * weights
     members, pending = [first], True
     while pending:
         pending = False
-        for name in list(inside):
-            for node in graph.consumers.get(name, ()):
-                if node not in members and node.op_type in kinds and _joins(graph, node, inside, scalars_only):
-                    members.append(node)
-                    inside.add(node.output[0])
-                    pending = True
-    return members
+        for node in [node for name in sorted(inside) for node in graph.consumers.get(name, ())]:
+            constants = [name for name in node.input if name in graph.constants]
+            alone = all(name in inside or name in graph.constants for name in node.input if name)
+            if alone and all(node is not member for member in members) and belongs(graph, node, [graph.elements(name) for name in constants]):
+                members.append(node)
+                inside.add(node.output[0])
+                pending = True
+    order = {id(node): number for number, node in enumerate(graph.nodes)}
+    return sorted(members, key=lambda node: order[id(node)])
 
 
-def _joins(graph, node, inside, scalars_only):
-    others = [name for name in node.input if name and name not in inside]
-    if any(name not in graph.constants for name in others):
-        return False
-    return not scalars_only or all(graph.elements(name) == 1 for name in others)
+def _may_grow(graph, node):
+    """Whether an activation function may begin here: it reads one tensor, and scalars."""
+    reads = [name for name in node.input if name and (name not in graph.constants or graph.elements(name) > 1)]
+    return node.op_type in POINTWISE and len(set(reads)) == 1 and reads[0] not in graph.constants
+
+
+def _of_activation(graph, node, constants):
+    return node.op_type in POINTWISE and all(elements == 1 for elements in constants)
+
+
+def _of_norm(graph, node, constants):
+    """Sub, Pow, mean, + epsilon, Sqrt, Div, then * weight, + bias; what follows has scalars, or takes a mean to subtract."""
+    if node.op_type in ("Sub", "Div", "Sqrt"):
+        return not constants
+    if node.op_type == "Mul":
+        return all(elements > 1 for elements in constants)
+    return node.op_type in ("Pow", "Add") or node.op_type == "ReduceMean" and not _normalises(graph, node)
 
 
 def _before_pad(graph, name):

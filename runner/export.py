@@ -25,7 +25,7 @@ def export_onnx(model, path, batch_size, input_px):
 
     if sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) > LIMIT_BYTES:
         raise ExportError("weights of more than 2 GB don't fit into one ONNX file")
-    temporary = "%s.%d.tmp" % (path, os.getpid())
+    temporary = path + ".part"
     example = torch.zeros(batch_size, 3, input_px, input_px)
     try:
         for opset in OPSETS:

@@ -7,7 +7,7 @@ MODEL_GRAPH, GRAPH_INITIALIZER, TENSOR_FLOAT_DATA, TENSOR_RAW_DATA = 7, 5, 4, 9
 SMALL_BYTES = 4096  # values up to here are kept: shapes, axes, scalars
 
 
-class GraphError(Exception):
+class GraphError(ValueError):
     """The file can't be understood; the message is one line."""
 
 
@@ -85,6 +85,16 @@ def size(shape):
     for length in shape:
         product *= length
     return product
+
+
+def input_shape(path):
+    """Shape of the file's one input, [batch, ...]; None for a size that is free. Raises GraphError."""
+    graph = load_without_weights(path).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    if len(inputs) != 1:
+        raise GraphError("%s: has %d inputs, one is needed" % (path, len(inputs)))
+    return [size.dim_value or None for size in inputs[0].type.tensor_type.shape.dim]
 
 
 def load_without_weights(path):

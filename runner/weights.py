@@ -14,6 +14,7 @@ import zlib
 import numpy
 
 POOL = (1 << 20) + 7  # not a multiple of any layer's row, so that rows start at different places
+CALIBRATION_IMAGES, CALIBRATION_PX = 4, 128
 
 
 @contextlib.contextmanager
@@ -55,13 +56,18 @@ def _fill(parameter, module, name, pool, seed):
         numpy.multiply(pool[offset : offset + block.size], std * random.choice((-1, 1)), out=block)
     if mean:
         flat += numpy.float32(mean)
+    if name == "weight" and parameter.dim() > 1 and parameter[0].numel() > 9:
+        # Filters of zero mean: what ReLU leaves is positive, and its mean would swamp what differs between images.
+        rows = flat.reshape(parameter.shape[0], -1)
+        rows -= rows.mean(axis=1, keepdims=True)
 
 
 def _distribution(parameter, module, name):
     """(mean, standard deviation) for a parameter, by what it is."""
     kind = type(module).__name__
     if "Norm" in kind:
-        return (1.0, 0.1) if name == "weight" else (0.0, 0.1)
+        # Biases above zero keep ReLU mostly linear: rounding errors then don't grow from layer to layer.
+        return (1.0, 0.1) if name == "weight" else (0.5, 0.2) if "Batch" in kind else (0.0, 0.1)
     if "layer_scale" in name or name in ("gamma", "logit_scale"):
         return 1.0, 0.1
     if name.endswith("bias") or parameter.dim() < 2:
@@ -74,38 +80,61 @@ def _distribution(parameter, module, name):
 
 
 def _calibrate(model, seed, input_px):
-    """Running statistics of every batch normalisation: those of one batch of seeded images, each layer seeing its normalised input."""
+    """One pass of seeded images sets the running statistics of every batch normalisation, and centres the outputs.
+
+    Each layer sees what it has normalised. The last layer's bias then takes the mean over the images off each
+    class: without that all images give nearly the same outputs, and the same Top-1 class.
+    """
     import torch
 
-    layers = [module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.track_running_stats]
+    normalisations = [module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.track_running_stats]
+    momenta, last, hooks = [layer.momentum for layer in normalisations], {}, []
     model.eval()
-    if not layers:
-        return
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
+    for layer in normalisations:
         layer.reset_running_stats()
         layer.train()
         layer.momentum = 1.0
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
+            hooks.append(module.register_forward_hook(lambda layer, _, output: last.update(layer=layer, output=output)))
     try:
         with torch.no_grad():
-            model(torch.from_numpy(images(4, input_px, seed)))
+            _forward(model, seed, input_px)
+            if last and last["layer"].bias is not None:
+                output = last["output"]
+                channel = 1 if output.dim() == 4 else output.dim() - 1
+                last["layer"].bias -= output.mean([axis for axis in range(output.dim()) if axis != channel])
     finally:
-        for layer, momentum in zip(layers, momenta):
+        for hook in hooks:
+            hook.remove()
+        for layer, momentum in zip(normalisations, momenta):
             layer.momentum = momentum
         model.eval()
+
+
+def _forward(model, seed, input_px):
+    """At one size whatever is measured, so that the network is the same at all; at its own size if it takes no other."""
+    import torch
+
+    try:
+        model(torch.from_numpy(images(CALIBRATION_IMAGES, CALIBRATION_PX, seed)))
+    except (RuntimeError, AssertionError, ValueError):
+        model(torch.from_numpy(images(CALIBRATION_IMAGES, input_px, seed)))
 
 
 def images(count, input_px, seed):
     """float32 [count, 3, px, px]: seeded images, about zero mean and unit variance.
 
-    Each is a coarse pattern of its own plus noise. Pure noise would not do: after global pooling, all
-    noise looks alike.
+    Like photographs they differ at all scales: random squares of 1, 1/2, 1/4 and 1/8 of the image, and noise. Noise
+    alone would not do: to a network that averages over the image, all noise is the same.
     """
     random = numpy.random.RandomState(seed & 0xFFFFFFFF)
-    coarse = random.standard_normal((count, 3, 8, 8)).astype(numpy.float32)
-    index = numpy.arange(input_px) * 8 // input_px
-    noise = random.standard_normal((count, 3, input_px, input_px)).astype(numpy.float32)
-    return numpy.ascontiguousarray(0.85 * coarse[:, :, index][:, :, :, index] + 0.5 * noise)
+    result = 0.45 * random.standard_normal((count, 3, input_px, input_px)).astype(numpy.float32)
+    for squares in (1, 2, 4, 8):
+        values = 0.45 * random.standard_normal((count, 3, squares, squares)).astype(numpy.float32)
+        index = numpy.arange(input_px) * squares // input_px
+        result += values[:, :, index][:, :, :, index]
+    return result
 
 
 def sensitivity(model, input_px, seed=1, count=4):

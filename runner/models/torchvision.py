@@ -29,6 +29,13 @@ def native_px(name):
     return NATIVE_PX.get(name, 224)
 
 
+def preload():
+    try:
+        import_torchvision()
+    except ModelUnavailable:
+        pass  # building a network says so
+
+
 def build(name, num_classes, pretrained):
     torchvision = import_torchvision()
     function = getattr(torchvision.models, name, None)

@@ -1,72 +1,114 @@
-"""OpenVINO, 2022.3 and later: properties are set as strings, which every release of the new API takes."""
+"""OpenVINO 2021.4 to 2026, on CPU, GPU, NPU and MYRIAD: one backend over two generations of its Python API."""
 
 import openvino
 
-from collections import Counter
-
 from runner.backends import base
 
-Core = getattr(openvino, "Core", None)
-if Core is None:  # 2022.x
-    from openvino.runtime import AsyncInferQueue, Core, Tensor
-else:
-    AsyncInferQueue, Tensor = openvino.AsyncInferQueue, openvino.Tensor
+try:
+    openvino.Core  # 2023 and later
+    from runner.openvino_core import Network
+except AttributeError:
+    try:
+        import openvino.runtime  # 2022
+        from runner.openvino_core import Network
+    except ImportError:
+        from runner.openvino_iecore import Network  # 2021.4 and earlier
 
-READ_BACK = ("INFERENCE_PRECISION_HINT", "INFERENCE_NUM_THREADS", "NUM_STREAMS", "PERFORMANCE_HINT", "EXECUTION_DEVICES", "OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+NAMES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU", "myriad": "MYRIAD"}
+HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}  # what int8 leaves over is computed in f32
+PRECISIONS = {"f32": "fp32", "FP32": "fp32", "f16": "fp16", "FP16": "fp16", "bf16": "bf16", "BF16": "bf16", "i8": "int8", "u8": "int8", "I8": "int8", "U8": "int8"}
+BY_DEVICE = {"cpu": ("fp32", "fp16", "bf16", "int8"), "gpu": ("fp32", "fp16", "int8"), "npu": ("fp16", "int8"), "myriad": ("fp16",)}
+COMPUTE = ("convolution", "fullyconnected", "matmul", "deconvolution", "groupconvolution", "innerproduct", "gemm", "fully_connected")
+NEVER = (  # parts of messages that say that this can't work here, whatever one does
+    "is not registered in the OpenVINO Runtime",
+    "failed to create plugin",
+    "Cannot load library",
+    "Unsupported",
+    "unsupported",
+    "not supported",
+    "Supported values",
+    "Cannot convert layer",
+    "compiler loading failed",
+    "OpConversionFailure",
+)
 
 
 class Backend(base.Backend):
     package = "openvino"
-    devices = ("cpu",)
-    precisions = ("fp32",)
+    devices = ("cpu", "gpu", "npu", "myriad")
+    precisions = ("fp32", "fp16", "bf16", "int8")
     needs = "onnx"
 
     def load(self):
-        throughput = self.job.cell.scenario == "throughput"
-        self._core = Core()
-        properties = {
-            "PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY",
-            "INFERENCE_NUM_THREADS": str(self.job.threads),
-            "INFERENCE_PRECISION_HINT": "f32",  # the default is bf16 wherever the CPU has it
-        }
-        self._compiled = self._core.compile_model(self._core.read_model(self.job.artefact.onnx_path), "CPU", properties)
-        # never start a request of the queue by hand: its callback frees it twice and the queue then waits for ever
-        self._request = self._compiled.create_infer_request()
-        self._queue = None
-        if throughput:
-            self._queue = AsyncInferQueue(self._compiled, int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
-            self.in_flight = len(self._queue)
+        cell = self.job.cell
+        self._done = {}
+        if cell.precision not in BY_DEVICE[cell.device]:
+            raise base.Unsupported("OpenVINO on %s computes in %s, not %s" % (NAMES[cell.device], " and ".join(BY_DEVICE[cell.device]), cell.precision))
+        if cell.device == "myriad" and cell.batch_size != 1:
+            raise base.Unsupported("MYRIAD takes batch size 1 only")
+        path = self.job.artefact.onnx_path
+        if cell.precision == "int8":
+            from runner import openvino_int8
+
+            path, self._done["calibration"] = openvino_int8.quantised(self.job)
+        cache = None if cell.device == "cpu" else self.job.cache_dir
+        try:
+            self._network = Network(path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, cell.scenario == "throughput", cache)
+        except Exception as error:  # RuntimeError, GeneralFailure, NotImplementedFailure ...
+            text = " ".join(str(error).split())
+            if any(words in text for words in NEVER):
+                raise base.Unsupported("OpenVINO on %s: %s" % (NAMES[cell.device], _reason(text)))
+            raise
+        self.in_flight = self._network.in_flight
+        self.load_cached = self._network.loaded_from_cache
+        self._check_precision()
+
+    def _check_precision(self):
+        """Compare what the compiled network computes in with what was asked: the default is bf16 wherever a CPU has it."""
+        asked = self.job.cell.precision
+        self._compute = {}
+        for kind, precision, count in self._network.operators():
+            if kind.lower() in COMPUTE:
+                self._compute.setdefault(PRECISIONS.get(precision, precision), {}).setdefault(kind, 0)
+                self._compute[PRECISIONS.get(precision, precision)][kind] += count
+        hint = self._network.precision
+        others = sorted(set(self._compute) - {asked})
+        if asked == "int8":
+            if self._compute and "int8" not in self._compute:
+                raise RuntimeError("OpenVINO computes none of the network in int8")
+        elif hint is not None and PRECISIONS.get(hint, hint) != asked:
+            raise base.Unsupported("OpenVINO computes %s as %s on this %s" % (asked, hint, NAMES[self.job.cell.device]))
+        elif asked == "fp32" and others:
+            raise RuntimeError("OpenVINO computes part of the network in %s though fp32 was asked for" % ", ".join(others))
 
     def stage(self, batch):
-        self._tensor = Tensor(batch, shared_memory=True)
-        for request in [self._request] + list(self._queue or ()):
-            request.set_input_tensor(self._tensor)
+        self._network.stage(batch)
 
     def infer(self):
-        self._request.start_async()  # infer() would copy the outputs into new arrays
-        self._request.wait()
-        self._last = self._request
+        self._network.infer()
 
     def infer_many(self, count):
-        for _ in range(count):
-            self._queue.start_async()
-        self._queue.wait_all()
-        self._last = self._queue[0]
+        self._network.infer_many(count)
 
     def outputs(self):
-        return self._last.get_output_tensor(0).data.astype("float32")
+        return self._network.outputs()
 
     def executed(self):
-        read = {name: _plain(self._compiled.get_property(name)) for name in READ_BACK if name in self._names()}
-        operators = Counter(str(node.get_rt_info()["runtimePrecision"].value) for node in self._compiled.get_runtime_model().get_ops())
-        return {"precision": read["INFERENCE_PRECISION_HINT"], "threads": int(read["INFERENCE_NUM_THREADS"]), "operators": dict(operators), "properties": read}
-
-    def _names(self):
-        return set(self._compiled.get_property("SUPPORTED_PROPERTIES"))
+        totals = {name: sum(kinds.values()) for name, kinds in self._compute.items()}
+        if not totals:  # a device whose plugin doesn't tell
+            precision = PRECISIONS.get(self._network.precision, self.job.cell.precision)
+        else:
+            precision = self.job.cell.precision if self.job.cell.precision in totals else max(totals, key=totals.get)
+        read = {"precision": precision, "compute_operators": self._compute, "api": self._network.api, "version": self._network.version}
+        read.update(self._network.read_back())
+        read.update(self._done)
+        return read
 
     def close(self):
-        self._request = self._last = self._queue = self._compiled = self._core = None
+        self._network.close()
 
 
-def _plain(value):
-    return value if isinstance(value, (int, float, str, bool)) else [str(item) for item in value] if isinstance(value, (list, tuple)) else str(value)
+def _reason(text):
+    """The end of a nested exception says why; the beginning only where."""
+    parts = [part for part in text.split(" Exception from ") if part.strip()]
+    return (parts[-1] if len(parts) > 1 else text)[:400]

@@ -1,0 +1,112 @@
+"""A compiled network in OpenVINO's API of 2022 and later. Properties are strings, which every such release takes."""
+
+from collections import Counter
+
+import openvino
+
+if not hasattr(openvino, "Core"):  # 2022
+    import openvino.runtime
+
+    openvino = openvino.runtime
+
+READ_BACK = (
+    "INFERENCE_PRECISION_HINT",
+    "INFERENCE_NUM_THREADS",
+    "NUM_STREAMS",
+    "PERFORMANCE_HINT",
+    "EXECUTION_DEVICES",
+    "OPTIMAL_NUMBER_OF_INFER_REQUESTS",
+    "LOADED_FROM_CACHE",
+)
+
+
+class Network:
+    api = "Core"
+
+    def __init__(self, path, device, precision, threads, throughput, cache_dir):
+        core = openvino.Core()
+        self.version = openvino.get_version()
+        properties = {"PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY"}
+        if device == "CPU":
+            properties["INFERENCE_NUM_THREADS"] = str(threads)
+        if device in ("CPU", "GPU"):
+            properties["INFERENCE_PRECISION_HINT"] = precision
+        if cache_dir:
+            core.set_property({"CACHE_DIR": cache_dir})
+        model = core.read_model(path)
+        if device == "MYRIAD":
+            _compress(model)
+        self._compiled = core.compile_model(model, device, properties)
+        self._read = self._properties()
+        self.precision = self._read.get("INFERENCE_PRECISION_HINT")
+        self.loaded_from_cache = bool(self._read.get("LOADED_FROM_CACHE"))
+        # never start a request of the queue by hand: its callback frees it twice and the queue then waits for ever
+        self._request = self._compiled.create_infer_request()
+        self._queue = openvino.AsyncInferQueue(self._compiled, int(self._read["OPTIMAL_NUMBER_OF_INFER_REQUESTS"])) if throughput else None
+        self.in_flight = len(self._queue) if throughput else 1
+
+    def _properties(self):
+        known = set(self._compiled.get_property("SUPPORTED_PROPERTIES"))
+        return {name: _plain(self._compiled.get_property(name)) for name in READ_BACK if name in known}
+
+    def operators(self):
+        """(kind, precision, count) of the operators as compiled; empty where the plugin doesn't tell."""
+        try:
+            nodes = [node.get_rt_info() for node in self._compiled.get_runtime_model().get_ops()]
+            count = Counter((_text(node["layerType"]), _text(node["runtimePrecision"])) for node in nodes)
+        except (RuntimeError, KeyError):
+            return []
+        return [(kind, precision, number) for (kind, precision), number in count.items()]
+
+    def stage(self, batch):
+        self._tensor = openvino.Tensor(batch, shared_memory=True)
+        for request in [self._request] + list(self._queue or ()):
+            request.set_input_tensor(self._tensor)
+
+    def infer(self):
+        self._request.start_async()  # infer() would copy the outputs into new arrays
+        self._request.wait()
+        self._last = self._request
+
+    def infer_many(self, count):
+        if self._queue is None:
+            for _ in range(count):
+                self.infer()
+            return
+        for _ in range(count):
+            self._queue.start_async()
+        self._queue.wait_all()
+        self._last = self._queue[0]
+
+    def outputs(self):
+        return self._last.get_output_tensor(0).data.astype("float32")
+
+    def read_back(self):
+        threads = self._read.get("INFERENCE_NUM_THREADS")
+        return {"threads": int(threads) if threads is not None else None, "properties": self._read}
+
+    def close(self):
+        self._request = self._last = self._queue = self._compiled = None
+
+
+def _compress(model):
+    """Turn weights into fp16, the only ones that MYRIAD takes; releases without this module have no MYRIAD either."""
+    try:
+        from openvino.offline_transformations import compress_model_transformation
+    except ImportError:
+        return
+    compress_model_transformation(model)
+
+
+def _plain(value):
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [str(item) for item in value]
+    if hasattr(value, "get_type_name"):  # openvino.Type
+        return value.get_type_name()
+    return str(value).split(".")[-1]
+
+
+def _text(value):
+    return str(getattr(value, "value", value))

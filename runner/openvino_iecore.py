@@ -1,0 +1,105 @@
+"""A compiled network in OpenVINO's first Python API (2021.4 and earlier), the last whose package has the MYRIAD plugin."""
+
+import os
+import re
+import tempfile
+from collections import Counter
+
+from openvino.inference_engine import IECore
+from openvino.inference_engine import __version__ as VERSION
+
+READ_BACK = ("CPU_THREADS_NUM", "CPU_THROUGHPUT_STREAMS", "ENFORCE_BF16", "GPU_THROUGHPUT_STREAMS", "MYRIAD_THROUGHPUT_STREAMS")
+
+
+class Network:
+    api = "IECore"
+    version = VERSION
+    loaded_from_cache = False  # it has a cache, and no way to ask whether it was used
+
+    def __init__(self, path, device, precision, threads, throughput, cache_dir):
+        core = IECore()
+        network = core.read_network(path)
+        if device == "MYRIAD":
+            _check_operators(core, network, device)
+        config = {}
+        if device == "CPU":
+            config["CPU_THREADS_NUM"] = str(threads)
+            config["CPU_THROUGHPUT_STREAMS"] = "CPU_THROUGHPUT_AUTO" if throughput else "1"
+            config["ENFORCE_BF16"] = "YES" if precision == "bf16" else "NO"  # on a CPU that has bf16 the default is YES
+            if precision == "bf16" and "BF16" not in core.get_metric(device, "OPTIMIZATION_CAPABILITIES"):
+                raise RuntimeError("bf16 is not supported by this CPU")
+        elif cache_dir and device != "MYRIAD":  # its plugin refuses the key
+            core.set_config({"CACHE_DIR": cache_dir}, device)
+        # 0: as many requests as the device works best with
+        self._executable = core.load_network(network, device, config=config, num_requests=0 if throughput else 1)
+        self._input, self._output = list(network.input_info)[0], list(network.outputs)[0]
+        self._requests = self._executable.requests
+        self.in_flight = len(self._requests)
+        self._read = self._properties()
+        # it has no hint to read back: the CPU computes in f32 unless ENFORCE_BF16 says otherwise, MYRIAD in f16
+        self.precision = {"YES": "bf16", "NO": "f32"}.get(self._read.get("ENFORCE_BF16")) if device == "CPU" else None
+
+    def _properties(self):
+        known = self._executable.get_metric("SUPPORTED_CONFIG_KEYS")
+        return {name: str(self._executable.get_config(name)) for name in READ_BACK if name in known}
+
+    def operators(self):
+        """(kind, precision, count) of the operators as compiled, read from the serialised execution graph."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "graph.xml")
+            try:
+                self._executable.get_exec_graph_info().serialize(path)
+                with open(path, encoding="utf-8") as file:
+                    text = file.read()
+            except (RuntimeError, OSError):
+                return []
+        count = Counter(re.findall(r'<layer [^>]*type="([^"]*)"[^>]*>\s*<data [^>]*runtimePrecision="([^"]*)"', text))
+        return [(kind, precision, number) for (kind, precision), number in count.items()]
+
+    def stage(self, batch):
+        for request in self._requests:
+            request.input_blobs[self._input].buffer[:] = batch
+
+    def infer(self):
+        self._requests[0].async_infer()  # infer() would copy inputs and outputs
+        self._check(self._requests[0].wait())
+        self._last = self._requests[0]
+
+    def infer_many(self, count):
+        for index in range(count):
+            request = self._requests[index % self.in_flight]
+            if index >= self.in_flight:
+                self._check(request.wait())
+            request.async_infer()
+        for request in self._requests[:count]:
+            self._check(request.wait())
+        self._last = self._requests[0]
+
+    @staticmethod
+    def _check(status):
+        if status != 0:
+            raise RuntimeError("OpenVINO's request ended with status %d" % status)
+
+    def outputs(self):
+        return self._last.output_blobs[self._output].buffer.astype("float32")
+
+    def read_back(self):
+        threads = self._read.get("CPU_THREADS_NUM")
+        return {"threads": int(threads) if threads else None, "properties": self._read}
+
+    def close(self):
+        self._last = self._requests = self._executable = None
+
+
+def _check_operators(core, network, device):
+    """Raise for operators that the device doesn't have; answers with no device attached."""
+    import ngraph
+
+    taken = set(core.query_network(network, device))
+    left = Counter(
+        node.get_type_name()
+        for node in ngraph.function_from_cnn(network).get_ops()
+        if node.get_friendly_name() not in taken and node.get_type_name() not in ("Parameter", "Constant", "Result")
+    )
+    if left:
+        raise RuntimeError("operators not supported by %s: %s" % (device, ", ".join("%d %s" % (number, kind) for kind, number in sorted(left.items()))))

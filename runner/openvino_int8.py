@@ -1,0 +1,33 @@
+"""int8 networks for OpenVINO, by NNCF's post-training quantisation; kept in the cache."""
+
+import hashlib
+import os
+
+import openvino
+
+from runner import quantize
+from runner.backends.base import Unsupported
+
+
+def quantised(job):
+    """(path of the int8 network, what it was calibrated on)."""
+    try:
+        import nncf
+    except ImportError as error:
+        raise Unsupported("int8 in OpenVINO needs the Python package nncf: %s" % error)
+    if not hasattr(openvino, "save_model"):
+        raise Unsupported("int8 by NNCF needs OpenVINO 2023.2 or later, not %s" % openvino.__version__)
+    source, images = quantize.batches(job)
+    key = [job.artefact.onnx_sha256 or job.artefact.onnx_path, source, nncf.__version__, openvino.__version__]
+    key += [hashlib.sha256(batch.tobytes()).hexdigest() for batch in images]
+    name = hashlib.sha256("|".join(key).encode()).hexdigest()[:24]
+    folder = os.path.join(job.cache_dir, "int8", "openvino-%s" % name)
+    path = os.path.join(folder, "network.xml")
+    if not os.path.exists(path):
+        part = folder + ".%d.part" % os.getpid()
+        os.makedirs(part)
+        model = openvino.Core().read_model(job.artefact.onnx_path)
+        model = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
+        openvino.save_model(model, os.path.join(part, "network.xml"), compress_to_fp16=False)
+        os.rename(part, folder)
+    return path, source

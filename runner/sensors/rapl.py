@@ -51,7 +51,7 @@ class Sensor(base.Sensor):
 
 def total(zones):
     """Sum over the zones that don't hold one another, and each zone's own energy beside it. One unknown makes the sum unknown."""
-    added = {name: readings for name, readings in zones.items() if name.startswith("package") or name.endswith("dram")}
+    added = {name: readings for name, readings in zones.items() if name.startswith("package") and "/" not in name or name.endswith("dram")}
     keys = ("energy_j", "power_w", "above_idle_j", "idle_power_w")
     readings = {key: _sum([zone[key] for zone in added.values()]) for key in keys}
     readings["window_s"] = max(zone["window_s"] for zone in zones.values())

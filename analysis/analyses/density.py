@@ -26,7 +26,7 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[frame["top1"].notna() & frame["params_m"].gt(0)]
     if "role" in rows:
         rows = rows[rows["role"].fillna("cell").eq("cell")]
-    rows = rows.assign(images=images(rows)).drop_duplicates(["model", "input_px", "accuracy_source", "top1"])
+    rows = rows.assign(images=images(rows)).drop_duplicates(["model", "accuracy_source", "top1", "params_m"])
     low, high = intervals.wilson(rows["top1"] / 100, rows["images"])
     rows = rows.assign(top1_low=100 * low, top1_high=100 * high, density=rows["top1"] / rows["params_m"])
     rows = rows.assign(low=rows["top1_low"] / rows["params_m"], high=rows["top1_high"] / rows["params_m"])

@@ -20,7 +20,7 @@ class Line:
     n: int
     x_mean: float
     x_ss: float
-    loo_error: float
+    loo_error: float  # mean relative error of predicting each point from the others, those set aside included
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """y on the line."""
@@ -43,8 +43,7 @@ class Line:
 def line(x: np.ndarray, y: np.ndarray, cut: float = CUT) -> Line:
     """Robust line: least median of squares over all pairs of points finds the majority, least squares fits it.
 
-    Points further than `cut` robust standard deviations from the majority are set aside, repeatedly until the choice stands. `loo_error` is the
-    median relative error of predicting each kept point from the others. Raises ValueError below four points or two different x.
+    Points further than `cut` robust standard deviations from the majority are set aside, repeatedly until the choice stands. Raises ValueError below four points or two different x.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(x) < 4 or np.ptp(x) == 0:
@@ -66,10 +65,12 @@ def line(x: np.ndarray, y: np.ndarray, cut: float = CUT) -> Line:
     x_ss = float(((kx - kx.mean()) ** 2).sum())
     leverage = 1 / n + (kx - kx.mean()) ** 2 / x_ss
     total = float(((ky - ky.mean()) ** 2).sum())
+    missed = y - intercept - slope * x  # points set aside had no part in the line
+    missed[keep] = residual / (1 - leverage)
     with np.errstate(divide="ignore", invalid="ignore"):
-        loo = np.abs(residual / (1 - leverage) / ky)
+        loo = np.abs(missed / y)
     return Line(float(intercept), float(slope), ~keep, float(np.sqrt((residual ** 2).sum() / (n - 2))),
-                1 - float((residual ** 2).sum()) / total if total else np.nan, n, float(kx.mean()), x_ss, float(np.median(loo)))
+                1 - float((residual ** 2).sum()) / total if total else np.nan, n, float(kx.mean()), x_ss, float(np.mean(loo)))
 
 
 def _scale(residual: np.ndarray) -> float:

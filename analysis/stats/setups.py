@@ -29,7 +29,7 @@ def observations(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def varying(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> list[str]:
-    """The set-up's columns that take more than one value here; device, precision and source only where the ones before do not tell them."""
+    """The set-up's columns with more than one value here; device, precision and source only where the ones before do not tell them."""
     chosen: list[str] = []
     for column in (name for name in columns if name in frame and frame[name].nunique(dropna=False) > 1):
         told = chosen and column in ("device", "precision", "source") and frame.groupby(chosen, dropna=False)[column].nunique(dropna=False).max() == 1
@@ -38,8 +38,8 @@ def varying(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> list[str]:
 
 
 def labels(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Series:
-    """One short name per row: the parts of its set-up that vary in this frame (all where none does: the machine and backend)."""
-    names = list(columns) if columns is not None else varying(frame) or ["machine", "backend"]
+    """One short name per row: machine, backend, and what else of its set-up varies in this frame."""
+    names = list(columns) if columns is not None else ["machine", "backend", *(name for name in varying(frame) if name not in ("machine", "backend"))]
     names = [name for name in names if name in frame]
     if not len(frame) or not names:
         return pd.Series("all", index=frame.index, dtype=object)

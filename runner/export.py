@@ -49,7 +49,7 @@ def _export(torch, model, example, path, opset):
                    training=torch.onnx.TrainingMode.PRESERVE)
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         options["dynamo"] = False
-    with warnings.catch_warnings(), _quiet(), _plain_attention(torch), _every_parameter(torch), torch.no_grad():
+    with warnings.catch_warnings(), _quiet(), _plain_attention(torch), _adjusted_passes(torch), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(model, example, path, **options)
 
@@ -78,17 +78,28 @@ def _plain_attention(torch):
 
 
 @contextmanager
-def _every_parameter(torch):
-    """Keep parameters of equal value apart (the exporter merges them), so that the file has as many as the network."""
-    name = "_jit_pass_onnx_deduplicate_initializers"
-    original = getattr(torch._C, name, None)
+def _adjusted_passes(torch):
+    """Two passes of the exporter, in C++, called otherwise than it does.
+
+    It merges parameters of equal value: kept apart, the file has as many as the network (called as if in training, the
+    pass merges only what shares memory). And it copies all weights for each inference of shapes, which needs only the
+    small ones: half of the export's time.
+    """
+    merge, infer = "_jit_pass_onnx_deduplicate_initializers", "_jit_pass_onnx_graph_shape_type_inference"
+    original = {name: getattr(torch._C, name) for name in (merge, infer) if hasattr(torch._C, name)}
+
+    def infer_from_small(graph, parameters, *more):
+        return original[infer](graph, {name: value for name, value in parameters.items() if value.numel() <= 1024}, *more)
+
     try:
-        if original:  # called as if training, it merges only what shares its memory
-            setattr(torch._C, name, lambda graph, parameters, training: original(graph, parameters, True))
+        if merge in original:
+            setattr(torch._C, merge, lambda graph, parameters, training: original[merge](graph, parameters, True))
+        if infer in original:
+            setattr(torch._C, infer, infer_from_small)
         yield
     finally:
-        if original:
-            setattr(torch._C, name, original)
+        for name, function in original.items():
+            setattr(torch._C, name, function)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from runner.calibration import descriptors, kernel, standardised
 
 HUBER = 1.5  # residuals beyond this many robust standard deviations weigh less
 SLACK = 1.5  # a prediction may imply a rate this much above the best that was measured, never more
+ODD = 4.0  # and beyond this many its deviation pulls its relatives no further
 RELATIVES = 2.0  # variance that relatives share, over the variance of one network's own deviation
 
 
@@ -78,6 +79,8 @@ def fit(methods: Sequence[Method], shares: np.ndarray, seen: View, y: np.ndarray
     pull = np.zeros(seen.kinship.shape[1])
     if relatives:
         residual = np.log(target) - _blend(methods, shares, coefficients, part)
+        limit = ODD * max(1.48 * float(np.median(np.abs(residual))), 0.04)
+        residual = np.clip(residual, -limit, limit)  # an odd network must not pull its relatives after it
         index = np.flatnonzero(train)
         for family in set(part.n.family):
             own = part.n.family == family

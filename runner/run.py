@@ -220,6 +220,7 @@ class Run:
             "parity": None,
             "discarded": [],
             "quality": [],
+            "sensitivity": None,
             "complexity": None,
             "load": {"before": environment.load()},
         }

@@ -59,8 +59,7 @@ def main(argv):
         messages.send(import_error=_one_line(error))
         return
     gc.collect()
-    if hasattr(gc, "freeze"):
-        gc.freeze()  # children share these pages until they end
+    getattr(gc, "freeze", gc.collect)()  # children share these pages until they end; 3.6 has no freeze
     messages.send(ready={"import_s": time.perf_counter() - started, "threads": _threads()})
     for line in iter(sys.stdin.readline, ""):
         _fork(json.loads(line), backend, messages)

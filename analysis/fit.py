@@ -46,6 +46,8 @@ LAWS = (
         "y = {0} / (1 + exp(−{1} (ln x − {2})))", positive_x=True),
 )  # fmt: skip
 
+BATCH = Law("a/b + c", lambda x, a, c: a / x + c, lambda x, y: [_line(1 / x, y)[::-1]], "t(b) = {0}/b + {1}", positive_x=True)  # fixed cost shared by a batch
+
 
 @dataclass(frozen=True)
 class Fit:

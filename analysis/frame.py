@@ -19,7 +19,7 @@ from runner.record import SCHEMA_VERSION, STATUSES
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
-        "accuracy_source", "accuracy_weights", "family", "environment", "file")  # fmt: skip
+        "memory_method", "accuracy_source", "accuracy_weights", "family", "environment", "file")  # fmt: skip
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
            "memory_mb", "energy_j", "power_w", "top1", "top5", "wall_s")  # fmt: skip
@@ -123,35 +123,35 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
     out["op_features"] = complexity.get("groups")
     for name in ("max_rel", "cosine", "top1_flips"):
         out[f"parity_{name}"] = parity.get(name)
-    return out | timings(record.get("replicates") or [], int(cell["batch_size"]), out["status"], out["quality"])
+    return out | timings(record.get("replicates") or [], out)
 
 
-def timings(replicates: Sequence[dict[str, Any]], batch_size: int, status: str, quality: Sequence[str]) -> dict[str, Any]:
-    """Latency, throughput, noise, contention and sensors of a cell's replicates; empty unless the cell is ok."""
+def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[str, Any]:
+    """Latency, throughput, noise, contention and sensors from a cell's replicates; no latency unless the cell is ok."""
     samples = [np.asarray(r["samples_s"], float) for r in replicates if r.get("samples_s")]
     contention = [r.get("contention") or {} for r in replicates]
     shares = [c["others_share"] for c in contention if c.get("others_share") is not None]
     out: dict[str, Any] = {
-        "contended": "contended" in quality or any(r.get("contended") for r in replicates),
+        "contended": "contended" in cell["quality"] or any(r.get("contended") for r in replicates),
         "others_share": max(shares, default=np.nan),
         "executed": (replicates[0].get("executed") or {}) if replicates else {},
         "replicate_medians_s": (),
         "n_replicates": len(samples),
         "n_samples": sum(map(len, samples)),
     }
-    if status != "ok" or not samples:
+    if cell["status"] != "ok" or not samples:
         return out
     medians = tuple(float(np.median(s)) for s in samples)
     latency_s = float(np.median(medians))
     pooled = np.concatenate(samples)
-    out |= {"replicate_medians_s": medians, "latency_s": latency_s, "throughput": batch_size / latency_s, "in_flight": replicates[0].get("in_flight")}
+    out |= {"replicate_medians_s": medians, "latency_s": latency_s, "throughput": cell["batch_size"] / latency_s, "in_flight": replicates[0].get("in_flight")}
     if out["in_flight"] in (None, 1):  # in `throughput` a sample is the mean of a window, which has no tail
         out |= {f"latency_p{p}_s": float(np.percentile(pooled, p)) for p, enough in ENOUGH.items() if len(pooled) >= enough}
     out["noise"] = float(np.median([np.subtract(*np.percentile(s, [75, 25])) / np.median(s) for s in samples]))
     for name in ("load_s", "first_latency_s"):
         spans = [r["spans"][name] for r in replicates if (r.get("spans") or {}).get(name) is not None]
         out[name] = float(np.median(spans)) if spans else np.nan
-    return out | sensors.readings([r.get("sensors") or {} for r in replicates], latency_s / batch_size)
+    return out | sensors.readings([r.get("sensors") or {} for r in replicates], cell["device"])
 
 
 def _scaled(value: float | None, factor: float) -> float:
@@ -193,10 +193,12 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
 
 
 def flatten(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested facts as one level, keys joined by `_`; lists become text."""
+    """Nested facts as one level, keys joined by `_`; lists, and the long list of installed packages, become text."""
     flat: dict[str, Any] = {}
     for key, value in facts.items():
-        if isinstance(value, dict):
+        if key == "packages" and isinstance(value, dict):
+            flat[f"{prefix}{key}"] = ", ".join(f"{name} {version}" for name, version in sorted(value.items()))
+        elif isinstance(value, dict):
             flat |= flatten(value, f"{prefix}{key}_")
         else:
             flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else value

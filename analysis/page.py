@@ -88,7 +88,8 @@ def interactive(frame: pd.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
             specs[name] = {"error": f"{type(error).__name__}: {error}"}
             continue
         for key, rows in (spec.pop("datasets", None) or {}).items():
-            datasets.setdefault(key, columns(rows))
+            if "+" not in key:  # a union is put together by the page
+                datasets.setdefault(key, columns(rows))
         specs[name] = {"spec": spec, "free": list(getattr(module, "FREE", ()))}
     return specs, datasets
 

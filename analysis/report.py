@@ -1,7 +1,6 @@
 """The report: one page that opens with no network, figures as PNG, SVG and PDF, tables as CSV."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 import time
@@ -10,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import analyses, figures, insight, metrics, page, registry, tables
+from analysis import analyses, animation, figures, insight, metrics, page, parallel, registry, tables
 from analysis.frame import FrameError, Merged
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
@@ -30,7 +29,7 @@ class Analysed:
 
 @dataclass(frozen=True)
 class Written:
-    """Where the page is, what to warn of, how long each part took."""
+    """Where the page is, what to warn of, CPU seconds of each part (and the wall seconds of all)."""
 
     page: Path
     summary: str
@@ -63,30 +62,25 @@ def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
 
 def write(merged: Merged, out: Path, gif: bool = True) -> Written:
     """Write the whole report into a folder; raises FrameError where that can't be written."""
-    seconds: dict[str, float] = {}
-    timed = _stopwatch(seconds)
+    begin = time.perf_counter()
     frame = by_machine(merged.frame)
     merged = Merged(frame, merged.environments, merged.problems, merged.files)
     try:
-        (out / "tables").mkdir(parents=True, exist_ok=True)
-        with timed("figures"):
-            drawn = figures.draw_all(frame, out / "figures")
-        animated = None
-        if gif:
-            with timed("animation"):
-                animated = _animate(frame, out / "figures" / "complexity_accuracy.gif")
-        done = []
-        for name in [*FIRST, *(n for n in analyses.names() if n not in FIRST)]:
-            with timed(f"analysis {name}"):
-                done.append(analyse(name, frame))
-        with timed("tables"):
-            _tables(frame, done, out / "tables")
-        with timed("page"):
-            text = page.render(merged, drawn, done, animated)
-            (out / "index.html").write_text(text, encoding="utf-8")
+        for folder in ("tables", "figures"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        todo = figures.jobs(frame)
+        names = [*FIRST, *(n for n in analyses.names() if n not in FIRST)]
+        work = [(timed, (analyse, (name,))) for name in names] + [(timed, (figures.draw, (*job, out / "figures"))) for job in todo]
+        work += [(timed, (animation.write, (out / "figures" / "complexity_accuracy.gif",)))] if gif else []
+        results = parallel.run(work, frame)
+        done, drawn = [r for r, _ in results[: len(names)]], [r for r, _ in results[len(names) : len(names) + len(todo)]]
+        _tables(frame, done, out / "tables")
+        text = page.render(merged, drawn, done, results[-1][0] if gif else None)
+        (out / "index.html").write_text(text, encoding="utf-8")
     except OSError as error:
         raise FrameError(f"{error.filename or out}: can't write the report: {error.strerror}") from None
-    seconds |= {f"figure {d.stem}": d.seconds for d in drawn if d.stem}
+    labels = [f"analysis {n}" for n in names] + [f"figure {stem}" for *_, stem in todo] + ["animation"]
+    seconds = {label: spent for label, (_, spent) in zip(labels, results, strict=False)} | {"all": time.perf_counter() - begin}
     warnings = [f"{count:,} line(s) of {name} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
     warnings += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
     warnings += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
@@ -95,20 +89,10 @@ def write(merged: Merged, out: Path, gif: bool = True) -> Written:
     return Written(out / "index.html", summary, warnings, seconds)
 
 
-def _stopwatch(seconds: dict[str, float]) -> Callable[[str], Any]:
-    @contextmanager
-    def timed(name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        seconds[name] = time.perf_counter() - begin
-
-    return timed
-
-
-def _animate(frame: pd.DataFrame, path: Path) -> str | None:
-    from analysis import animation
-
-    return animation.write(frame, path)
+def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[Any, float]:
+    """(result, CPU seconds) of function(*arguments, frame)."""
+    begin = time.process_time()
+    return function(*arguments, frame), time.process_time() - begin
 
 
 def _tables(frame: pd.DataFrame, done: list[Analysed], folder: Path) -> None:

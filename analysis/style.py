@@ -43,7 +43,7 @@ class Style:
             "axes.edgecolor": self.muted, "xtick.color": self.muted, "ytick.color": self.muted, "xtick.labelcolor": self.ink, "ytick.labelcolor": self.ink,
             "grid.color": self.grid, "axes.grid": True, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "font.size": 8.5,
             "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8, "legend.frameon": False, "font.family": "DejaVu Sans", "figure.dpi": 100,
-            "savefig.dpi": 160, "svg.fonttype": "path", "svg.hashsalt": "dyno", "pdf.fonttype": 42, "path.simplify": True, **self.rc,
+            "savefig.dpi": 160, "svg.fonttype": "path", "svg.hashsalt": "dyno", "pdf.fonttype": 42, "text.parse_math": False, **self.rc,
         })  # fmt: skip
 
 

@@ -2,32 +2,44 @@
 
 import pandas as pd
 
+from runner.environment import COMPARABLE
+
 TITLE = "Environments"
+HIDDEN = ("packages", "cpu_flags", "temperatures_c", "cpu_clocks_hz_cur")  # too long for a table, or never the same twice
+
+
+def comparable(fact: str) -> bool:
+    """Whether times are comparable only if this fact is alike."""
+    return any(fact == name or fact.startswith(name + "_") for name in COMPARABLE)
 
 
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """`environments`: a column per run and a row per recorded fact; `differences`: the facts that changed between runs of one machine."""
+    """`environments`: a row per recorded fact, a column per machine and set-up (runs with alike facts share one); `differences` between runs of one machine."""
     columns = [c for c in frame if c.startswith("env_")]
-    runs = frame[frame["environment"].notna() & (frame["source"] == "records")].drop_duplicates(["machine", "environment"])
-    runs = runs.sort_values(["machine", "environment"])
-    names = runs["machine"] + " · " + runs["environment"].astype(str)
-    facts = runs[columns].astype(object).T.set_axis(names, axis=1)
-    facts.index = [c.removeprefix("env_") for c in columns]
-    facts = facts.dropna(how="all")
-    rows = []
+    runs = frame[frame["environment"].notna() & frame["source"].eq("records")].drop_duplicates(["machine", "environment"]).sort_values(["machine", "environment"])
+    facts = {c: c.removeprefix("env_") for c in columns}
+    same = [c for c in columns if comparable(facts[c])]
+    kept, differ = {}, []
     for machine, group in runs.groupby("machine"):
-        for column in columns:
+        setups = group[same].astype(str).agg("\n".join, axis=1) if same else pd.Series("", index=group.index)
+        for _, alike in group.groupby(setups, sort=False):
+            names = alike["environment"].astype(str)
+            kept[f"{machine} · {names.iloc[0]}" + (f" and {len(names) - 1} more run(s)" if len(names) > 1 else "")] = alike.iloc[0]
+        for column in same:
             values = group[column].dropna().map(str)
             if values.nunique() > 1:
-                said = "; ".join(f"{value} ({', '.join(group.loc[values.index[values == value], 'environment'].astype(str))})" for value in values.unique())
-                rows.append((machine, column.removeprefix("env_"), said))
-    return {"environments": facts.rename_axis("fact").reset_index(), "differences": pd.DataFrame(rows, columns=["platform", "fact", "values"])}
+                said = [f"{value if len(value) < 60 else 'another list'} ({', '.join(group.loc[values.index[values == value], 'environment'].astype(str))})"
+                        for value in values.unique()]  # fmt: skip
+                differ.append((machine, facts[column], "; ".join(said)))
+    shown = [c for c in columns if not facts[c].startswith(HIDDEN)]
+    table = pd.DataFrame({name: row[shown].astype(object) for name, row in kept.items()}, index=shown).dropna(how="all")
+    table.index = [facts[c] for c in table.index]
+    return {"environments": table.rename_axis("fact").reset_index(), "differences": pd.DataFrame(differ, columns=["platform", "fact", "values"])}
 
 
 def explain(frame: pd.DataFrame) -> str:
     """How many machines, and whether any changed."""
-    tables = analyse(frame)
-    machines, runs = frame["machine"].nunique(), tables["environments"].shape[1] - 1
-    differ = tables["differences"]
-    tail = f"between runs of one machine {', '.join(sorted(differ['fact'].unique())[:6])} differ" if len(differ) else "no machine changed between its runs"
-    return f"{runs} runs on {machines} machines; {tail}."
+    differ = analyse(frame)["differences"]
+    runs = frame[frame["source"].eq("records")]["environment"].nunique()
+    tail = f"between runs of one machine differ: {', '.join(sorted(differ['fact'].unique())[:6])}" if len(differ) else "no machine changed between its runs"
+    return f"{runs} runs on {frame['machine'].nunique()} machines; {tail}."

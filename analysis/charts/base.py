@@ -4,28 +4,32 @@
 """
 
 from collections.abc import Sequence
+import textwrap
 from typing import Any
 
 import altair as alt
 import matplotlib
 
 matplotlib.use("Agg")
+from matplotlib.artist import Artist  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.layout_engine import PlaceHolderLayoutEngine  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
+from matplotlib.patches import Patch  # noqa: E402
 from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-import textalloc  # noqa: E402
 
-from analysis import metrics, style as styles  # noqa: E402
+from analysis import labels, metrics, style as styles  # noqa: E402
 from analysis.fit import Fit  # noqa: E402
 from analysis.frame import ranked  # noqa: E402
 from analysis.style import Style  # noqa: E402
 
 LABEL_SIZE = 6.3
 POINTS = 40  # per curve
-BUBBLE = 4.0  # square points of bubble area per million parameters
+WIDTH, HEIGHT = 470, 300  # of an interactive panel, in px
+BUBBLE = 2.4  # square points of bubble area per million parameters
 
 
 def slice_of(frame: pd.DataFrame, scenario: str = "latency") -> pd.DataFrame:
@@ -84,21 +88,44 @@ def log_axis(axis: Axes, which: str) -> None:
     side.set_minor_formatter(NullFormatter())
 
 
-def label(axis: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, avoid: pd.DataFrame | None = None, texts: Sequence[str] | None = None) -> None:
-    """Names beside points, placed so that they overlap neither each other nor any point of `avoid`; a thin line where one had to move away."""
+def label(axis: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, avoid: pd.DataFrame | None = None, sizes: float | pd.Series = 26) -> list[str]:
+    """Names beside points, on no other name, point (of `avoid`, or `rows`) or line of the axis if that can be; returns the names that found no place.
+
+    sizes: area of the markers in square points, of `avoid` (or `rows`), as `scatter` takes it.
+    """
     if rows.empty:
-        return
+        return []
+    settle(axis.figure)
+    px = axis.figure.dpi / 72
     others = rows if avoid is None else avoid
-    axis.figure.draw_without_rendering()  # the layout must be known before places are
-    _, _, drawn, lines = textalloc.allocate(
-        axis, rows[x].to_list(), rows[y].to_list(), list(texts) if texts is not None else short(rows["label"]), x_scatter=others[x].to_list(), y_scatter=others[y].to_list(),
-        textsize=LABEL_SIZE, textcolor=style.ink, linecolor=style.muted, linewidth=0.4, nbr_candidates=120, margin=0.006, min_distance=0.012, max_distance=0.25,
-        draw_all=False,
-    )  # fmt: skip
-    for item in (*drawn, *lines):
-        for artist in item if isinstance(item, list) else [item]:
-            if artist is not None:
-                artist.set_in_layout(False)
+    radii = np.sqrt(sizes if isinstance(sizes, pd.Series) else pd.Series(sizes, index=others.index, dtype=float)) / 2 * px + 0.5
+    dots = np.column_stack([axis.transData.transform(others[[x, y]].to_numpy(float)), radii])
+    paths = [axis.transData.transform(_dense(line.get_path().vertices, line.get_drawstyle())) for line in axis.get_lines() if len(line.get_xdata()) > 1]
+    lines = np.concatenate(paths) if paths else np.empty((0, 2))
+    return labels.place(axis, rows[x].to_list(), rows[y].to_list(), short(rows["label"]), radii[rows.index].to_list(), dots, lines, LABEL_SIZE, style.ink, style.muted)
+
+
+def _dense(vertices: Any, drawstyle: str) -> np.ndarray:
+    """Points close together along a line, corners of steps included."""
+    points = np.asarray(vertices, float)
+    if drawstyle.startswith("steps"):
+        corners = np.repeat(points, 2, axis=0)
+        points = np.column_stack([corners[1:, 0], corners[:-1, 1]]) if drawstyle == "steps-post" else np.column_stack([corners[:-1, 0], corners[1:, 1]])
+    share = np.linspace(0, 1, 12)[None, :, None]
+    return (points[:-1, None] + share * (points[1:, None] - points[:-1, None])).reshape(-1, 2)
+
+
+def settle(figure: Any) -> None:
+    """Lay the figure out once and for all: places of labels are found in it, and three formats are saved from it."""
+    if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
+def caption(axis: Axes, name: str, summary: str = "") -> None:
+    """A panel's title: its name, and below it what was fitted, wrapped to the panel's width."""
+    width = int(axis.get_figure().get_figwidth() * 14 / max(1, axis.get_subplotspec().get_gridspec().ncols))
+    axis.set_title("\n".join(filter(None, [name, *textwrap.wrap(summary, width)])), loc="left", fontsize=7.5)
 
 
 def short(labels: Sequence[str]) -> list[str]:
@@ -130,17 +157,17 @@ def bands(fit: Fit, log_x: bool, **keys: Any) -> pd.DataFrame:
     return pd.DataFrame({"x": x, **fit.curve(x)}).assign(**keys)
 
 
-def family_legend(figure: Figure, rows: pd.DataFrame, style: Style, extra: Sequence[Line2D] = ()) -> None:
+def family_legend(figure: Figure, rows: pd.DataFrame, style: Style, extra: Sequence[Artist] = ()) -> None:
     """One legend of the families that are there, below the figure."""
     handles = [Line2D([], [], linestyle="", marker=styles.marker(f), markerfacecolor=styles.family(f)[0], markeredgecolor=style.ink, markeredgewidth=0.4, markersize=5.5, label=f)
                for f in styles.order(rows["family"])]  # fmt: skip
-    figure.legend(handles=[*handles, *extra], loc="outside lower center", ncols=min(len(handles) + len(extra), 8 if figure.get_figwidth() > 8 else 6), handletextpad=0.3, columnspacing=1.2)
+    figure.legend(handles=[*handles, *extra], loc="outside lower center", ncols=min(len(handles) + len(extra), 8 if figure.get_figwidth() > 8 else 6), handletextpad=0.5, handlelength=1.6, columnspacing=1.2)
 
 
-def band_handles(style: Style) -> list[Line2D]:
+def band_handles(style: Style) -> list[Artist]:
     """Legend entries of a fitted curve and its bands."""
-    return [Line2D([], [], color=style.curve, linewidth=1.3, label="fit"), Line2D([], [], color=style.curve, alpha=0.25, linewidth=7, label="95 % confidence"),
-            Line2D([], [], color=style.curve, alpha=0.1, linewidth=7, label="95 % prediction")]  # fmt: skip
+    return [Line2D([], [], color=style.curve, linewidth=1.3, label="fit"), Patch(color=style.curve, alpha=0.25, linewidth=0, label="95 % confidence"),
+            Patch(color=style.curve, alpha=0.1, linewidth=0, label="95 % prediction")]  # fmt: skip
 
 
 def best(rows: pd.DataFrame, column: str) -> pd.Series:
@@ -155,9 +182,29 @@ IDENTITY = ("platform", "series", "backend", "device", "precision", "batch_size"
 
 
 def named(chart: Any, **tables: pd.DataFrame) -> Any:
-    """The chart with its named data sets inside, as a notebook shows it."""
-    chart.datasets = {name: _rows(table) for name, table in tables.items()}
+    """The chart with its named data sets inside, as a notebook shows it; `a+b` is the union of a and b."""
+    rows = {name: _rows(table) for name, table in tables.items()}
+    if len(rows) > 1:
+        rows["+".join(rows)] = [row for each in rows.values() for row in each]
+    chart.datasets = rows
     return chart
+
+
+def facets(layers: Sequence[Any], tables: dict[str, pd.DataFrame], **size: int) -> Any:
+    """Layers without data of their own, repeated in a panel per platform and series (`panel`), over the union of the tables."""
+    chart = alt.layer(*layers, data=alt.NamedData("+".join(tables))).properties(width=size.get("width", WIDTH), height=size.get("height", HEIGHT))
+    return named(chart.facet(facet=alt.Facet("panel:N", title=None), columns=2), **tables)
+
+
+def keys_of(rows: pd.DataFrame, platform: str, series: str) -> dict[str, Any]:
+    """What the page's filters need to know of a curve of one platform and series."""
+    row = rows[(rows["platform"] == platform) & (rows["series"] == series)].iloc[0]
+    return {name: row[name] for name in ("platform", "series", "backend", "device", "precision", "batch_size", "scenario")} | {"panel": f"{platform} · {series}"}
+
+
+def source(data: str) -> Any:
+    """A chart on a named data set; without a name it inherits that of its facets."""
+    return alt.Chart(alt.NamedData(data)) if data else alt.Chart()
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -176,12 +223,16 @@ def networks_table(frame: pd.DataFrame) -> pd.DataFrame:
     return networks(frame)[["label", "family", "params", "params_size", "macs", "top1", "top5", "density"]]
 
 
-def channel(kind: Any, name: str, **scale: Any) -> Any:
-    """An axis of a metric: title, unit and scale from its definition."""
+MAJOR = "abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) < 1e-6"
+
+
+def channel(kind: Any, name: str, log: bool | None = None) -> Any:
+    """An axis of a metric: title, unit and scale from its definition; on a logarithmic one grid lines stand at powers of ten."""
     metric = metrics.METRICS[name]
-    scale = {"zero": False, "nice": True} | ({"type": "log"} if metric.log else {}) | scale
-    axis = alt.Axis(format="~s" if metric.log else "", tickCount=6)
-    return kind(f"{name}:Q", title=metric.title, scale=alt.Scale(**scale), axis=axis)
+    if metric.log if log is None else log:
+        axis = alt.Axis(format=",~g", tickCount=6, gridOpacity=alt.ConditionalAxisNumber(condition={"test": MAJOR, "value": 1}, value=0))
+        return kind(f"{name}:Q", title=metric.title, scale=alt.Scale(type="log", nice=False, padding=12), axis=axis)
+    return kind(f"{name}:Q", title=metric.title, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=6))
 
 
 def family_channels(families: Sequence[str]) -> dict[str, Any]:
@@ -212,14 +263,15 @@ def tips(*names: str) -> list[Any]:
     return lines
 
 
-def points(data: str, x: str, y: str, families: Sequence[str], tooltip: Sequence[str], **more: Any) -> Any:
-    """A layer of points from a named data set."""
-    mark = alt.Chart(alt.NamedData(data)).mark_point(filled=True, size=70, stroke="currentColor")
-    return mark.encode(x=channel(alt.X, x), y=channel(alt.Y, y), tooltip=tips(*tooltip), **family_channels(families), **compared(), **more)
+def points(data: str, x: str, y: str, families: Sequence[str], tooltip: Sequence[str], log: bool | None = None, **more: Any) -> Any:
+    """A layer of points; rows that lack either value (curves, for one) are left out."""
+    mark = source(data).transform_filter(f"isValid(datum.{x}) && isValid(datum.{y}) && isValid(datum.label)").mark_point(filled=True, size=70, stroke="currentColor")
+    return mark.encode(x=channel(alt.X, x, log), y=channel(alt.Y, y, log), tooltip=tips(*tooltip), **family_channels(families), **compared(), **more)
 
 
 def band_layers(data: str, x: str, y: str) -> list[Any]:
-    """Layers of a curve and its bands from a named data set made by `bands`."""
-    base = alt.Chart(alt.NamedData(data)).encode(x=alt.X("x:Q", title=metrics.METRICS[x].title))
-    area = [base.mark_area(opacity=o, color="gray").encode(y=alt.Y(f"{a}:Q", title=metrics.METRICS[y].title), y2=f"{b}:Q") for a, b, o in (("plo", "phi", 0.12), ("lo", "hi", 0.25))]
-    return [*area, base.mark_line(color="gray", strokeWidth=1.6, clip=True).encode(y=alt.Y("y:Q", title=metrics.METRICS[y].title))]
+    """Layers of a curve and its bands, from rows made by `bands`."""
+    base = source(data).transform_filter("isValid(datum.plo)").encode(x=alt.X("x:Q", title=metrics.METRICS[x].title))
+    title = metrics.METRICS[y].title
+    area = [base.mark_area(opacity=o, color="gray", clip=True).encode(y=alt.Y(f"{a}:Q", title=title), y2=f"{b}:Q") for a, b, o in (("plo", "phi", 0.12), ("lo", "hi", 0.25))]
+    return [*area, base.mark_line(color="gray", strokeWidth=1.6, clip=True).encode(y=alt.Y("y:Q", title=title))]

@@ -57,12 +57,14 @@ def explain(frame: pd.DataFrame) -> str:
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
-    """Points with tooltips and the frontier, a panel per platform and series."""
+    """Points with tooltips and the frontier of the slice, a panel per platform and series."""
     cells = base.cells_table(frame)
-    layer = base.points("cells", "latency", "top1", cells["family"], ["series", "batch_size", "latency", "throughput", "top1", "params", "macs", "noise"])
     rows = placed(frame)
     line = rows[rows["place"] == "frontier"].sort_values("latency")
-    line = line[[*base.IDENTITY, "latency", "top1"]].drop(columns="family").assign(panel=line["platform"] + " · " + line["series"])
-    step = alt.Chart(alt.NamedData("frontier")).mark_line(interpolate="step-after", color="gray").encode(x=base.channel(alt.X, "latency"), y=base.channel(alt.Y, "top1"))
-    chart = alt.layer(step, layer, data=alt.NamedData("cells")).properties(width=340, height=260).facet(facet=alt.Facet("panel:N", title=None), columns=2)
-    return base.named(chart, cells=cells, frontier=line)
+    line = line[["platform", "series", "backend", "device", "precision", "batch_size", "scenario"]].assign(
+        panel=line["platform"] + " · " + line["series"], on_latency=line["latency"], on_top1=line["top1"]
+    )
+    step = alt.Chart().transform_filter("isValid(datum.on_latency)").mark_line(interpolate="step-after", color="gray", strokeWidth=1.6)
+    step = step.encode(x=alt.X("on_latency:Q", title=metrics.latency.title), y=alt.Y("on_top1:Q", title=metrics.top1.title))
+    layer = base.points("", "latency", "top1", cells["family"], ["series", "batch_size", "latency", "throughput", "top1", "params", "macs", "noise"])
+    return base.facets([step, layer], {"cells": cells, "frontier": line})

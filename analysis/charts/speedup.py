@@ -71,13 +71,12 @@ def explain(frame: pd.DataFrame) -> str:
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     """Ratios with intervals, a panel per platform and backend."""
     rows = ratios(frame)
-    rows = rows[rows["scenario"].notna()].assign(panel=rows["platform"] + " · " + rows["series"] + " / " + rows["reference"], backend=rows["series"].str.split().str[0])
-    named = alt.Chart(alt.NamedData("ratios"))
+    rows = rows.assign(panel=rows["platform"] + " · " + rows["series"] + " over " + rows["reference"], backend=rows["series"].str.split().str[0])
     y = alt.Y("label:N", title=None, sort=alt.EncodingSortField("speedup", order="descending"), axis=alt.Axis(labelLimit=160))
-    x = alt.X("speedup:Q", title="times as fast as the reference", scale=alt.Scale(type="log", zero=False))
-    line = named.mark_rule(color="gray").encode(y=y, x=alt.X("low:Q"), x2="high:Q")
+    scale = alt.Scale(type="log", nice=False, padding=10)
+    line = alt.Chart().mark_rule(color="gray", strokeWidth=2).encode(y=y, x=alt.X("low:Q", scale=scale), x2="high:Q")
     tip = [alt.Tooltip("label:N", title="network"), *(alt.Tooltip(f"{c}:Q", format=".3~g") for c in ("speedup", "low", "high", "batch_size")), alt.Tooltip("verdict:N")]
-    point = named.mark_point(filled=True, size=60).encode(y=y, x=x, tooltip=tip, **base.family_channels(rows["family"]), **base.compared())
-    one = named.mark_rule(strokeDash=[3, 3], color="gray").encode(x=alt.datum(1))
-    chart = alt.layer(one, line, point, data=alt.NamedData("ratios")).properties(width=280).facet(facet=alt.Facet("panel:N", title=None), columns=2)
-    return base.named(chart.resolve_scale(y="shared"), ratios=rows)
+    x = alt.X("speedup:Q", title="times as fast as the reference", scale=scale, axis=alt.Axis(format="~g", tickCount=5))
+    point = alt.Chart().mark_point(filled=True, size=60, stroke="currentColor").encode(y=y, x=x, tooltip=tip, **base.family_channels(rows["family"]), **base.compared())
+    one = alt.Chart().mark_rule(strokeDash=[3, 3], color="gray").encode(x=alt.datum(1))
+    return base.facets([one, line, point], {"ratios": rows}, width=380, height=alt.Step(14))

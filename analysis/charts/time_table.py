@@ -13,11 +13,10 @@ from analysis.style import HEAT, HEAT_DARK_FROM, Style
 TITLE = "Inference time by network and batch size"
 ORDER = 30
 PER = "platform"
-HATCH = "////"
 
 
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every cell with a latency, contended ones included (they are marked)."""
+    """Every cell with a latency, contended ones included (they carry a dagger)."""
     cells = latest(frame[(frame["role"] == "cell") & (frame["scenario"] == "latency")])
     return metrics.table(cells[(cells["status"] == "ok") & cells["latency_s"].notna()])
 
@@ -28,7 +27,7 @@ def applies(frame: pd.DataFrame) -> str | None:
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:
-    """A coloured table per series, networks in one order (by mean of logarithms), one colour scale for all; contended cells hatched."""
+    """A coloured table per series, networks in one order (by mean of logarithms), one colour scale for all; contended cells carry a dagger."""
     rows = rows_of(frame)
     tables = {s: g.pivot_table(index="label", columns="batch_size", values="time_per_image") for s, g in rows.groupby("series")}
     order = np.log(rows.pivot_table(index="label", columns=["series", "batch_size"], values="time_per_image")).mean(axis=1).sort_values().index
@@ -44,9 +43,8 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         for i, j in np.ndindex(table.shape):
             value, batch = table.iat[i, j], table.columns[j]
             dark = np.isfinite(value) and norm(value) > HEAT_DARK_FROM
-            axis.text(j, i, metrics.time_per_image.format(value), ha="center", va="center", fontsize=6, color="white" if dark else style.ink if not np.isfinite(value) else "#1b1f24")
-            if (series, table.index[i], batch) in contended:
-                axis.add_patch(matplotlib_rectangle(j, i))
+            star = "†" if (series, table.index[i], batch) in contended else ""
+            axis.text(j, i, metrics.time_per_image.format(value) + star, ha="center", va="center", fontsize=6, color="white" if dark else style.ink if not np.isfinite(value) else "#1b1f24")
         axis.set_title(series, loc="left")
         axis.set_xticks(range(table.shape[1]), [f"{b:.0f}" for b in table.columns])
         axis.set_yticks(range(len(order)), base.short(order), fontsize=7)
@@ -55,7 +53,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         axis.spines[:].set_visible(False)
         axis.set_xlabel("batch size")
     bar = figure.colorbar(image, ax=list(axes), location="bottom", fraction=0.025, pad=0.01, aspect=50, format="%g")
-    bar.set_label(metrics.time_per_image.title + ("; hatched: contended" if contended else "") + ("; —: no time, see Coverage" if rows_missing(tables, order) else ""))
+    bar.set_label(metrics.time_per_image.title + ("; †: contended" if contended else "") + ("; —: no time, see Coverage" if rows_missing(tables, order) else ""))
     bar.outline.set_visible(False)
     return figure
 
@@ -63,13 +61,6 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
 def rows_missing(tables: dict[str, pd.DataFrame], order: pd.Index) -> bool:
     """Whether any table has a gap."""
     return any(table.reindex(order).isna().any(axis=None) for table in tables.values())
-
-
-def matplotlib_rectangle(column: int, row: int) -> object:
-    """A hatched cell."""
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch=HATCH, edgecolor="#D55E00", linewidth=0)
 
 
 def explain(frame: pd.DataFrame) -> str:

@@ -15,8 +15,8 @@ def register(app: typer.Typer) -> None:
     def report(
         records: Annotated[list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default=str(DEFAULT))] = None,
         out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/report"),
-        gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (half a minute).")] = True,
-        timings: Annotated[bool, typer.Option(help="Say how long each part took.")] = False,
+        gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
+        timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
         from analysis import frame, report as writer

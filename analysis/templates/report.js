@@ -42,7 +42,7 @@ function keep(rows, filter, free = []) {
   return rows.filter(row => tests.every(([name, values]) => row[name] === undefined || row[name] === null || values.has(String(row[name]))));
 }
 const marked = rows => rows.map(row => ({...row, on: picked.size ? (picked.has(row.label) ? 1 : -1) : 0}));
-const dataOf = (name, set) => marked(keep(store.sets[set], chosen(), store.specs[name].free));
+const dataOf = (name, set) => marked(keep(set.split("+").flatMap(s => store.sets[s] || []), chosen(), store.specs[name].free));
 
 function setsIn(spec, found = new Set()) {
   if (spec && typeof spec === "object") {
@@ -72,12 +72,12 @@ async function draw(box) {
   const result = await window.vegaEmbed(box, JSON.parse(text), {ast: true, actions: false, renderer: "svg", logLevel: 0, tooltip: {theme: dark() ? "dark" : "light"}});
   views.set(name, result);
   result.sets = sets;
-  result.main = sets.find(s => store.sets[s].length && "label" in store.sets[s][0] && "family" in store.sets[s][0]) || sets[0];
+  result.main = sets.find(s => dataOf(name, s).some(r => r.label)) || sets[0];
   result.view.addEventListener("click", (_, item) => { if (item && item.datum && item.datum.label) pick(item.datum.label); });
   empty(box, name);
 }
 function empty(box, name) {
-  const none = !dataOf(name, views.get(name).main).length;
+  const none = !dataOf(name, views.get(name).main).some(r => r.label);
   let note = $(".none", box);
   if (none && !note) { note = document.createElement("p"); note.className = "none"; note.textContent = "No cell matches the filters."; box.prepend(note); }
   if (!none && note) note.remove();
@@ -185,7 +185,7 @@ function walk(event) {
   const box = event.currentTarget, name = box.dataset.chart, result = views.get(name);
   if (!result || !["ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "Enter"].includes(event.key)) return;
   event.preventDefault();
-  const rows = dataOf(name, result.main);
+  const all = dataOf(name, result.main), rows = all.filter(r => r.label);
   if (!rows.length) return;
   let at = cursor.get(name) ?? -1;
   if (event.key === "Enter") { if (at >= 0 && rows[at]) pick(rows[at].label); return; }
@@ -193,7 +193,7 @@ function walk(event) {
   cursor.set(name, at);
   const row = rows[at];
   $("#live").textContent = [row.label, row.platform, row.series, ...Object.keys(store.metrics).filter(k => row[k] !== null && row[k] !== undefined).map(k => store.metrics[k] + " " + row[k])].filter(Boolean).join(", ");
-  result.view.data(result.main, rows.map((r, i) => i === at ? {...r, on: 1} : {...r, on: picked.size ? r.on : -1})).runAsync();
+  result.view.data(result.main, all.map(r => r === row ? {...r, on: 1} : {...r, on: picked.size ? r.on : r.label ? -1 : 0})).runAsync();
 }
 
 async function start() {

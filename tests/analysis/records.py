@@ -69,16 +69,16 @@ def cell_record(platform, backend, model, batch_size=1, *, attempt=1, status="ok
             "measure_s": sum(values), "process_s": sum(values) + 0.8}, "load_cached": False, "device_samples_s": [],
             "contention": {"others_share": 0.6 if contended else 0.01, "steal_share": 0.0, "pressure_share": None, "involuntary_switches": 3, "window_s": 1.0},
             "contended": contended, "executed": {"precision": precision, "threads": 2, "layout": "NCHW"},
-            "sensors": {"memory": {"peak_above_baseline_bytes": int((params_m * 4.4 + 6 + batch_size * gmacs * 2) * 2**20 * np.exp(rng.normal(0, 0.04))),
-                                   "method": "VmHWM"}, "energy": None if "cpu" in platform else {"power_w": 9.5}},
+            "sensors": {"memory": {"above_baseline_bytes": int((params_m * 4.4 + 6 + batch_size * gmacs * 2) * 2**20 * np.exp(rng.normal(0, 0.04))),
+                                   "method": "VmHWM"}, **({"rapl": None} if "cpu" in platform else {"jetson_ina3221": {"power_w": 9.5, "energy_j_per_image": 9.5 * centre / batch_size}})},
         })  # fmt: skip
     return record | changes
 
 
 def environment_record(platform, run="20260101T000000Z-0001", **facts):
     """One environment line; `facts` overrides what is recorded of the machine."""
-    facts = {"platform": platform, "host": f"{platform}-host", "cpu": "Synthetic CPU, 2 cores", "memory_gb": 8, "os": "Synthetic OS 1", "python": "3.12.1",
-             "framework": {"torch": "2.13.0"}, "cgroup": {"cpus": 2}, "threads": 2} | facts  # fmt: skip
+    facts = {"platform": platform, "host": f"{platform}-host", "cpu": "Synthetic CPU, 2 cores", "memory_bytes": 8 * 2**30, "os": "Synthetic OS 1", "python": "3.12.1",
+             "frameworks": {"torch": "2.13.0"}, "cpus": 2, "packages": {"torch": "2.13.0", "numpy": "2.4.6"}, "temperatures_c": {"cpu": 41.0}} | facts  # fmt: skip
     return {"schema_version": SCHEMA_VERSION, "kind": "environment", "id": run, "run": run, "environment": facts}
 
 
@@ -113,7 +113,7 @@ def sweep(folder, platforms=PLATFORMS, models=CLASSIC, batch_sizes=(1, 2, 4, 8, 
         records.append(cell_record(platform, backend, model, 1, run=run, role="anchor", anchor="start", id=f"{run}/anchor"))
         records.append(records[1])
         later = run.replace("20260101", "20260102")
-        records.append(environment_record(platform, later, cpu=f"Synthetic CPU {number}", framework={"torch": "2.14.0"}))
+        records.append(environment_record(platform, later, cpu=f"Synthetic CPU {number}", frameworks={"torch": "2.14.0"}))
         records += [cell_record(platform, backend, m, 1, attempt=2, run=later, load=1.3, samples=samples) for m in models[:3]]
         write(Path(folder) / f"{platform}-host{number}.jsonl", records, tail='{"schema_version": 1, "kind": "cell", "id"')
     return Path(folder)

@@ -1,0 +1,62 @@
+"""Accuracy density against Top-1 with a fit (Zhao's figure 2)."""
+
+import altair as alt
+from matplotlib.figure import Figure
+import pandas as pd
+
+from analysis import fit
+from analysis.charts import base
+from analysis.style import Style
+
+TITLE = "Accuracy density against Top-1"
+ORDER = 61
+
+
+def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Networks with both."""
+    return base.networks(frame).dropna(subset=["density", "top1"]).reset_index(drop=True)
+
+
+def applies(frame: pd.DataFrame) -> str | None:
+    """Why there is no such chart."""
+    return base.enough(base.networks(frame), "density", "top1")
+
+
+def curve_of(rows: pd.DataFrame) -> fit.Fit | None:
+    """The fitted curve, on the logarithm of density."""
+    return fit.fit(rows["top1"], rows["density"], log_y=True)
+
+
+def draw(frame: pd.DataFrame, style: Style) -> Figure:
+    """Density on a logarithmic axis."""
+    rows = rows_of(frame)
+    figure, (axis,) = base.panels(1, style, height=5.2)
+    base.scatter(axis, rows, "top1", "density", style)
+    axis.margins(0.08, 0.1)
+    curve = curve_of(rows)
+    base.curve(axis, curve, style, log_x=False)
+    base.caption(axis, "", curve.summary if curve else "")
+    base.family_legend(figure, rows, style, base.band_handles(style) if curve else ())
+    base.label(axis, rows, "top1", "density", style)
+    return figure
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """Whether accuracy is bought with parameters."""
+    rows = rows_of(frame)
+    curve = curve_of(rows)
+    rank = rows["top1"].corr(rows["density"], method="spearman")
+    words = "the more accurate, the less dense" if rank < -0.3 else "the more accurate, the denser" if rank > 0.3 else "accuracy and density hardly go together"
+    return f"Spearman's rank correlation is {rank:.2f}: {words}" + (f" ({curve.summary})." if curve else ".")
+
+
+def interactive(frame: pd.DataFrame) -> alt.LayerChart:
+    """Points with tooltips, curve and bands."""
+    table = base.networks_table(frame)
+    curve = curve_of(rows_of(frame))
+    layers = [base.points("networks", "top1", "density", table["family"], ["density", "top1", "params", "macs"])]
+    tables = {"networks": table}
+    if curve:
+        tables["density_curve"] = base.bands(curve, log_x=False)
+        layers = [*base.band_layers("density_curve", "top1", "density"), *layers]
+    return base.named(alt.layer(*layers).properties(width=2 * base.WIDTH - 120, height=base.HEIGHT + 60), **tables)

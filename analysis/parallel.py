@@ -1,0 +1,33 @@
+"""Work on as many processes as this one may use, sharing what was there before the fork."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+import multiprocessing
+import os
+from typing import Any
+
+_shared: Any = None  # seen by the workers through fork, which copies nothing; never changed while they run
+
+
+def cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _call(job: tuple[Callable, tuple]) -> Any:
+    function, arguments = job
+    return function(*arguments, _shared)
+
+
+def run(jobs: Sequence[tuple[Callable, tuple]], shared: Any) -> list[Any]:
+    """Results of function(*arguments, shared) for every job, in order; functions are of modules, results can be pickled."""
+    global _shared
+    workers = min(len(jobs), cpus())
+    if workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
+        return [function(*arguments, shared) for function, arguments in jobs]
+    _shared = shared
+    try:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+            return list(pool.map(_call, jobs))
+    finally:
+        _shared = None

@@ -86,8 +86,8 @@ def _rss(x: np.ndarray, y: np.ndarray) -> float:
 def factorial(frame: pd.DataFrame, value: str, factors: Sequence[str], interactions: Sequence[tuple[str, str]] = ()) -> pd.DataFrame:
     """Crossed analysis of variance, type II: rows are the factors, the interactions, residual and total.
 
-    Columns ss, df, ms, f, p, partial_eta2; `attrs["r2"]` is the whole model's. A main effect is tested against the model of all other main
-    effects, an interaction against the model of all main effects and the other interactions; the error is the full model's.
+    Columns ss, df, ms, f, p, partial_eta2; `attrs["r2"]` is the whole model's. Each term is tested against the
+    model of all terms that do not hold it; the error is the full model's.
     """
     y = frame[value].to_numpy(float)
     x, slices, _ = design(frame, factors)
@@ -101,7 +101,8 @@ def factorial(frame: pd.DataFrame, value: str, factors: Sequence[str], interacti
         raise ValueError(f"{' x '.join(factors)}: {len(y)} value(s) leave no degree of freedom for the error")
     rows = {}
     for name in main:
-        rest = np.hstack([intercept, *(block for other, block in main.items() if other != name)])
+        apart = [block for pair, block in zip(interactions, cross.values(), strict=True) if name not in pair]
+        rest = np.hstack([intercept, *(block for other, block in main.items() if other != name), *apart])
         with_it = np.hstack([rest, main[name]])
         rows[name] = (_rss(rest, y) - _rss(with_it, y), int(np.linalg.matrix_rank(with_it) - np.linalg.matrix_rank(rest)))
     for name in cross:

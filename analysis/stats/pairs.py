@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 import pandas as pd
-from scipy import interpolate, special, stats
+from scipy import interpolate, optimize, special, stats
 
 from analysis.stats import anova
 
@@ -117,7 +117,10 @@ def _range_sf(q: np.ndarray, k: int, nu: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _critical(confidence: float, k: int, df: int) -> float:
-    return float(stats.studentized_range.isf(1 - confidence, k, df)) / np.sqrt(2)
+    def excess(q: float) -> float:
+        return float(studentized_range_sf(np.array([q]), k, np.array([float(df)]))[0]) - (1 - confidence)
+
+    return float(optimize.brentq(excess, 0.01, 500)) / np.sqrt(2)
 
 
 def _table(names: pd.Index, i: np.ndarray, j: np.ndarray, difference: np.ndarray, error: np.ndarray, df: object, p: np.ndarray,

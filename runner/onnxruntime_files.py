@@ -1,34 +1,12 @@
-"""Files that ONNX Runtime reads and writes: fp16 networks, and profiles that tell which provider ran what."""
+"""What ONNX Runtime made of a network: which provider runs which operator, and which operators are left after optimisation."""
 
-import hashlib
 import json
 import os
 from collections import Counter, defaultdict
 
 import numpy
 
-from runner.backends.base import Unsupported
-
 HEAVY = ("Conv", "Gemm", "MatMul", "Pool")  # what a network's time goes into; shape arithmetic may well stay on the CPU
-
-
-def half(job):
-    """Path of the network as an fp16 ONNX file, inputs and outputs too, made once and kept in the cache."""
-    try:
-        import onnx
-        import onnxruntime
-        from onnxruntime.transformers import float16
-    except ImportError as error:
-        raise Unsupported("fp16 needs the Python package onnx and an onnxruntime with transformers.float16: %s" % error)
-    key = "|".join([job.artefact.onnx_sha256 or job.artefact.onnx_path, onnxruntime.__version__])
-    folder = os.path.join(job.cache_dir, "fp16")
-    path = os.path.join(folder, hashlib.sha256(key.encode()).hexdigest()[:24] + ".onnx")
-    if not os.path.exists(path):
-        os.makedirs(folder, exist_ok=True)
-        part = path + ".%d.part" % os.getpid()
-        onnx.save(float16.convert_float_to_float16(onnx.load(job.artefact.onnx_path), keep_io_types=False), part)
-        os.replace(part, path)
-    return path
 
 
 def zeros(item):

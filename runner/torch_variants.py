@@ -1,6 +1,5 @@
 """What PyTorch can do to a module before it is measured, by feature tests, and what it refuses."""
 
-import contextlib
 import os
 import shutil
 
@@ -38,10 +37,14 @@ def check(precision, gpu, variant):
 
 def _check_half_on_cpu(dtype, variant):
     try:
-        with torch.no_grad(), autocast("cpu", dtype) if variant == "autocast" else contextlib.suppress():
-            probe = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1)).eval()
-            x = torch.zeros(1, 1, 2, 2)
-            (probe(x) if variant == "autocast" else probe.to(dtype)(x.to(dtype))).float()
+        probe = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1)).eval()
+        x = torch.zeros(1, 1, 2, 2)
+        with torch.no_grad():
+            if variant == "autocast":
+                with autocast("cpu", dtype):
+                    probe(x)
+            else:
+                probe.to(dtype)(x.to(dtype))
     except RuntimeError as error:  # "slow_conv2d_cpu" not implemented for 'Half'
         raise Unsupported("PyTorch %s on the CPU: %s" % (torch.__version__, str(error).splitlines()[0]))
 

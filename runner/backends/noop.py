@@ -1,7 +1,5 @@
 """A backend that computes nothing: what it measures is the harness itself."""
 
-import numpy
-
 from runner.backends import base
 
 

@@ -1,9 +1,10 @@
 """ONNX Runtime: execution providers for CPU, CUDA and TensorRT."""
 
-import onnxruntime
-
 import os
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+
+import onnxruntime
 
 from runner import onnxruntime_files
 from runner.backends import base
@@ -70,7 +71,9 @@ class Backend(base.Backend):
             path, self._done["calibration"] = quantize.qdq(self.job, tensorrt=self._kind == "tensorrt")
             return path
         if self.job.cell.precision == "fp16" and self._kind == "cuda":
-            return onnxruntime_files.half(self.job)
+            from runner import half
+
+            return half.half(self.job)
         return self.job.artefact.onnx_path
 
     def _session_options(self, threads):
@@ -144,8 +147,7 @@ class Backend(base.Backend):
             shares = [len(range(caller, count, self.in_flight)) for caller in range(self.in_flight)]
             list(self._callers.map(self._run_bound, self._bindings, shares))
             return
-        for self._outputs in self._callers.map(lambda _: self._session.run(None, self._feeds), range(count)):
-            pass
+        self._outputs = deque(self._callers.map(lambda _: self._session.run(None, self._feeds), range(count)), maxlen=1)[0]
 
     def _run_bound(self, binding, times):
         for _ in range(times):

@@ -1,18 +1,15 @@
 """OpenVINO 2021.4 to 2026, on CPU, GPU, NPU and MYRIAD: one backend over two generations of its Python API."""
 
+import importlib.util
+
 import openvino
 
 from runner.backends import base
 
-try:
-    openvino.Core  # 2023 and later
+if hasattr(openvino, "Core") or importlib.util.find_spec("openvino.runtime"):  # 2022 and later
     from runner.openvino_core import Network
-except AttributeError:
-    try:
-        import openvino.runtime  # 2022
-        from runner.openvino_core import Network
-    except ImportError:
-        from runner.openvino_iecore import Network  # 2021.4 and earlier
+else:
+    from runner.openvino_iecore import Network
 
 NAMES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU", "myriad": "MYRIAD"}
 HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}  # what int8 leaves over is computed in f32

@@ -1,9 +1,9 @@
 """PyTorch 1.9 to 2.x, on CPU and CUDA."""
 
-import torch
-
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+
+import torch
 
 from runner import torch_variants
 from runner.backends import base
@@ -110,7 +110,7 @@ class Backend(base.Backend):
                 pass
             return
         for index in range(count):
-            with torch.cuda.stream(self._streams[index % len(self._streams)]) if self._streams else contextlib.suppress():
+            with torch.cuda.stream(self._streams[index % len(self._streams)] if self._streams else None):  # None: the current one
                 self._forward()
         if self._gpu:
             torch.cuda.synchronize()

@@ -1,0 +1,86 @@
+"""Run a TensorRT engine, TensorRT 7.1 to 11: named tensors where there are, bindings by number otherwise. Memory and streams are torch's."""
+
+import json
+from collections import Counter, namedtuple
+
+Port = namedtuple("Port", "name is_input shape dtype")  # dtype: TensorRT's name, "HALF"
+
+# our own table: trt.nptype fails with numpy 1.24 up to TensorRT 8.5
+TORCH_DTYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64", "BOOL": "bool", "UINT8": "uint8"}
+
+
+def load(trt, plan, log):
+    """(runtime, engine); the runtime has to live as long as the engine."""
+    runtime = trt.Runtime(log)
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise RuntimeError("TensorRT can't load this engine here: %s" % (log.tail() or "it gave no reason"))
+    return runtime, engine
+
+
+def ports(trt, engine):
+    """Inputs and outputs of an engine, in its order."""
+    if hasattr(engine, "num_io_tensors"):
+        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+        return [
+            Port(name, engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT, tuple(engine.get_tensor_shape(name)), _name(engine.get_tensor_dtype(name)))
+            for name in names
+        ]
+    return [
+        Port(
+            engine.get_binding_name(index), engine.binding_is_input(index), tuple(engine.get_binding_shape(index)), _name(engine.get_binding_dtype(index))
+        )
+        for index in range(engine.num_bindings)
+    ]
+
+
+def _name(dtype):
+    return str(dtype).split(".")[-1]
+
+
+class Lane:
+    """One execution context with its stream and outputs; several of them are several batches in flight."""
+
+    def __init__(self, engine, io, inputs, outputs, stream):
+        for port in io:
+            if -1 in port.shape:
+                raise RuntimeError("TensorRT engine with dynamic shape %s of %s; static ONNX files are measured" % (list(port.shape), port.name))
+        self._context = engine.create_execution_context()
+        if self._context is None:
+            raise RuntimeError("TensorRT made no execution context: too little device memory")
+        self.stream, self.outputs = stream, outputs
+        addresses = {port.name: int((inputs if port.is_input else outputs)[port.name].data_ptr()) for port in io}
+        if hasattr(self._context, "execute_async_v3"):
+            for name, address in addresses.items():
+                if not self._context.set_tensor_address(name, address):
+                    raise RuntimeError("TensorRT refuses the address of %s" % name)
+            self._bindings = None
+        else:
+            self._bindings = [addresses[port.name] for port in io]
+
+    def enqueue(self):
+        """Start one batch on the stream."""
+        if self._bindings is None:
+            started = self._context.execute_async_v3(self.stream.cuda_stream)
+        else:
+            started = self._context.execute_async_v2(self._bindings, self.stream.cuda_stream)
+        if not started:
+            raise RuntimeError("TensorRT could not start the batch")
+
+
+def layer_formats(trt, engine):
+    """How many layers put out which format, as the engine inspector tells: {"Half": 20, ...}; None before 8.2."""
+    if not hasattr(engine, "create_engine_inspector"):
+        return None
+    text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
+    count = Counter()
+    for layer in json.loads(text).get("Layers", []):
+        if isinstance(layer, dict):  # names alone where the engine was built without details
+            count.update(str(port.get("Format/Datatype", "?")) for port in layer.get("Outputs", []))
+    return dict(count) or None
+
+
+def device_memory(engine):
+    """Bytes of activations and workspace."""
+    size = getattr(engine, "device_memory_size_v2", None)
+    return int(size if size is not None else engine.device_memory_size)

@@ -39,6 +39,8 @@ def cgroup_files(root, controller, name):
     """
     found = []
     for line in (text(root, "proc/self/cgroup") or "").splitlines():
+        if line.count(":") < 2:
+            continue
         _, controllers, group = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue

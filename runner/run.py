@@ -6,7 +6,7 @@ import resource
 import time
 from dataclasses import asdict, dataclass
 
-from runner import __version__, backends, contention, environment, interchange, measure, record, sensors, supervise, threads
+from runner import __version__, backends, contention, environment, interchange, measure, record, sampling, sensors, supervise, threads
 from runner.plan import cell_from
 
 ANCHORS = ("start", "middle", "end")
@@ -14,6 +14,7 @@ PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a
 OTHER_LIMIT = 0.1
 NOISY = 0.1
 PREPARE_TIMEOUT_S = 1800.0
+REST_S = 2.0  # watched before the first cell: what "above idle" is above
 
 
 @dataclass(frozen=True)
@@ -170,12 +171,14 @@ class Run:
 
     def _append_environment(self):
         facts = environment.describe()
-        self.beside, reasons = sensors.beside()
+        self._wait_for_quiet()
+        self.sampler = sampling.Sampler()
         facts.update(
             dyno=__version__,
             threads=self.threads,
             fingerprint=environment.fingerprint(facts),
-            sensors_absent=dict(reasons, **sensors.inside()[1]),
+            sensors_absent=dict(self.sampler.reasons, **sensors.inside()[1]),
+            sensors_at_rest=self.sampler.rest(REST_S) if self.sampler else {},
             protocol=self.protocol,
         )
         self.environment = "env-" + self.id
@@ -284,8 +287,7 @@ class Run:
         retries = self.protocol["contention_retries"]
         while len(line["replicates"]) < count:
             self._wait_for_quiet()
-            sampler = _Sampler(self.beside) if self.beside else None
-            outcome = self._job(cell.base_backend, cell, spec, self.protocol["timeout_s"], sampler, kind="measure", protocol=self.protocol)
+            outcome = self._job(cell.base_backend, cell, spec, self.protocol["timeout_s"], self.sampler, kind="measure", protocol=self.protocol)
             if outcome.result is None:
                 return outcome
             replicate = outcome.result
@@ -328,26 +330,6 @@ class Run:
                 self.too_large[key] = (cell.batch_size, outcome.reason)
 
 
-class _Sampler:
-    """The sensors beside the measuring process, read while its samples are taken."""
-
-    period_s = 0.25
-
-    def __init__(self, beside):
-        self._sensors = beside
-
-    def start(self):
-        for sensor in self._sensors.values():
-            sensor.start()
-
-    def sample(self):
-        for sensor in self._sensors.values():
-            sensor.sample()
-
-    def read(self):
-        return {name: sensor.read() for name, sensor in self._sensors.items()}
-
-
 def quality(line):
     """Labels of a record: what a reader must know before trusting its numbers."""
     labels = []
@@ -356,6 +338,8 @@ def quality(line):
         labels.append("contended")
     if any(replicate["warmup_verdict"] == "capped" for replicate in replicates):
         labels.append("unsteady")
+    if any(sampling.throttled(replicate.get("sensors") or {}) for replicate in replicates):
+        labels.append("throttled")
     if replicates and measure.median([measure.noise(sorted(replicate["samples_s"])) for replicate in replicates]) > NOISY:
         labels.append("noisy")
     limit = PARITY_LIMIT.get(line["cell"]["precision"], OTHER_LIMIT)

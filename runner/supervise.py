@@ -65,7 +65,7 @@ class Worker:
     def run(self, job, timeout_s, sampler=None):
         """The Outcome of a job; never raises for what the job does, nor waits longer than ``timeout_s`` and a little.
 
-        ``sampler`` has start(), sample() and read(); it is called at its ``period_s`` while samples are taken.
+        ``sampler`` (see runner.sampling) watches the machine from here until the samples end.
         """
         outcome = Outcome()
         self._stderr_from = self._stderr.seek(0, os.SEEK_END)
@@ -75,7 +75,9 @@ class Worker:
         except OSError:
             pass  # it died meanwhile; the end of the pipe says so below
         deadline = time.monotonic() + timeout_s
-        child, sampling = None, False
+        child, sampling = None, bool(sampler)
+        if sampling:
+            sampler.start()
         while True:
             left_s = deadline - time.monotonic()
             if left_s <= 0 and not outcome.timed_out:
@@ -99,12 +101,10 @@ class Worker:
             child = message.get("child", child)
             if "phase" in message:
                 outcome.phase = message["phase"]
-                if sampler:
-                    if outcome.phase == "measure":
-                        sampler.start()
-                        sampling = True
-                    elif sampling:
-                        outcome.readings, sampling = sampler.read(), False
+                if sampling and outcome.phase == "measure":
+                    sampler.begin()
+                elif sampling and outcome.phase == "outputs":
+                    outcome.readings, sampling = sampler.read(), False
             if "result" in message:
                 outcome.result = message["result"]
             if "error" in message:

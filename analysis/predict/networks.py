@@ -8,6 +8,7 @@ import numpy as np
 
 from runner.calibration import GROUPS, work
 
+LEAST_SHARE, FACTOR = 0.001, 10  # a group with less of the work can't matter; one with so many times what training had is as good as unseen
 # Groups that behave alike: what stands in for one that training never saw.
 KIN = (("conv1x1", "conv3x3", "convK", "linear", "bmm"), ("convgrp", "convdw"), ("bn", "ln", "pool", "elem", "copy"))
 
@@ -75,9 +76,13 @@ def by_size(n: Networks) -> np.ndarray:
 DESIGNS = {"groups": by_group, "kin": by_kin, "size": by_size}
 
 
-def unseen_groups(known: Networks, n: Networks, share: float = 0.01) -> list[tuple[str, ...]]:
-    """Per network, the groups with over `share` of its multiply-adds, bytes or operators that no network in `known` has."""
-    seen = (known.count > 0).any(0)
-    shares = [a / np.maximum(a.sum(1, keepdims=True), 1) for a in (n.macs, n.bytes, n.count)]
-    large = np.maximum.reduce(shares) > share
-    return [tuple(g for g, miss in zip(GROUPS, large[i] & ~seen, strict=True) if miss) for i in range(len(n))]
+def unseen_groups(known: Networks, n: Networks) -> list[tuple[str, ...]]:
+    """Per network, the groups that no network in `known` has, or has only a small fraction as much of, relative to its size."""
+    ours, theirs = _shares(n), _shares(known)
+    missed = (ours > LEAST_SHARE) & (ours > FACTOR * theirs.max(1, initial=0.0)[:, None, :])
+    return [tuple(g for g, miss in zip(GROUPS, row, strict=True) if miss) for row in missed.any(0)]
+
+
+def _shares(n: Networks) -> np.ndarray:
+    """Share of each group in multiply-adds, bytes and operators: (3, n, groups)."""
+    return np.array([a / np.maximum(a.sum(1, keepdims=True), 1) for a in (n.macs, n.bytes, n.count)])

@@ -14,7 +14,7 @@ in_image = eval "$(DOCKER) run $$(DOCKER='$(DOCKER)' sh docker/flags.sh $(call i
 
 .PHONY: platforms jetson pin $(PLATFORMS) $(foreach verb,build doctor shell,$(PLATFORMS:%=$(verb)-%))
 
-platforms: ## List the platforms: make PLATFORM builds, checks and measures; build-, doctor-, shell-PLATFORM do one step
+platforms: ## list the platforms: make PLATFORM builds, checks and measures; build-, doctor-, shell-PLATFORM do one step
 	@for name in $(PLATFORMS); do echo "$$name: $$(sed -n "1s/^# $$name: //p" docker/$$name/Dockerfile)"; done
 
 $(PLATFORMS:%=build-%): build-%: docker/%/Dockerfile
@@ -29,12 +29,15 @@ $(PLATFORMS:%=shell-%): shell-%: build-%
 	@mkdir -p '$(RESULTS)'
 	@$(call in_image,$*,--interactive --tty --entrypoint sh,)
 
-$(PLATFORMS): %: doctor-%
-	@$(call in_image,$*,,run --matrix /matrix.yaml $(ARGS))
+# Doctor's findings are advice here: run itself stops on a machine that the image is not made for.
+$(PLATFORMS): %: build-%
+	@mkdir -p '$(RESULTS)'
+	-@$(call in_image,$*,,doctor)
+	@$(call in_image,$*,,run $(ARGS))
 
-jetson: ## Find this Jetson's JetPack, then make its platform
+jetson: ## find this Jetson's JetPack, then make its platform
 	@fit=$$(sh docker/jetson.sh) && set -- $$fit && \
-		$(MAKE) --no-print-directory $$1 BUILD_FLAGS="$(BUILD_FLAGS) $${2:+--build-arg BASE=$$2}"
+		$(MAKE) --no-print-directory $$1 BUILD_FLAGS="$(BUILD_FLAGS) $${2:+--build-arg BASE=$$2 --build-arg L4T=$$3}"
 
-pin: ## Write the digests of base images and the checksums of downloads that are not known yet (needs the network)
+pin: ## write the digests of base images and the checksums of downloads that are not known yet (needs the network)
 	python3 docker/pin.py

@@ -2,7 +2,7 @@
 # Install groups of this interpreter's lock: sh install.sh runner onnx torch
 #
 # A lock names every package, so nothing is resolved here. Lines with hashes come first and pip checks
-# them; lines without one (torch) come from the index that PIP_EXTRA_INDEX_URL names.
+# them; lines without one (torch's CPU builds) may come from TORCH_INDEX, which no other line asks.
 # PIP may be another pip than the interpreter's: PIP="python3 /boot/pip-25.3-py3-none-any.whl/pip".
 set -eu
 pins=$(dirname "$0")
@@ -19,5 +19,5 @@ grep -v -e '--hash=' "$work/all.txt" >"$work/plain.txt" || true
 pip=${PIP:-python3 -m pip}
 $pip install --no-deps --only-binary=:all: --require-hashes --requirement "$work/hashed.txt"
 if [ -s "$work/plain.txt" ]; then
-    $pip install --no-deps --only-binary=:all: --requirement "$work/plain.txt"
+    $pip install --no-deps --only-binary=:all: ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --requirement "$work/plain.txt"
 fi

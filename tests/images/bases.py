@@ -1,0 +1,94 @@
+"""Stand-ins for the base images, made on the spot: Debian with the interpreter that the real base has.
+
+A stand-in holds what the real base brings (Python, and torch where it is in the base), and how this machine
+reaches its package index: the certificates and pip's settings. They live in the test's daemon alone.
+"""
+
+import configparser
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# What pyenv's interpreters link to, what OpenVINO's MYRIAD plugin and torch link to, and Debian's own Python 3.11.
+PACKAGES = (
+    "ca-certificates python3 python3-pip libssl3 libffi8 libbz2-1.0 liblzma5 libsqlite3-0 libreadline8 zlib1g libncursesw6 libexpat1 "
+    "libuuid1 libcrypt1 libusb-1.0-0 libgomp1 util-linux"
+).split()
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def debian(folder, arch=None):
+    """Debian 12 in ``folder``; for another architecture qemu runs its set-up."""
+    subprocess.run(
+        ["debootstrap", "--variant=minbase", *([f"--arch={arch}"] if arch else []), f"--include={','.join(PACKAGES)}", "bookworm", str(folder)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    shutil.rmtree(folder / "var/cache/apt/archives", ignore_errors=True)
+    shutil.copy(CERTIFICATES, folder / "etc/ssl/certs/ca-certificates.crt")
+    (folder / "etc/pip.conf").write_text(pip_settings())
+    for guard in folder.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
+        guard.unlink()  # python:3.11-slim has none
+    (folder / "root").chmod(0o755)  # pyenv's interpreters live there, and images don't run as root
+    return folder
+
+
+def settings():
+    """pip's settings on this machine: {name: value}."""
+    lines = subprocess.run(["python3", "-m", "pip", "config", "list"], text=True, stdout=subprocess.PIPE, check=True).stdout.splitlines()
+    return {line.split("=", 1)[0].split(".")[-1]: line.split("=", 1)[1].strip("'") for line in lines if "=" in line}
+
+
+def pip_settings():
+    """A pip.conf by which an image reaches the index of this machine; folders of this machine are left out, links apart."""
+    parser = configparser.RawConfigParser()
+    parser["global"] = {"cert": str(CERTIFICATES), "retries": "1", "disable-pip-version-check": "1"}
+    known = settings()
+    if "index-url" in known:
+        parser["global"]["index-url"] = known["index-url"]
+    if links():
+        parser["global"]["find-links"] = str(links())
+    from io import StringIO
+
+    text = StringIO()
+    parser.write(text)
+    return text.getvalue()
+
+
+def links():
+    """The folder of wheels that pip is told to look into, or None."""
+    folder = settings().get("find-links")
+    return Path(folder) if folder and os.path.isdir(folder) else None
+
+
+def interpreter(version):
+    """Folder of pyenv's newest Python of ``version`` ("3.8")."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = sorted(root.glob(version + ".*"), key=lambda path: int(path.name.split(".")[2]))
+    if not found:
+        raise RuntimeError(f"pyenv has no Python {version} in {root}: the stand-in for its images can't be made")
+    return found[-1]
+
+
+def import_base(docker, root, tag, version=None, platform=None):
+    """The image ``tag`` of the files in ``root`` and, if named, pyenv's Python ``version``."""
+    command = ["tar", "-c", "--exclude=__pycache__", "--exclude=*.a", "--exclude=lib/python3*/test", "--exclude=site-packages/*", "-C", root, "."]
+    path = PATH
+    if version:
+        prefix = interpreter(version)
+        command += ["-C", "/", str(prefix).lstrip("/")]
+        path = f"{prefix}/bin:{PATH}"
+    elif links():
+        command += ["-C", "/", str(links()).lstrip("/")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as tar:
+        docker("import", *(["--platform", platform] if platform else []), "--change", f"ENV PATH={path}", "-", tag, stdin=tar.stdout)
+    if version:
+        build(docker, tag, f"FROM {tag}\nRUN python3 -m ensurepip --upgrade\n")
+
+
+def build(docker, tag, dockerfile):
+    """An image of a Dockerfile's text that copies nothing."""
+    docker("build", "--network=host", "--tag", tag, "-", input=dockerfile)

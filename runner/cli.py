@@ -54,12 +54,16 @@ def plan(
     profile: Optional[str] = PROFILE,
     only: List[str] = ONLY,
     results: str = RESULTS,
+    cache: Optional[str] = CACHE,
+    calibration: Optional[int] = typer.Option(None, "--calibration", min=1, help="Pick the K networks that tell most about the others."),
     as_json: bool = JSON,
 ):
     """Show the cells of this platform in their order, what is left out and why, and how long it will take."""
     from runner import environment, run
 
     loaded, planned = _planned(matrix, profile, only)
+    if calibration:
+        return _calibration(loaded, planned, _places(results, cache), calibration, as_json)
     _, last, _ = run.history(_places(results, None).record_path(environment.platform_name()))
     left = set(run.missing(planned.cells, last))
     estimates = {cell: run.estimate_s(cell, loaded.protocol, last) for cell in planned.cells}
@@ -79,6 +83,18 @@ def plan(
     typer.echo("%d cells, %d to measure, about %s" % (len(planned.cells), len(left), _duration(total_s)))
 
 
+def _calibration(loaded, planned, places, count, as_json):
+    """Measure these first on a new platform; the rest can be predicted (`python -m analysis predict`)."""
+    from runner import export_cache
+
+    names, reasons = export_cache.calibration_models(loaded, planned, places, count)
+    for reason in reasons:
+        typer.echo("dyno: %s" % reason, err=True)
+    if not names:
+        fail("no network's graph is known; `dyno export` makes them where PyTorch is")
+    typer.echo(json.dumps(names) if as_json else "dyno run --only model=%s" % ",".join(names))
+
+
 @app.command()
 def run(
     matrix: str = MATRIX,
@@ -87,6 +103,7 @@ def run(
     results: str = RESULTS,
     cache: Optional[str] = CACHE,
     retry: List[str] = RETRY,
+    sustained: float = typer.Option(0.0, "--sustained", min=0.0, max=1440.0, metavar="MINUTES", help="Run each cell on end: what heat costs."),
     time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
 ):
     """Measure what is missing; Ctrl-C keeps what is done, and running again goes on."""
@@ -108,7 +125,7 @@ def run(
     current = Run(loaded, places, environment.platform_name(), report=_show_progress if sys.stderr.isatty() else None)
     try:
         os.makedirs(places.cache, exist_ok=True)
-        left = current.execute(planned.cells, retry, budget_s)
+        left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained)
     except record.RecordError as error:
         fail(error)
     except OSError as error:

@@ -1,25 +1,39 @@
-"""`dyno export`: make the files of a plan's networks without measuring them."""
+"""The networks' files without measuring anything: `dyno export`, and the graphs that `dyno plan --calibration` chooses by."""
 
-from runner import backends, record
+from runner import backends, calibration, record
 from runner.run import Run
 
 
 def fill(loaded, planned, places):
-    """(files made or present, reasons of those that can't be made) for every cell that loads an ONNX file."""
+    """(files made or present, reasons of those that can't be made) for every network and batch size of a plan."""
+    cells = [cell for cell in planned.cells if backends.facts(cell.base_backend)["needs"] is not None]
+    lines, reasons = _prepared(loaded, {(cell.model, cell.batch_size, cell.input_px): cell for cell in cells}, places)
+    return len(lines), reasons
+
+
+def calibration_models(loaded, planned, places, count):
+    """(names of the ``count`` networks that tell most about the others, reasons of those whose graph is unknown)."""
+    cells = {cell.model: cell for cell in sorted(planned.cells, key=lambda cell: -cell.batch_size)}
+    lines, reasons = _prepared(loaded, cells, places)
+    known = sorted(name for name, line in lines.items() if line["complexity"])
+    if not known:
+        return [], reasons
+    chosen = calibration.calibration_set([lines[name]["complexity"] for name in known], min(count, len(known)))
+    return [known[index] for index in chosen], reasons
+
+
+def _prepared(loaded, cells, places):
+    """({key: what is known of the network}, reasons) for cells by any key; makes what isn't in the cache."""
     run = Run(loaded, places, "export")
-    made, reasons, seen = 0, [], set()
+    lines, reasons = {}, []
     try:
-        for cell in planned.cells:
-            key = (cell.model, cell.batch_size, cell.input_px)
-            if backends.facts(cell.base_backend)["needs"] is None or key in seen:
-                continue
-            seen.add(key)
+        for key, cell in sorted(cells.items()):
             line = {"complexity": None, "sensitivity": None, "status": record.STATUSES[0]}
             outcome = run.prepare(cell, loaded.models[cell.model], line, "onnx")
             if outcome is None:
-                made += 1
+                lines[key] = line
             else:
                 reasons.append("%s, batch %d: %s" % (cell.model, cell.batch_size, outcome.reason))
     finally:
         run.close()
-    return made, reasons
+    return lines, reasons

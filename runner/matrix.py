@@ -34,6 +34,7 @@ PROTOCOL = {
     "contention_retries": (int, 0, 100, 2),  # replicates measured again per cell
     "quiet_wait_s": (float, 0, 3600, 10.0),
     "weights": (str, None, None, "random"),
+    "calibration_images": (str, None, None, ""),  # folder of images for int8; without one they are seeded and synthetic
     "anchor_from": (int, 0, 10**6, 8),  # runs of at least so many cells repeat an anchor cell; 0: never
     "cache_limit_gb": (float, 0, 1e6, 40.0),
 }

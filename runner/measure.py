@@ -121,6 +121,22 @@ def interval_rank(n):
     return max(0, rank - 1)
 
 
+def sustain(infer, seconds, clock, window_s=10.0):
+    """Run on end: the median of each window, as {"window_s", "medians_s", "cold_s", "sustained_s", "ratio"}.
+
+    Cold is the first window, sustained the median of the last quarter; a ratio above 1 is what heat costs.
+    """
+    window_s = min(window_s, seconds / 8.0)
+    medians, start = [], clock()
+    while clock() - start < seconds:
+        window, began = [], clock()
+        while clock() - began < window_s:
+            window += latencies(infer, 1, clock)
+        medians.append(median(window))
+    late = median(medians[-max(1, len(medians) // 4) :])
+    return {"window_s": window_s, "medians_s": medians, "cold_s": medians[0], "sustained_s": late, "ratio": late / medians[0]}
+
+
 def median(values):
     return statistics.median(values)
 

@@ -45,12 +45,12 @@ class BeforeMeasuring(Exception):
     """The run can't begin; one line for the user."""
 
 
-def history(path):
-    """(attempts by cell, last record by cell, warnings) of a record file."""
+def history(path, role="cell"):
+    """(attempts by cell, last record by cell, warnings) of a record file, for records of one role."""
     attempts, last = {}, {}
     lines, warnings = record.read(path)
     for line in lines:
-        if line.get("kind") != "cell" or line.get("role") != "cell":
+        if line.get("kind") != "cell" or line.get("role") != role:
             continue
         try:
             cell = cell_from(line["cell"])
@@ -116,11 +116,15 @@ class Run:
         self.worker_cpu_s = 0.0
         self.counts = {status: 0 for status in record.STATUSES}
 
-    def execute(self, cells, retry=(), time_budget_s=None):
-        """Measure what is missing of ``cells`` in their order; returns the number of cells left for another run."""
+    def execute(self, cells, retry=(), time_budget_s=None, sustained_s=0.0):
+        """Measure what is missing of ``cells`` in their order; returns the number of cells left for another run.
+
+        With ``sustained_s`` each cell is run on end for so long in one process; such records have a role of their own.
+        """
+        self.role, self.sustained_s = ("sustained" if sustained_s else "cell"), sustained_s
         path = self.places.record_path(self.platform)
         with record.RecordFile(path) as self.file:
-            self.attempts, last, warnings = history(path)
+            self.attempts, last, warnings = history(path, self.role)
             self.warnings = self.file.warnings + warnings
             todo = missing(cells, last, retry)
             if not todo:
@@ -140,8 +144,10 @@ class Run:
 
     def _with_anchors(self, todo, estimates):
         """(role, anchor, cell, estimate) in order; long runs repeat their first cell at the start, the middle and the end."""
-        steps = [("cell", None, cell, estimate) for cell, estimate in zip(todo, estimates)]
-        if not 0 < self.protocol["anchor_from"] <= len(todo):
+        if self.sustained_s:
+            estimates = [self.sustained_s + 5.0] * len(todo)
+        steps = [(self.role, None, cell, estimate) for cell, estimate in zip(todo, estimates)]
+        if self.sustained_s or not 0 < self.protocol["anchor_from"] <= len(todo):
             return steps
         quick = min(range(len(todo)), key=lambda index: (todo[index].scenario != "latency", estimates[index], index))
         marks = [("anchor", name, todo[quick], estimates[quick] / self.protocol["replicates"]) for name in ANCHORS]
@@ -149,7 +155,7 @@ class Run:
         return marks[:1] + steps[:middle] + marks[1:2] + steps[middle:] + marks[2:]
 
     def _steps(self, steps, started, time_budget_s):
-        total = sum(role == "cell" for role, _, _, _ in steps)
+        total = sum(role != "anchor" for role, _, _, _ in steps)
         done, spent, planned = 0, 0.0, 0.0
         for order, (role, anchor, cell, estimate) in enumerate(steps):
             pace = spent / planned if planned > 5 else 1.0
@@ -161,7 +167,7 @@ class Run:
             self.report(Progress(cell, role, done, total, remaining_s))
             line = self.measure_cell(cell, role, anchor, order)
             self.file.append(line)
-            if role == "cell":
+            if role != "anchor":
                 done += 1
                 self.counts[line["status"]] += 1
                 self.attempts[cell] = line["attempt"]
@@ -234,7 +240,7 @@ class Run:
         else:
             outcome = self.prepare(cell, spec, line, backends.facts(cell.base_backend)["needs"])
             if outcome is None:
-                outcome = self._replicates(cell, spec, line, 1 if anchor else self.protocol["replicates"])
+                outcome = self._replicates(cell, spec, line, self.protocol["replicates"] if role == "cell" else 1)
             if outcome is not None:
                 self._failed(cell, outcome, line)
         line["quality"] = quality(line)
@@ -287,14 +293,17 @@ class Run:
         retries = self.protocol["contention_retries"]
         while len(line["replicates"]) < count:
             self._wait_for_quiet()
-            outcome = self._job(cell.base_backend, cell, spec, self.protocol["timeout_s"], self.sampler, kind="measure", protocol=self.protocol)
+            sustained_s = self.sustained_s if line["role"] == "sustained" else 0.0
+            timeout_s = self.protocol["timeout_s"] + sustained_s
+            job = dict(kind="measure", protocol=self.protocol, sustained_s=sustained_s)
+            outcome = self._job(cell.base_backend, cell, spec, timeout_s, self.sampler, **job)
             if outcome.result is None:
                 return outcome
             replicate = outcome.result
             parity = replicate.pop("parity", None)
             replicate["spans"]["process_s"] = outcome.process_s
             replicate["sensors"].update(outcome.readings)
-            if replicate["contended"] and retries > 0:
+            if replicate["contended"] and retries > 0 and not sustained_s:
                 retries -= 1
                 line["discarded"].append(replicate["contention"])
                 continue

@@ -128,12 +128,12 @@ def _child(job, backend, messages):
         artefact=art,
         threads=job["threads"],
         cache_dir=job["cache_dir"],
-        calibration=job.get("calibration"),
+        calibration=job["protocol"]["calibration_images"] or None,
     )
-    messages.send(result=replicate(backend(request), request, job["protocol"], phase))
+    messages.send(result=replicate(backend(request), request, job["protocol"], phase, sustained_s=job.get("sustained_s", 0.0)))
 
 
-def replicate(backend, job, protocol, phase, clock=time.perf_counter):
+def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_s=0.0):
     """Measure one replicate in this process: the record's ``replicates[]``, with ``parity`` beside it."""
     from runner import contention, measure, parity, sensors
 
@@ -173,6 +173,8 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter):
     started = clock()
     samples = measure.sample(timed, protocol, clock)
     spans["measure_s"] = clock() - started
+    if sustained_s:
+        result["sustained"] = measure.sustain(infer, sustained_s, clock)
     others = contention.between(before, contention.snapshot())
     gc.enable()
     phase("outputs")

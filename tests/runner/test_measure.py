@@ -124,3 +124,10 @@ def test_noise_is_the_interquartile_range_over_the_median():
 def test_a_throughput_window_fills_the_pipeline_several_times():
     assert measure.window_batches(1.0, 4) == 16
     assert measure.window_batches(0.001, 4) == 100
+
+
+def test_a_sustained_run_tells_cold_from_hot():
+    clock = Clock(series(lambda index: 0.1 if index < 100 else 0.15))
+    result = measure.sustain(clock.infer, 80.0, clock)
+    assert result["window_s"] == 10.0 and len(result["medians_s"]) == 8
+    assert result["cold_s"] == pytest.approx(0.1) and result["ratio"] == pytest.approx(1.5)

@@ -85,7 +85,7 @@ def shrinking_batches(cells: pd.DataFrame) -> Iterator[Finding]:
 def rising_time(cells: pd.DataFrame) -> Iterator[Finding]:
     for label, part in batched(cells):
         wide, ids = curves(part)
-        for row, column in zip(*np.nonzero(suspects.rises(wide.to_numpy(float))), strict=True):
+        for row, column in zip(*np.nonzero(suspects.rises(wide.columns.to_numpy(float), wide.to_numpy(float))), strict=True):
             before, after = wide.iloc[row, column - 1], wide.iloc[row, column]
             yield ("warning", ids.iloc[row, column], f"{wide.index[row]} on {label}: {times(after)} per image at batch {wide.columns[column]:.0f} after "
                    f"{times(before)} at batch {wide.columns[column - 1]:.0f}, where other networks do not rise so")

@@ -78,19 +78,20 @@ def curve_residuals(batch: np.ndarray, times: np.ndarray) -> np.ndarray:
     return residual
 
 
-def rises(times: np.ndarray, least: float = 0.1, alone: float = 0.25, cut: float = 5.0) -> np.ndarray:
-    """True where time per image rises from the batch size before, against what the other curves do there (curves x sorted batch sizes).
+def rises(batch: np.ndarray, times: np.ndarray, least: float = 0.1, alone: float = 0.25, cut: float = 4.0) -> np.ndarray:
+    """True where time per image rises from the batch size before (curves x sorted batch sizes), beyond noise and beyond the other curves there.
 
-    A rise that all networks share is the machine's (a cache that overflows). With fewer than five curves only a rise of `alone` (log) counts.
+    A rise that a quarter of the networks share is the machine's (a cache that overflows). Noise is the spread around the batch law. With fewer
+    than five curves only a rise of `alone` (log) counts.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(times)
-    step = np.diff(logs, axis=1)
+        step = np.diff(np.log(times), axis=1)
+    noise = spread(curve_residuals(batch, times), 0.02) / 1.2 if times.shape[1] >= 4 else 0.03  # leaving the cell out widens its residual
     flags = np.zeros(times.shape, bool)
     for column in range(step.shape[1]):
         known = step[:, column][np.isfinite(step[:, column])]
-        limit = alone if len(known) < 5 else max(least, float(np.median(known)) + cut * spread(known, 0.03))
-        flags[:, column + 1] = step[:, column] > limit
+        margin = max(least, cut * noise * np.sqrt(2))
+        flags[:, column + 1] = step[:, column] > (alone if len(known) < 5 else max(float(np.quantile(known, 0.75)), 0) + margin)
     return flags
 
 

@@ -33,6 +33,7 @@ PROTOCOL = {
     "contention_limit": (float, 0, 1, 0.05),  # share of our CPUs that others may take
     "contention_retries": (int, 0, 100, 2),  # replicates measured again per cell
     "quiet_wait_s": (float, 0, 3600, 10.0),
+    "cooldown_max_s": (float, 0, 3600, 0.0),  # wait before each replicate for the temperature at the run's start
     "weights": (str, None, None, "random"),
     "calibration_images": (str, None, None, ""),  # folder of images for int8; without one they are seeded and synthetic
     "anchor_from": (int, 0, 10**6, 8),  # runs of at least so many cells repeat an anchor cell; 0: never

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 
 from runner import __version__, backends, contention, environment, interchange, measure, record, sampling, sensors, supervise, threads
 from runner.plan import cell_from
+from runner.sensors import thermal
 
 ANCHORS = ("start", "middle", "end")
 PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a label; OTHER for coarser formats
 OTHER_LIMIT = 0.1
 NOISY = 0.1
 PREPARE_TIMEOUT_S = 1800.0
+COOL_C = 2.0
 REST_S = 2.0  # watched before the first cell: what "above idle" is above
 
 
@@ -179,6 +181,7 @@ class Run:
         facts = environment.describe()
         self._wait_for_quiet()
         self.sampler = sampling.Sampler()
+        self.start_c = thermal.hottest()
         facts.update(
             dyno=__version__,
             threads=self.threads,
@@ -292,6 +295,7 @@ class Run:
         """Measure ``count`` replicates into the record; None when all is well, else the failed Outcome."""
         retries = self.protocol["contention_retries"]
         while len(line["replicates"]) < count:
+            self._cool_down()
             self._wait_for_quiet()
             sustained_s = self.sustained_s if line["role"] == "sustained" else 0.0
             timeout_s = self.protocol["timeout_s"] + sustained_s
@@ -311,6 +315,15 @@ class Run:
             if parity and (line["parity"] is None or parity["max_abs"] > line["parity"]["max_abs"]):
                 line["parity"] = parity
         return None
+
+    def _cool_down(self):
+        """Wait, at most ``cooldown_max_s``, until the hottest zone is back at what it was before the run (within COOL_C)."""
+        deadline = time.monotonic() + self.protocol["cooldown_max_s"]
+        while self.start_c is not None and time.monotonic() < deadline:
+            now_c = thermal.hottest()
+            if now_c is None or now_c <= self.start_c + COOL_C:
+                return
+            time.sleep(1.0)
 
     def _wait_for_quiet(self):
         limit_s = self.protocol["quiet_wait_s"]

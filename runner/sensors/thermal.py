@@ -68,3 +68,9 @@ def zones(root="/"):
 def celsius(root, path):
     milli = sysfs.number(root, path + "/temp")
     return milli / 1000.0 if milli is not None and -40000 < milli < 150000 else None
+
+
+def hottest(root="/"):
+    """Degrees Celsius of the hottest zone, None where there is none."""
+    readings = [celsius(root, path) for path in zones(root).values()]
+    return max((value for value in readings if value is not None), default=None)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy
 import openvino
 
 if not hasattr(openvino, "Core"):  # 2022
@@ -59,7 +60,8 @@ class Network:
         return [(kind, precision, number) for (kind, precision), number in count.items()]
 
     def stage(self, batch):
-        self._tensor = openvino.Tensor(batch, shared_memory=True)
+        self._batch = numpy.ascontiguousarray(batch)  # 2022's tensors don't keep the memory that they share
+        self._tensor = openvino.Tensor(self._batch, shared_memory=True)
         for request in [self._request] + list(self._queue or ()):
             request.set_input_tensor(self._tensor)
 

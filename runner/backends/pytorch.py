@@ -60,7 +60,7 @@ class Backend(base.Backend):
         if self._throughput and self._variant != "cudagraphs":  # a graph has one set of buffers
             self.in_flight = STREAMS if self._gpu else self.job.threads
         torch.set_num_threads(self._threads)
-        with contextlib.suppress(RuntimeError):  # can be set once per process, and only inter-operator parallelism of scripts uses it
+        if torch.get_num_interop_threads() != 1:  # can be set once per process; setting it again aborts in 1.10
             torch.set_num_interop_threads(1)
         self._callers = ThreadPoolExecutor(self.in_flight) if wide else None
         self._streams = [torch.cuda.Stream() for _ in range(self.in_flight)] if self._throughput and self._gpu else []

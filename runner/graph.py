@@ -32,6 +32,9 @@ class Graph:
             sizes = value.type.tensor_type.shape.dim
             if sizes and not sizes[0].dim_value:
                 sizes[0].dim_value = batch_size
+                del model.graph.value_info[:]  # what the file says of other shapes no longer holds
+                for output in model.graph.output:
+                    output.type.tensor_type.ClearField("shape")
         self.batch_size = inputs[0].type.tensor_type.shape.dim[0].dim_value
         try:
             model = shapes.infer(model)

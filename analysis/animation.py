@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
@@ -10,13 +11,12 @@ from PIL import Image
 
 from analysis import fit, metrics
 from analysis.charts import base, complexity_accuracy as chart
-from analysis.style import LIGHT, Style
+from analysis.style import LIGHT, OKABE_ITO, Style
 
-NAME, MOST_BYTES = "complexity_accuracy.gif", 700_000
+MOST_BYTES = 700_000
 SIZE_PX, DPI = (720, 540), 100
 NETWORK_MS, CURVE_MS, STILL_MS = 170, 60, 4000
 CURVE_FRAMES = 14
-COLOURS = 64
 
 
 def write(path: Path, frame: pd.DataFrame) -> str | None:
@@ -24,10 +24,25 @@ def write(path: Path, frame: pd.DataFrame) -> str | None:
     if chart.applies(frame):
         return None
     images, durations = film(frame, LIGHT)
-    first = images[-1].quantize(COLOURS, method=Image.Quantize.MEDIANCUT)  # the last frame has every colour: one palette for all
-    frames = [image.quantize(palette=first, dither=Image.Dither.NONE) for image in images]
+    shared = palette(LIGHT)
+    frames = [image.quantize(palette=shared, dither=Image.Dither.NONE) for image in images]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True, disposal=1)
     return path.name
+
+
+def palette(style: Style) -> Image.Image:
+    """One palette for all frames: every family's colour on paper and on the bands, its way to the outline's ink, and greys for text."""
+    paper, ink = (np.array(to_rgb(c)) for c in (style.paper, style.ink))
+    grounds = [paper, *(paper + share * (np.array(to_rgb(style.curve)) - paper) for share in (0.09, 0.25))]
+    colours = [paper + step * (ink - paper) for step in np.linspace(0, 1, 40)]
+    for hue in map(np.array, map(to_rgb, OKABE_ITO.values())):
+        for ground in grounds:
+            fill = ground + 0.85 * (hue - ground)
+            colours += [fill, *(fill + step * (ink - fill) for step in (0.3, 0.6)), *(fill + step * (ground - fill) for step in (0.4, 0.7))]
+    values = (255 * np.clip(colours, 0, 1)).round().astype(np.uint8)
+    image = Image.new("P", (1, 1))
+    image.putpalette(values[:256].tobytes())
+    return image
 
 
 def film(frame: pd.DataFrame, style: Style) -> tuple[list[Image.Image], list[int]]:

@@ -63,16 +63,12 @@ def changes(frame: pd.DataFrame) -> pd.DataFrame:
     earlier = latest(good.drop(last.index))
     keys = ["source", "platform", "host", "cell_id"]
     both = last.merge(earlier, on=keys, suffixes=("", "_before"))
-    rows = []
-    for cell in both.itertuples():
-        ratio = cell.latency_s / cell.latency_s_before
-        low, high = intervals.ratio(cell.replicate_medians_s, cell.replicate_medians_s_before)
-        if abs(np.log(ratio)) >= np.log1p(CHANGE) and not low <= 1 <= high:
-            verdict = "slower" if ratio > 1 else "faster"
-            rows.append((cell.platform, cell.series, cell.label, cell.batch_size, cell.scenario, verdict, ratio, low, high, cell.run_before, cell.run))
+    low, high = intervals.ratios(both["replicate_medians_s"].tolist(), both["replicate_medians_s_before"].tolist())
+    both = both.assign(ratio=both["latency_s"] / both["latency_s_before"], low=low, high=high, before=both["run_before"], after=both["run"])
+    both = both[(np.log(both["ratio"].astype(float)).abs() >= np.log1p(CHANGE)) & ((low > 1) | (high < 1))]
+    both = both.assign(verdict=np.where(both["ratio"] > 1, "slower", "faster"))
     columns = ["platform", "series", "label", "batch_size", "scenario", "verdict", "ratio", "low", "high", "before", "after"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.sort_values("ratio", key=lambda r: -np.abs(np.log(r))).reset_index(drop=True)
+    return both[columns].sort_values("ratio", key=lambda r: -np.log(r.astype(float)).abs(), ignore_index=True)
 
 
 def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame) -> str:
@@ -89,7 +85,10 @@ def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame) -> str:
 def doubts(merged: Merged) -> list[str]:
     """What can't be trusted, a sentence each; gravest first. Findings of plausibility come as a table of their own."""
     frame = merged.frame
-    said = [f"{count:,} line(s) of {name} {what} and were set aside." for (name, what), count in sorted(merged.problems.items())]
+    said = []
+    for what in sorted({what for _, what in merged.problems}):
+        files = {name: count for (name, other), count in merged.problems.items() if other == what}
+        said.append(f"{sum(files.values()):,} line(s) {what} and were set aside ({_few(sorted(files))}).")
     cells = latest(frame[frame["role"] == "cell"])
     for status, verb in (("failed", "failed"), ("skipped", "were skipped")):
         if count := int((cells["status"] == status).sum()):

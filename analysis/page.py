@@ -1,6 +1,7 @@
 """The page: one HTML file. Text and tables are there at once; charts and long tables wait, compressed, until they come into view."""
 
 import base64
+from dataclasses import dataclass, field
 import functools
 import gzip
 import hashlib
@@ -22,10 +23,12 @@ FILTERS = {"platform": "platform", "backend": "backend", "precision": "precision
 DIGITS = 4  # significant digits of numbers in charts
 
 
-def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], animated: str | None = None) -> str:
+def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: list["Live"], findings: pd.DataFrame | str, library: str,
+           animated: str | None = None) -> str:  # fmt: skip
     """The page as text."""
     frame = merged.frame
-    specs, datasets = interactive(frame)
+    specs = {chart.name: {"spec": chart.spec, "free": chart.free} if chart.spec else {"error": chart.error} for chart in live if chart.spec or chart.error}
+    datasets = {name: table for chart in live for name, table in chart.datasets.items()}
     long_tables: dict[str, Any] = {}
     changed = insight.changes(frame)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -40,7 +43,7 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], animated
         "change": insight.change_sentence(frame, changed),
         "changed": tables.html(changed.head(12)) if len(changed) else "",
         "changed_more": max(0, len(changed) - 12),
-        "findings": _findings(frame),
+        "findings": f"<p>{escape(findings)}</p>" if isinstance(findings, str) else tables.html(findings.head(tables.LONG)) if len(findings) else "",
         "doubts": insight.doubts(merged),
         "figures": _figures(frame, drawn, specs),
         "animated": animated,
@@ -49,7 +52,7 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], animated
         "css": (TEMPLATES / "report.css").read_text(encoding="utf-8"),
         "js": (TEMPLATES / "report.js").read_text(encoding="utf-8"),
         "data": data,
-        "library": vega(),
+        "library": library,
     }
     body["nonce"] = hashlib.sha256((data + str(merged.files)).encode()).hexdigest()[:24]
     return environment.get_template("report.html.j2").render(body)
@@ -60,7 +63,6 @@ def pack(data: bytes) -> str:
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode("ascii")
 
 
-@functools.cache
 def vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as vl-convert bundles them, packed: 0.4 MB instead of 0.9."""
     import vl_convert
@@ -72,26 +74,31 @@ def _metric_titles() -> dict[str, str]:
     return {name: metric.title for name, metric in metrics.METRICS.items()}
 
 
-def interactive(frame: pd.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(charts by name: Vega-Lite and which filters they ignore; data sets by name), each data set once."""
-    specs: dict[str, Any] = {}
-    datasets: dict[str, Any] = {}
-    for name in charts.names():
-        module = charts.load(name)
-        if not hasattr(module, "interactive"):
-            continue
-        try:
-            if module.applies(frame):
-                continue
-            spec = module.interactive(frame).to_dict(validate=False)
-        except Exception as error:  # a chart is a plug-in: its picture is still there
-            specs[name] = {"error": f"{type(error).__name__}: {error}"}
-            continue
-        for key, rows in (spec.pop("datasets", None) or {}).items():
-            if "+" not in key:  # a union is put together by the page
-                datasets.setdefault(key, columns(rows))
-        specs[name] = {"spec": spec, "free": list(getattr(module, "FREE", ()))}
-    return specs, datasets
+@dataclass(frozen=True)
+class Live:
+    """A chart's Vega-Lite without data, the data sets it names, and which filters it ignores; or why it has none."""
+
+    name: str
+    spec: dict[str, Any] | None = None
+    datasets: dict[str, Any] = field(default_factory=dict)
+    free: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+def interactive(name: str, frame: pd.DataFrame) -> Live:
+    """The interactive form of a chart; one that fails leaves its picture."""
+    module = charts.load(name)
+    if not hasattr(module, "interactive"):
+        return Live(name)
+    try:
+        if module.applies(frame):
+            return Live(name)
+        spec = module.interactive(frame).to_dict(validate=False)
+    except Exception as error:  # a chart is a plug-in: its picture is still there
+        return Live(name, error=f"{type(error).__name__}: {error}")
+    named = spec.pop("datasets", None) or {}
+    # A union (a+b) is put together by the page.
+    return Live(name, spec, {key: columns(rows) for key, rows in named.items() if "+" not in key}, list(getattr(module, "FREE", ())))
 
 
 def columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -144,16 +151,6 @@ def _counts(merged: Merged) -> list[tuple[str, str]]:
             (f"{len(cells):,}", "cells ranked"), (f"{len(frame):,}", "records"), (f"{len(merged.files)}", "files")]  # fmt: skip
 
 
-def _findings(frame: pd.DataFrame) -> str:
-    try:
-        found = insight.findings(frame)
-    except Exception as error:  # the checks are another part's; what they can't judge is said, not fatal
-        return f"<p>The plausibility checks could not be done: {escape(f'{type(error).__name__}: {error}')}</p>"
-    if found.empty:
-        return ""
-    return tables.html(found.head(tables.LONG))
-
-
 def _figures(frame: pd.DataFrame, drawn: list[figures.Drawn], specs: dict[str, Any]) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for item in drawn:
@@ -171,6 +168,7 @@ def _section(item: Any, frame: pd.DataFrame, long_tables: dict[str, Any]) -> dic
 
     shown = []
     heat, marked = None, None
+    marks: set[tuple[str, str, str]] = set()
     if item.name == "inference_time" and item.tables:
         marks = inference_time.marks(frame)
     for name, table in item.tables.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import analyses, animation, figures, insight, metrics, page, parallel, registry, tables
+from analysis import analyses, animation, charts, figures, insight, metrics, page, parallel, registry, tables
 from analysis.frame import FrameError, Merged
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
@@ -70,23 +70,40 @@ def write(merged: Merged, out: Path, gif: bool = True) -> Written:
             (out / folder).mkdir(parents=True, exist_ok=True)
         todo = figures.jobs(frame)
         names = [*FIRST, *(n for n in analyses.names() if n not in FIRST)]
-        work = [(timed, (analyse, (name,))) for name in names] + [(timed, (figures.draw, (*job, out / "figures"))) for job in todo]
-        work += [(timed, (animation.write, (out / "figures" / "complexity_accuracy.gif",)))] if gif else []
-        results = parallel.run(work, frame)
-        done, drawn = [r for r, _ in results[: len(names)]], [r for r, _ in results[len(names) : len(names) + len(todo)]]
+        work: dict[str, tuple[Callable, tuple]] = {f"analysis {name}": (analyse, (name,)) for name in names}
+        work |= {f"figure {job[2]}": (figures.draw, (*job, out / "figures")) for job in todo}
+        work |= {f"chart {name}": (page.interactive, (name,)) for name in charts.names()}
+        work |= {"plausibility": (findings, ()), "library": (library, ())}
+        if gif:
+            work["animation"] = (animation.write, (out / "figures" / "complexity_accuracy.gif",))
+        results = dict(zip(work, parallel.run([(timed, job) for job in work.values()], frame), strict=True))
+        found = {kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")}
+        done, drawn = found["analysis"], found["figure"]
         _tables(frame, done, out / "tables")
-        text = page.render(merged, drawn, done, results[-1][0] if gif else None)
+        text = page.render(merged, drawn, done, found["chart"], results["plausibility"][0], results["library"][0], results["animation"][0] if gif else None)
         (out / "index.html").write_text(text, encoding="utf-8")
     except OSError as error:
         raise FrameError(f"{error.filename or out}: can't write the report: {error.strerror}") from None
-    labels = [f"analysis {n}" for n in names] + [f"figure {stem}" for *_, stem in todo] + ["animation"]
-    seconds = {label: spent for label, (_, spent) in zip(labels, results, strict=False)} | {"all": time.perf_counter() - begin}
+    seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}
     warnings = [f"{count:,} line(s) of {name} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
     warnings += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
     warnings += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
     count = sum(bool(d.stem) for d in drawn)
     summary = f"{len(frame):,} records of {frame['platform'].nunique()} platform(s) in {len(merged.files)} file(s); {count} figures, {len(text) / 1e6:.2f} MB"
     return Written(out / "index.html", summary, warnings, seconds)
+
+
+def findings(frame: pd.DataFrame) -> pd.DataFrame | str:
+    """The plausibility checks' findings, or why they could not be had."""
+    try:
+        return insight.findings(frame)
+    except Exception as error:  # what the checks can't judge is said, not fatal
+        return f"The plausibility checks could not be done: {type(error).__name__}: {error}"
+
+
+def library(_: pd.DataFrame) -> str:
+    """The charts' library, packed."""
+    return page.vega()
 
 
 def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[Any, float]:

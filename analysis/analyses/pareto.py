@@ -21,14 +21,14 @@ def frontier(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
 def place(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells of one series with `place`: frontier; tied (beaten, but by less than the intervals of latency tell apart); dominated, and by which."""
     cells = cells[cells["top1"].notna() & cells["latency_s"].notna()].copy()
-    limits = [intervals.latency(medians) for medians in cells["replicate_medians_s"]]
-    low = pd.Series([a for a, _ in limits], index=cells.index, dtype=float).fillna(cells["latency_s"])
-    high = pd.Series([b for _, b in limits], index=cells.index, dtype=float).fillna(cells["latency_s"])
-    on = frontier(cells["latency_s"], cells["top1"]) if len(cells) else np.array([], bool)
-    better = [(cells["top1"] >= top1) & (high < mine) for top1, mine in zip(cells["top1"], low, strict=True)]
-    by = [cells.loc[b, "latency_s"].idxmin() if b.any() else None for b in better]
-    cells["place"] = np.where(on, "frontier", [("tied" if b is None else "dominated") for b in by])
-    cells["dominated_by"] = [None if b is None or f else cells.loc[b, "label"] for b, f in zip(by, on, strict=True)]
+    latency, top1, labels = cells["latency_s"].to_numpy(float), cells["top1"].to_numpy(float), cells["label"].to_numpy(object)
+    low, high = (np.where(np.isnan(limit), latency, limit) for limit in intervals.latencies(cells["replicate_medians_s"].tolist()))
+    on = frontier(latency, top1) if len(cells) else np.array([], bool)
+    better = (top1[None, :] >= top1[:, None]) & (high[None, :] < low[:, None])
+    beaten = better.any(axis=1) & ~on
+    by = np.where(better, latency[None, :], np.inf).argmin(axis=1) if len(cells) else np.array([], int)
+    cells["place"] = np.select([on, beaten], ["frontier", "dominated"], "tied")
+    cells["dominated_by"] = [labels[b] if lost else None for b, lost in zip(by, beaten, strict=True)]
     return cells
 
 

@@ -20,19 +20,17 @@ def reference(series: pd.Series) -> str:
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per cell that both backends measured: ratio of medians (above 1: faster than the reference), low, high, verdict."""
     cells = ranked(frame)
-    rows = []
+    columns = [*KEYS, "family", "series", "latency_s", "replicate_medians_s"]
+    pairs = []
     for _, group in cells.groupby("platform"):
-        base_name = reference(group["series"])
-        base = group[group["series"] == base_name].drop_duplicates(KEYS).set_index(KEYS)
-        for cell in group[group["series"] != base_name].itertuples():
-            key = (cell.platform, cell.label, cell.batch_size, cell.scenario)
-            if key not in base.index:
-                continue
-            other = base.loc[key]
-            low, high = intervals.ratio(other["replicate_medians_s"], cell.replicate_medians_s)
-            verdict = "unknown" if np.isnan(low) else "faster" if low > 1 else "slower" if high < 1 else "undecided"
-            rows.append((*key, cell.family, cell.series, base_name, other["latency_s"] / cell.latency_s, low, high, verdict))
-    return pd.DataFrame(rows, columns=[*KEYS, "family", "series", "reference", "speedup", "low", "high", "verdict"])
+        name = reference(group["series"])
+        base = group.loc[group["series"] == name, [*KEYS, "latency_s", "replicate_medians_s"]].drop_duplicates(KEYS)
+        pairs.append(group.loc[group["series"] != name, columns].merge(base, on=KEYS, suffixes=("", "_base")).assign(reference=name))
+    found = pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=[*columns, "latency_s_base", "replicate_medians_s_base", "reference"])
+    low, high = intervals.ratios(found["replicate_medians_s_base"].tolist(), found["replicate_medians_s"].tolist())
+    verdict = np.select([np.isnan(low), low > 1, high < 1], ["unknown", "faster", "slower"], "undecided")
+    found = found.assign(speedup=found["latency_s_base"] / found["latency_s"], low=low, high=high, verdict=verdict)
+    return found[[*KEYS, "family", "series", "reference", "speedup", "low", "high", "verdict"]]
 
 
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:

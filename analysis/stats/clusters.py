@@ -55,7 +55,7 @@ def _jaccards(reference: np.ndarray, drawn: np.ndarray, found: np.ndarray) -> np
     return np.where(a.any(0), (both / np.maximum(union, 1)).max(axis=1), np.nan)
 
 
-def choose(points: np.ndarray, largest: int = 6, resamples: int = 100, seed: int = 0) -> pd.DataFrame:
+def choose(points: np.ndarray, largest: int = 6, resamples: int = 60, seed: int = 0) -> pd.DataFrame:
     """One row per k: silhouette, null95 (95th percentile of it in structureless data), stability (worst cluster's bootstrap Jaccard), smallest
     (its size), stable (bool).
 
@@ -89,7 +89,7 @@ def choose(points: np.ndarray, largest: int = 6, resamples: int = 100, seed: int
     return pd.DataFrame(rows, columns=columns)
 
 
-def cluster(table: pd.DataFrame, largest: int = 6, resamples: int = 100, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+def cluster(table: pd.DataFrame, largest: int = 6, resamples: int = 60, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """(members, choice, words): members has cluster (1 = largest) and silhouette per row of `table` (features); choice is `choose`'s table.
 
     k is the stable one with the best silhouette. When none is stable every row is in cluster 1 and the words say so.

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from analysis import intervals as between
-
 Z95 = 1.959963984540054
 
 
@@ -56,7 +54,8 @@ def latency_bounds(frame: pd.DataFrame, confidence: float = 0.95, floor: float =
     replicates = frame.get("replicate_medians_s", pd.Series(None, index=frame.index, dtype=object))
     for at, (latency, medians) in enumerate(zip(frame["latency_s"].to_numpy(float), replicates, strict=True)):
         if isinstance(medians, (list, tuple, np.ndarray)) and len(medians) > 1:
-            half = float(np.diff(np.log(between.latency(medians, confidence)))[0] / 2)
+            logs = np.log(np.asarray(medians, float))
+            half = float(special.stdtrit(len(logs) - 1, (1 + confidence) / 2) * logs.std(ddof=1) / np.sqrt(len(logs)))
         else:
             half = float(np.log1p(noise[at])) if np.isfinite(noise[at]) else 0.0
         half = max(half, floor)

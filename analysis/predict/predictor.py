@@ -1,8 +1,8 @@
 """A predictor of one quantity on one platform: methods blended by cross-validation, its errors, and 90 % intervals.
 
-All in logarithms. A network of a family that training knows is predicted with leave-one-out intervals, one of a new family with
-leave-family-out intervals, and one with an operator group that training never saw by a coarse law, with the errors that the coarse law
-makes when each group in turn is kept from it.
+All in logarithms. A network of a family that training knows is predicted by the blend that does best when one network is left out, one of
+a new family by the blend that does best when a family is, each with those errors as its interval; and one with an operator group that
+training never saw by a coarse law, with the errors that this law makes when each group in turn is kept from it.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ FEWEST = 5  # networks to fit from
 FOLDS = 40  # left-out fits of each kind at most: leave-one-out up to 40 networks, then as many folds
 FOLDS_MANY = 16  # above MANY networks, where one more or less changes nothing
 MANY = 200
+FOLDS_CHOICE = 8  # to choose the blend
 CAP = 0.7  # a log error beyond this says no more about a method: one odd network must not choose it
 
 
@@ -57,68 +58,71 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """A law and the same law with rows left out."""
+
+    law: Law
+    left: LeftOut
+
+    def __str__(self) -> str:
+        parts = sorted(zip(self.law.shares, self.law.methods, strict=True), key=lambda p: -p[0])
+        return " + ".join(f"{share:.0%} {method}" for share, method in parts)
+
+
+@dataclass(frozen=True)
 class Predictor:
-    """Fitted from known networks and their y; made by train()."""
+    """Made by train(): `near` for networks of known families, `far` for new families, `coarse` laws for unseen operator groups."""
 
     known: Networks
     y: np.ndarray
-    law: Law
-    one_out: LeftOut
-    family_out: LeftOut
-    coarse_laws: tuple[Law, ...]
-    coarse: tuple[LeftOut, ...]
+    near: Blend
+    far: Blend
+    coarse: tuple[Blend, ...]
 
     def predict(self, n: Networks) -> Prediction:
         """Predict networks at their batch sizes."""
         seen = view(n, self.known)
         unseen = unseen_groups(self.known, n)
         new_family = ~np.isin(n.family, self.known.family)
-        value, low, high = self.law.log(seen), np.empty(len(n)), np.empty(len(n))
+        value, low, high = np.empty(len(n)), np.empty(len(n)), np.empty(len(n))
         basis = np.where(new_family, "leave-family-out", "leave-one-out").astype(object)
-        for left, rows in ((self.one_out, ~new_family), (self.family_out, new_family)):
+        for blend, rows in ((self.near, ~new_family), (self.far, new_family)):
             if rows.any():
-                low[rows], high[rows] = left.interval(seen[rows])
+                value[rows] = blend.law.log(seen[rows])
+                low[rows], high[rows] = blend.left.interval(seen[rows])
         for i in np.flatnonzero([bool(groups) for groups in unseen]):
             one = seen[np.array([i])]
-            level = 0 if _kin_known(self.known, one) else 1
-            value[i] = self.coarse_laws[level].log(one)[0]
-            low[i], high[i] = (side[0] for side in self.coarse[level].interval(one))
+            blend = self.coarse[0 if _kin_known(self.known, one) else 1]
+            value[i] = blend.law.log(one)[0]
+            low[i], high[i] = (side[0] for side in blend.left.interval(one))
             basis[i] = "leave-group-out"
         return Prediction(np.exp(value), np.exp(np.minimum(low, value)), np.exp(np.maximum(high, value)), tuple(unseen), new_family, basis)
 
-    @property
-    def method(self) -> str:
-        """The blend in words, the largest share first."""
-        parts = sorted(zip(self.law.shares, self.law.methods, strict=True), key=lambda p: -p[0])
-        return " + ".join(f"{share:.0%} {method}" for share, method in parts)
-
 
 def train(known: Networks, y: np.ndarray, roofline: bool = True) -> Predictor:
-    """Blend the methods by their leave-family-out errors, fit, and keep the left-out fits for the intervals.
+    """Blend the methods by cross-validation, fit, and keep the left-out fits for the intervals.
 
     y: positive, per batch. Raises ValueError with fewer than FEWEST networks.
     """
     count = len(set(known.model))
     if count < FEWEST:
         raise ValueError(f"{count} networks were measured; a predictor needs {FEWEST} at least")
-    seen, weights = view(known, known), _once(known)
+    seen, weights, everything = view(known, known), _once(known), np.ones(len(y), bool)
     most = FOLDS if count <= MANY else FOLDS_MANY
 
     def left_out(methods: Sequence[Method], shares: np.ndarray, fold: np.ndarray, relatives: bool) -> LeftOut:
-        if fold.max() == 0:  # one family only: leave models out instead
-            fold = folds(known.model, most)
         laws = tuple(fit(methods, shares, seen, y, weights, fold != k, roofline, relatives) for k in range(fold.max() + 1))
         logs = np.array([law.log(seen) for law in laws])
         return LeftOut(laws, fold, np.log(y) - logs[fold, np.arange(len(y))])
 
-    each = [left_out([m], np.ones(1), folds(known.family, 8), False).residuals for m in METHODS]
-    methods, shares = _stack(METHODS, np.array(each).T, weights)
-    everything = np.ones(len(y), bool)
-    coarse = tuple(_leave_groups_out(m, seen, y, weights, roofline) for m in COARSE)
-    return Predictor(
-        known, y, fit(methods, shares, seen, y, weights, everything, roofline),
-        left_out(methods, shares, folds(known.model, most), True), left_out(methods, shares, folds(known.family, most), True),
-        tuple(fit([m], np.ones(1), seen, y, weights, everything, roofline, False) for m in COARSE), coarse)  # fmt: skip
+    def blend(names: np.ndarray) -> Blend:
+        names = names if len(set(names)) > 1 else known.model  # one family only: leave models out instead
+        each = [left_out([m], np.ones(1), folds(names, FOLDS_CHOICE), False).residuals for m in METHODS]
+        methods, shares = _stack(METHODS, np.array(each).T, weights)
+        return Blend(fit(methods, shares, seen, y, weights, everything, roofline), left_out(methods, shares, folds(names, most), True))
+
+    coarse = tuple(Blend(fit([m], np.ones(1), seen, y, weights, everything, roofline, False), _leave_groups_out(m, seen, y, weights, roofline)) for m in COARSE)
+    return Predictor(known, y, blend(known.model), blend(known.family), coarse)
 
 
 def folds(names: np.ndarray, most: int) -> np.ndarray:

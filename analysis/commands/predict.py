@@ -1,0 +1,35 @@
+"""`python -m analysis predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def predict(
+        model: Annotated[str, typer.Option(help="Any torchvision or timm name, or an ONNX file.")],
+        platform: Annotated[str, typer.Option(help="Platform to predict for, as records name it.")],
+        batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
+        input_px: Annotated[int | None, typer.Option(min=1, help="Input size, if not the network's own.")] = None,
+        backend: Annotated[str | None, typer.Option(help="Backend, if not the one with most networks.")] = None,
+        device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
+        precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
+        source: Annotated[str | None, typer.Option("--from", help="Carry over from this platform's records.")] = None,
+        features: Annotated[Path | None, typer.Option(help="Operator features (.json as a record's complexity, .csv as op_features.csv).")] = None,
+        records: Annotated[list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")] = None,
+        json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """Predict latency, throughput, memory and energy of a network that was not measured, with 90 % intervals."""
+        import json
+
+        from analysis import frame as frames
+        from analysis.predict import estimate, graphs, show
+
+        frame = frames.merge(records or estimate.default_records()).frame
+        graph = graphs.find(frame, model, input_px, features)
+        report = estimate.estimate(frame, graph, platform, batch_size, source, backend=backend, device=device, precision=precision)
+        typer.echo(json.dumps(report.as_dict(), indent=1, allow_nan=False, default=str) if json_ else show.text(report))

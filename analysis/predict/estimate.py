@@ -1,0 +1,107 @@
+"""Everything that `predict` says of one network on one platform."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.frame import FrameError
+from analysis.predict import batch as curves
+from analysis.predict.graphs import Graph
+from analysis.predict.learn import learn
+from analysis.predict.setups import PER_IMAGE, QUANTITIES, Setup, choose
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One predicted (or measured) quantity in SI units, energy per image: 90 % interval and what it rests on."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    kind: str  # measured, batch-size law, predicted
+    learnt_from: str
+    basis: str = ""
+    errors: dict[str, float] = field(default_factory=dict)
+    extrapolates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """A network on a set-up at a batch size, and why what is missing is missing."""
+
+    model: str
+    px: int
+    batch_size: int
+    setup: Setup
+    graph_from: str
+    quantities: tuple[Quantity, ...]
+    missing: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def estimate(frame: pd.DataFrame, graph: Graph, platform: str, batch_size: int, source: str | None = None, **wanted: str | None) -> Report:
+    """Latency, throughput, memory and energy; raises FrameError where not even the latency can be predicted."""
+    setup, rows = choose(frame, platform, **wanted)
+    found, missing = [], {}
+    for name in QUANTITIES:
+        quantity = measured(rows, graph, name, batch_size) or (_by_law(rows, graph, batch_size) if name == "latency_s" and source is None else None)
+        quantity = quantity or _predicted(frame, setup, rows, graph, name, batch_size, source)
+        if quantity is None:
+            count = rows.loc[pd.to_numeric(rows[name], errors="coerce").gt(0), "model"].nunique()
+            missing[name] = f"{count} networks have it on {setup}; 5 are needed, or 3 that another platform shares"
+        else:
+            found.append(quantity)
+            if name == "latency_s":
+                found.append(_throughput(quantity, batch_size))
+    if "latency_s" in missing:
+        raise FrameError(f"{graph.model} on {platform}: {missing['latency_s']}; `dyno plan --calibration 10` picks what to measure first")
+    return Report(graph.model, graph.px, batch_size, setup, graph.origin, tuple(found), missing)
+
+
+def measured(rows: pd.DataFrame, graph: Graph, name: str, batch_size: int) -> Quantity | None:
+    """The measurement itself, with the range of its replicates, where there is one."""
+    own = rows[(rows["model"] == graph.model) & (rows["input_px"] == graph.px) & (rows["batch_size"] == batch_size)]
+    own = own[pd.to_numeric(own[name], errors="coerce").gt(0)]
+    if own.empty:
+        return None
+    row = own.iloc[-1]
+    value = float(row[name])
+    replicates = row["replicate_medians_s"] if name == "latency_s" and isinstance(row["replicate_medians_s"], (tuple, list)) else ()
+    spread = [r for r in replicates if np.isfinite(r)] or [value]
+    return Quantity(name, value, min(value, *spread), max(value, *spread), "measured", f"record {row['record_id']}", "range of the replicates")
+
+
+def _by_law(rows: pd.DataFrame, graph: Graph, batch_size: int) -> Quantity | None:
+    curve = curves.at(rows, graph.model, graph.px, batch_size)
+    if curve is None:
+        return None
+    sizes = ", ".join(f"{b:g}" for b in curve.batches)
+    return Quantity("latency_s", curve.value, curve.low, curve.high, "batch-size law", f"its own times at batch sizes {sizes}: {curve.law}",
+                    "leave-one-batch-size-out", {}, (f"batch size {batch_size}; measured were {sizes}",) if curve.outside else ())  # fmt: skip
+
+
+def _predicted(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, graph: Graph, name: str, batch_size: int, source: str | None) -> Quantity | None:
+    learnt = learn(frame, setup, rows, name, source)
+    if learnt is None:
+        return None
+    got = learnt.predict(graph.at(batch_size))[0]
+    share = batch_size if name in PER_IMAGE else 1
+    return Quantity(name, got.value / share, got.low / share, got.high / share, "predicted", learnt.from_what, got.basis, learnt.errors, got.extrapolates)
+
+
+def _throughput(latency: Quantity, batch_size: int) -> Quantity:
+    """Images per second with one batch in flight."""
+    return Quantity("throughput", batch_size / latency.value, batch_size / latency.high, batch_size / latency.low, latency.kind, "the latency, one batch in flight",
+                    latency.basis, latency.errors, latency.extrapolates)  # fmt: skip
+
+
+def default_records() -> list[Path]:
+    """Where the runner writes."""
+    return [Path("results/records")]

@@ -1,0 +1,121 @@
+"""The graph of a network to predict: from records, a file of features, an ONNX file, or any name that the runner can build."""
+
+import csv
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.frame import FrameError
+from analysis.predict.networks import Networks, networks
+from analysis.predict.setups import key
+from analysis.published import family
+from runner.calibration import GROUPS
+
+CACHE = Path("results/cache")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network's work per image: {"params", "groups"} as a record's `complexity`, at an input size; `origin` says where it is from."""
+
+    model: str
+    px: int
+    complexity: dict[str, Any]
+    family: str
+    origin: str
+
+    def at(self, batch: float) -> Networks:
+        """The network at a batch size."""
+        return networks([self.complexity], [batch], [key(self.model, self.px)], [self.family])
+
+
+def find(frame: pd.DataFrame, model: str, px: int | None = None, features: Path | None = None, cache: Path = CACHE) -> Graph:
+    """The Graph of a model's name or ONNX file; `features` is a row of them instead. Raises FrameError with what would do."""
+    if features is not None:
+        return _from_file(features, model, px)
+    rows = frame[frame["model"].isin([model, f"timm:{model}"]) & frame["op_features"].map(lambda f: isinstance(f, dict) and bool(f))]
+    wanted = rows[rows["input_px"] == (px or (rows["input_px"].mode().iloc[0] if len(rows) else 0))]
+    if len(wanted):
+        row = wanted.iloc[-1]
+        params = 1e6 * row["params_m"] if row["params_m"] == row["params_m"] else 0
+        return Graph(row["model"], int(row["input_px"]), {"params": params, "groups": row["op_features"]}, str(row["family"]), "records")
+    if model.endswith(".onnx"):
+        return _from_onnx(Path(model.removeprefix("onnx:")))
+    return _built(model, px, cache)
+
+
+def _from_onnx(path: Path) -> Graph:
+    if not path.is_file():
+        raise FrameError(f"{path}: no such ONNX file")
+    try:
+        from runner import complexity
+
+        counted, shape = complexity.of_onnx(str(path)), complexity.input_shape(str(path))
+    except ImportError as error:
+        raise FrameError(f"{path}: reading it needs the package {error.name}; or give --features FILE")
+    except ValueError as error:
+        raise FrameError(f"{path}: {error}")
+    return Graph(path.stem, int(shape[-1] or 0), counted, family(path.stem), str(path))
+
+
+def _built(model: str, px: int | None, cache: Path) -> Graph:
+    """Build the network, export it and count: what `dyno run` does before it measures."""
+    from runner import models
+
+    name = model if models.known(model) else f"timm:{model}"
+    if name.startswith("timm:") and ":" not in model and not _timm_has(model):
+        near = models.suggest(model)
+        raise FrameError(f"{model}: no such network in torchvision, timm or HarDNet{f'; did you mean {near}?' if near else ''}; "
+                         "or give an ONNX file or --features FILE")  # fmt: skip
+    try:
+        from runner import interchange
+
+        spec = models.ModelSpec(name)
+        size = px or models.native_px(name)
+        art = interchange.artefact(str(cache), spec, 0, 1, size)
+        counted = art.complexity or interchange.make(art, "onnx").complexity
+    except ImportError as error:
+        raise FrameError(f"{model}: its graph is in no record, and building it needs the package {error.name}; or give an ONNX file or --features FILE")
+    except (interchange.Unprepared, models.ModelUnavailable) as error:
+        raise FrameError(f"{model}: {error}; or give an ONNX file or --features FILE")
+    if not counted:
+        raise FrameError(f"{model}: it can't be exported to ONNX here; give --features FILE")
+    return Graph(name, int(size), counted, family(name), "its graph, built and counted here")
+
+
+def _timm_has(model: str) -> bool:
+    try:
+        import timm
+    except ImportError:
+        return False
+    return model.split(".")[0] in set(timm.list_models())
+
+
+def _from_file(path: Path, model: str, px: int | None) -> Graph:
+    """JSON as a record's `complexity`, or CSV as op_features.csv (columns model, img, params and n_, mac_, io_, out_ of each group)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            content = json.loads(text)
+            content = content.get("complexity", content)
+            if not isinstance(content.get("groups"), dict) or not set(content["groups"]) & set(GROUPS):
+                raise FrameError(f"{path}: no `groups` in it; choose them from {', '.join(GROUPS)}")
+            return Graph(model, px or 224, content, family(model), str(path))
+        rows = list(csv.DictReader(text.splitlines()))
+        mine = [r for r in rows if r.get("model") in (model, model.split(":")[-1]) and (px is None or int(float(r["img"])) == px)] or rows[:1] * (len(rows) == 1)
+        if not mine:
+            raise FrameError(f"{path}: no row of {model}{f' at {px} px' if px else ''}")
+        row = mine[0]
+        groups = {g: {"count": _number(row, f"n_{g}"), "macs": _number(row, f"mac_{g}"), "bytes": 4 * _number(row, f"io_{g}"), "out": _number(row, f"out_{g}")} for g in GROUPS}
+        return Graph(model, int(float(row.get("img") or px or 224)), {"params": _number(row, "params"), "groups": groups}, family(model), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FrameError(f"{path}: can't be read: {error}")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise FrameError(f"{path}: neither a record's complexity (.json) nor a row of operator features (.csv): {error}")
+
+
+def _number(row: dict[str, str], name: str) -> float:
+    return float(row.get(name) or 0)

@@ -1,0 +1,84 @@
+"""What one platform's records can teach: its set-ups, and tables of networks with a measured quantity."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.frame import FrameError, ranked
+from analysis.predict.networks import Networks, networks
+
+KEYS = ("platform", "device", "backend", "precision")
+# Quantities as (column of the frame, what turns it into a positive amount per batch).
+QUANTITIES = ("latency_s", "memory_mb", "energy_j")
+PER_IMAGE = ("energy_j",)
+BOUNDED = ("latency_s", "energy_j")  # by the roofline: memory has none
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One platform, device, backend and precision."""
+
+    platform: str
+    device: str
+    backend: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.platform}, {self.backend} {self.precision} on {self.device}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Networks that were measured and their quantity, per batch, with the frame's rows behind them."""
+
+    nets: Networks
+    y: np.ndarray
+    px: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows that a predictor may learn from: comparable, with one batch in flight."""
+    rows = ranked(frame)
+    return rows[rows["scenario"].eq("latency") | rows["scenario"].isna()]
+
+
+def setups(frame: pd.DataFrame) -> dict[Setup, pd.DataFrame]:
+    """Rows of every set-up, the ones with most networks first."""
+    groups = {Setup(*map(str, key)): rows for key, rows in cells(frame).groupby(list(KEYS), dropna=False)}
+    return dict(sorted(groups.items(), key=lambda item: (-item[1]["model"].nunique(), str(item[0]))))
+
+
+def choose(frame: pd.DataFrame, platform: str, **wanted: str | None) -> tuple[Setup, pd.DataFrame]:
+    """The set-up of a platform with most networks among those that match `wanted`; raises FrameError with what there is."""
+    everything = setups(frame)
+    mine = {setup: rows for setup, rows in everything.items() if setup.platform == platform}
+    if not mine:
+        known = sorted({setup.platform for setup in everything})
+        raise FrameError(f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --calibration 10` picks what to measure first")
+    for name, value in wanted.items():
+        if value:
+            fit = {setup: rows for setup, rows in mine.items() if getattr(setup, name) == value}
+            if not fit:
+                raise FrameError(f"--{name} {value}: not measured on {platform}; choose from {', '.join(sorted({getattr(s, name) for s in mine}))}")
+            mine = fit
+    return next(iter(mine.items()))
+
+
+def table(rows: pd.DataFrame, quantity: str) -> Table:
+    """The networks of a set-up that have the quantity and operator features, one row per network, input size and batch size."""
+    has = rows[pd.to_numeric(rows[quantity], errors="coerce").gt(0) & rows["op_features"].map(lambda f: isinstance(f, dict) and bool(f))]
+    has = has.drop_duplicates(["model", "input_px", "batch_size"], keep="last")
+    features = [{"params": 1e6 * row["params_m"] if row["params_m"] == row["params_m"] else 0, "groups": row["op_features"]} for row in has.to_dict("records")]
+    batch = has["batch_size"].to_numpy(float)
+    amount = has[quantity].to_numpy(float) * (batch if quantity in PER_IMAGE else 1)
+    names = [key(model, px) for model, px in zip(has["model"], has["input_px"], strict=True)]
+    return Table(networks(features, batch, names, has["family"].astype(str).tolist()), amount, has["input_px"].to_numpy(float))
+
+
+def key(model: str, px: float) -> str:
+    """A network is its graph at one input size: what measurements of it are told apart by."""
+    return f"{model} at {px:.0f} px"

@@ -37,9 +37,9 @@ def floor(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> Floor:
     table = compare.compare(frame_a, frame_b)
     use = table[np.isfinite(table["p_differs"])]
     if len(use) < LEAST_CELLS:
-        raise FrameError(
-            f"{len(use)} cells have replicates on both sides, {LEAST_CELLS} are needed: measure the same cells twice, into two folders"
-        )
+        reasons = table["reason"].dropna().value_counts()
+        why = f"{reasons.iloc[0]} cells: {reasons.index[0]}" if len(reasons) else "measure the same cells twice, into two folders"
+        raise FrameError(f"{len(use)} cells have replicates on both sides, {LEAST_CELLS} are needed: {why}")
     hosts = sorted({str(host) for frame in (frame_a, frame_b) for host in frame["host"].dropna()})
     if len(hosts) > 1:
         raise FrameError(f"the sweeps are of {len(hosts)} hosts ({', '.join(hosts)}): a noise floor is one host's")

@@ -69,7 +69,7 @@ def between(before, after):
 
 
 def contended(readings, limit):
-    """Whether others took more than ``limit``, beyond what one tick of the window can feign. Unknown is not contended."""
+    """Whether others took more than ``limit`` of our CPUs, beyond what one tick of the window can feign. Unknown is not contended."""
     share = readings.get("others_share")
     if share is None:
         return False
@@ -119,16 +119,6 @@ def own_tree(root="/", also=()):
         tree |= more
         grew = bool(more)
     return tree | set(also)
-
-
-def on_gpu(nvml, handle, own_pids=()):
-    """Other processes that compute on a GPU: {"processes", "bytes"}; bytes is None where the driver doesn't tell.
-
-    Inside a container the driver's pids are the host's, so call it before anything of our own is on the GPU.
-    """
-    others = [process for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle) if process.pid not in own_pids]
-    sizes = [process.usedGpuMemory for process in others]
-    return {"processes": len(others), "bytes": None if None in sizes else sum(sizes)}
 
 
 def _cpu_times(root, allowed):

@@ -19,11 +19,11 @@ def load_nvml():
 def describe(root="/"):
     """{"gpu", "gpus", "gpu_driver", "gpu_reason"}: names, one dict of facts each, the driver; or the reason of their absence."""
     reasons = []
-    for ask in (_by_nvml, _by_smi):
+    for name, ask in (("NVML", _by_nvml), ("nvidia-smi", _by_smi)):
         try:
             found = ask()
         except Exception as error:  # each NVML error is a class of its own, and none may stop a run
-            reasons.append("%s: %s" % (ask.__name__.strip("_"), error))
+            reasons.append("%s: %s" % (name, error))
             continue
         if found:
             return {"gpu": ", ".join(gpu["name"] for gpu in found), "gpus": found, "gpu_driver": found[0].get("driver"), "gpu_reason": None}

@@ -71,3 +71,8 @@ class Sampler:
 def throttled(readings):
     """What slowed the device down according to all sensors: ["nvml: power cap in 12 % of samples", ...]."""
     return ["%s: %s" % (name, what) for name, values in sorted(readings.items()) for what in (values or {}).get("throttled") or ()]
+
+
+def shared(readings, limit):
+    """Whether other processes used more than ``limit`` of a device, according to the sensor of that device."""
+    return any(((values or {}).get("others_share") or 0.0) > limit for values in readings.values())

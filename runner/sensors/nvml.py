@@ -48,6 +48,7 @@ class Sensor(base.Sensor):
     def start(self):
         self.samples = base.Samples()
         self.before = self._processes()
+        self.seen_us = 0
         self.baseline_bytes = self._used_bytes()
         if self.meter:
             self.meter.clear()
@@ -63,12 +64,24 @@ class Sensor(base.Sensor):
         processes = self._processes()
         if processes is not None and self.before is not None:
             values["others"] = len(self.before)
+            values["others_share"] = self._others_share()
             sizes = [size for pid, size in processes.items() if pid not in self.before]
             values["process_bytes"] = sum(sizes) if sizes and None not in sizes else None
         if all(value is None for value in values.values()):
             raise OSError("NVML answers nothing any more")
         self.samples.add(at_s, values)
         self._sample_energy(at_s)
+
+    def _others_share(self):
+        """Share of the multiprocessors' time that processes took which were there before ours; None where the driver doesn't tell."""
+        if not self.before:
+            return 0.0
+        samples = self._ask("nvmlDeviceGetProcessUtilization", self.seen_us)
+        if samples is None:
+            return None
+        first = self.seen_us == 0  # what came before this window is not asked for, but answered
+        self.seen_us = max([sample.timeStamp for sample in samples] + [self.seen_us])
+        return None if first else min(1.0, sum(sample.smUtil for sample in samples if sample.pid in self.before) / 100.0)
 
     def _sample_energy(self, at_s):
         if not self.meter:
@@ -97,6 +110,8 @@ class Sensor(base.Sensor):
         readings.update({name: base.summary(now.get(name, [])) for name in ("sm_clock_hz", "memory_clock_hz", "temperature_c")})
         readings.update(throttling(now.get("reasons", [])))
         readings["other_processes"] = max(now["others"]) if now.get("others") else None
+        shares = now.get("others_share")
+        readings["others_share"] = sum(shares) / len(shares) if shares else None
         if self.meter:
             readings.update(self.meter.read(begin_s, end_s))
         else:

@@ -182,21 +182,3 @@ def test_a_name_with_brackets_and_blanks_is_read(tmp_path):
     rate = float(os.sysconf("SC_CLK_TCK"))
     with_it = contention._tree_cpu_s(str(tmp_path), {77, os.getpid()}) - contention._tree_cpu_s(str(tmp_path), {os.getpid()})
     assert with_it == pytest.approx(250 / rate, abs=0.05)
-
-
-class FakeNvml:
-    class Process:
-        def __init__(self, pid, size):
-            self.pid, self.usedGpuMemory = pid, size
-
-    def __init__(self, *processes):
-        self.processes = [self.Process(*process) for process in processes]
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle):
-        return self.processes
-
-
-def test_other_processes_on_a_gpu_are_counted():
-    assert contention.on_gpu(FakeNvml(), None) == {"processes": 0, "bytes": 0}
-    assert contention.on_gpu(FakeNvml((7, 100), (8, 50)), None, own_pids=(8,)) == {"processes": 1, "bytes": 100}
-    assert contention.on_gpu(FakeNvml((7, None)), None)["bytes"] is None

@@ -435,6 +435,27 @@ def test_memory_is_taken_from_the_process_that_came_after_the_start(gpu):
     assert readings["other_processes"] == 1
 
 
+class Utilization:
+    def __init__(self, pid, at_us, percent):
+        self.pid, self.timeStamp, self.smUtil = pid, at_us, percent
+
+
+def test_other_processes_that_compute_on_the_gpu_make_it_shared_and_idle_ones_do_not(gpu):
+    gpu.answers["nvmlDeviceGetComputeRunningProcesses"] = [gpu.Process(11, 2**30)]
+    for percent, shared in ((60, True), (0, False)):
+        gpu.answers["nvmlDeviceGetProcessUtilization"] = [Utilization(11, 5, percent), Utilization(12, 6, 90)]
+        readings = sampled(working(nvml, "/"))
+        assert readings["others_share"] == percent / 100.0 and readings["other_processes"] == 1
+        assert sampling.shared({"nvml": readings, "memory": {}, "rapl": None}, 0.05) is shared
+
+
+def test_a_gpu_of_our_own_is_not_shared_and_a_silent_driver_is_unknown(gpu):
+    assert sampled(working(nvml, "/"))["others_share"] == 0.0
+    gpu.answers["nvmlDeviceGetComputeRunningProcesses"] = [gpu.Process(11, 2**30)]
+    readings = sampled(working(nvml, "/"))
+    assert readings["others_share"] is None and not sampling.shared({"nvml": readings}, 0.05)
+
+
 def test_idle_clocks_are_not_throttling_and_a_power_cap_is():
     assert nvml.throttling([0x1] * 10) == {"clock_reasons": {"idle": 1.0}, "throttled": []}
     assert nvml.throttling([0x1 | 0x4] * 10)["throttled"] == []  # what an idle GPU says of its cap means nothing

@@ -1,7 +1,9 @@
 """int8 networks for OpenVINO, by NNCF's post-training quantisation; kept in the cache."""
 
+import contextlib
 import hashlib
 import os
+import sys
 
 import openvino
 
@@ -27,7 +29,8 @@ def quantised(job):
         part = folder + ".%d.part" % os.getpid()
         os.makedirs(part)
         model = openvino.Core().read_model(job.artefact.onnx_path)
-        model = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
+        with contextlib.redirect_stdout(sys.stderr):  # it draws progress bars
+            model = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
         openvino.save_model(model, os.path.join(part, "network.xml"), compress_to_fp16=False)
         os.rename(part, folder)
     return path, source

@@ -40,17 +40,23 @@ class Backend(base.Backend):
             module = module.to(memory_format=torch.channels_last)
         self._x = self._on_device(torch.zeros((cell.batch_size,) + tuple(self.job.artefact.input_shape)))
         self._replay = None
-        with self._mode():
-            if self._variant == "torchscript":
-                module = torch_variants.scripted(module, self._x)
-            elif self._variant == "compile":
-                module = torch_variants.compiled(module, self._x, self.job.cache_dir)
-            elif self._variant == "cudagraphs":
-                self._replay, self._y = torch_variants.graphed(module, self._x)
-        self._module = module
+        try:
+            self._module = self._made(module)
+        except RuntimeError as error:
+            raise torch_variants.refusal(error) or error
         if self._gpu:
             self._events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
             torch.cuda.synchronize()
+
+    def _made(self, module):
+        with self._mode():
+            if self._variant == "torchscript":
+                return torch_variants.scripted(module, self._x)
+            if self._variant == "compile":
+                return torch_variants.compiled(module, self._x, self.job.cache_dir)
+            if self._variant == "cudagraphs":
+                self._replay, self._y = torch_variants.graphed(module, self._x)
+        return module
 
     def _set_threads(self):
         """One caller of many threads for latency; many callers of one thread each, or several streams, for throughput."""
@@ -92,8 +98,11 @@ class Backend(base.Backend):
         if self._replay:
             self._replay()
             return
-        with self._mode():
-            self._y = self._module(self._x)
+        try:
+            with self._mode():
+                self._y = self._module(self._x)
+        except RuntimeError as error:
+            raise torch_variants.refusal(error) or error
 
     def infer(self):
         if not self._gpu:

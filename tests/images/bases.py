@@ -10,12 +10,26 @@ import shutil
 import subprocess
 from pathlib import Path
 
-HERE = Path(__file__).parent
 # What pyenv's interpreters link to, what OpenVINO's MYRIAD plugin and torch link to, and Debian's own Python 3.11.
-PACKAGES = (
-    "ca-certificates python3 python3-pip libssl3 libffi8 libbz2-1.0 liblzma5 libsqlite3-0 libreadline8 zlib1g libncursesw6 libexpat1 "
-    "libuuid1 libcrypt1 libusb-1.0-0 libgomp1 util-linux"
-).split()
+PACKAGES = [
+    "ca-certificates",
+    "python3",
+    "python3-pip",
+    "libssl3",
+    "libffi8",
+    "libbz2-1.0",
+    "liblzma5",
+    "libsqlite3-0",
+    "libreadline8",
+    "zlib1g",
+    "libncursesw6",
+    "libexpat1",
+    "libuuid1",
+    "libcrypt1",
+    "libusb-1.0-0",
+    "libgomp1",
+    "util-linux",
+]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -23,7 +37,14 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 def debian(folder, arch=None):
     """Debian 12 in ``folder``; for another architecture qemu runs its set-up."""
     subprocess.run(
-        ["debootstrap", "--variant=minbase", *([f"--arch={arch}"] if arch else []), f"--include={','.join(PACKAGES)}", "bookworm", str(folder)],
+        [
+            "debootstrap",
+            "--variant=minbase",
+            *([f"--arch={arch}"] if arch else []),
+            f"--include={','.join(PACKAGES)}",
+            "bookworm",
+            str(folder),
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -75,7 +96,17 @@ def interpreter(version):
 
 def import_base(docker, root, tag, version=None, platform=None):
     """The image ``tag`` of the files in ``root`` and, if named, pyenv's Python ``version``."""
-    command = ["tar", "-c", "--exclude=__pycache__", "--exclude=*.a", "--exclude=lib/python3*/test", "--exclude=site-packages/*", "-C", root, "."]
+    command = [
+        "tar",
+        "-c",
+        "--exclude=__pycache__",
+        "--exclude=*.a",
+        "--exclude=lib/python3*/test",
+        "--exclude=site-packages/*",
+        "-C",
+        root,
+        ".",
+    ]
     path = PATH
     if version:
         prefix = interpreter(version)

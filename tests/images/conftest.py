@@ -1,0 +1,115 @@
+"""Docker, stand-in bases and the images built on them, made when first asked for and gone after the tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import bases
+from daemon import CLIENT, Docker
+
+ROOT = Path(__file__).resolve().parents[2]
+USER = "12345:12345"  # whoever runs a container; CI itself is root
+
+# What stands in for each platform's real base, and the stages that no stand-in can take, replaced by build arguments.
+STAND_INS = {
+    "cpu": ("py311", {}),
+    "openvino": ("py311", {}),
+    "ncs2": ("py38", {"OPENVINO": "wheel", "EXPORTER": "none"}),
+    "ncs2-2022": ("py38-openvino2022", {"OPENVINO": "base", "EXPORTER": "none"}),
+    "cuda": ("py312", {"TENSORRT": "none"}),
+    "jetson-jp4": ("py36-torch110", {}),
+    "jetson-jp5": ("py38", {"FRAMEWORKS": "base"}),
+    "jetson-jp6": ("py310", {"FRAMEWORKS": "base"}),
+    "jetson-jp7": ("py312", {}),
+}
+# Bases that are another one and what the real base has besides Python.
+DERIVED = {
+    "py36-torch110": "FROM dyno-standin:py36\nRUN python3 -m pip install --no-cache-dir --no-deps torch==1.10.0 torchvision==0.11.1\n",
+    "py38-openvino2022": "FROM dyno-standin:py38\nRUN python3 -m pip install --no-cache-dir --no-deps openvino==2022.3.2\n",
+}
+
+
+class Images:
+    """``images("cpu")`` is the tag of that platform's image, built by make on its stand-in base."""
+
+    def __init__(self, docker, folder):
+        self.docker = docker
+        self.folder = folder
+        self._roots = {}
+        self._made = {}
+
+    def root(self, arch=None):
+        if arch not in self._roots:
+            self._roots[arch] = bases.debian(self.folder / f"debian-{arch}", arch)
+        return self._roots[arch]
+
+    def base(self, name):
+        tag = f"dyno-standin:{name}"
+        if tag not in self._made:
+            if name in DERIVED:
+                self.base(name.split("-")[0])
+                bases.build(self.docker, tag, DERIVED[name])
+            elif name == "arm64":
+                bases.import_base(self.docker, self.root("arm64"), tag)
+            else:
+                version = name.replace("py3", "3.")
+                bases.import_base(self.docker, self.root(), tag, None if version == "3.11" else version)
+            self._made[tag] = tag
+        return tag
+
+    def __call__(self, name, base=None):
+        if (name, base) not in self._made:
+            stand_in, arguments = STAND_INS[name]
+            arguments = dict(arguments, BASE=self.base(base or stand_in), BUILDER=self.base("py311"))
+            flags = " ".join(f"--build-arg {key}={value}" for key, value in arguments.items())
+            platform = name if name in ("ncs2",) else name.replace("-2022", "")
+            self.make(f"build-{platform}", f"BUILD_FLAGS=--network=host {flags}")
+            built = f"dyno-{platform}:{version_of_runner()}"
+            tag = f"dyno-test:{name}-{base or stand_in}"
+            self.docker("tag", built, tag)
+            self._made[name, base] = tag
+        return self._made[name, base]
+
+    def make(self, *arguments):
+        """make in the repository with this Docker; its output."""
+        env = {key: value for key, value in self.docker.env.items() if not key.startswith("MAKE")}
+        command = ["make", "--no-print-directory", f"DOCKER={CLIENT}", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-8000:]}"
+        return done.stdout
+
+
+def version_of_runner():
+    text = (ROOT / "runner/__init__.py").read_text()
+    return text.split('__version__ = "')[1].split('"')[0]
+
+
+@pytest.fixture(scope="session")
+def docker():
+    with Docker() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def images(docker, tmp_path_factory):
+    return Images(docker, tmp_path_factory.mktemp("bases"))
+
+
+@pytest.fixture(scope="session")
+def volume(tmp_path_factory):
+    """A results folder that belongs to USER; the networks' files in its cache serve all images."""
+    folder = tmp_path_factory.mktemp("results")
+    os.chown(folder, *map(int, USER.split(":")))
+    folder.chmod(0o755)
+    for parent in list(folder.parents)[:3]:
+        if str(parent) != "/tmp":
+            parent.chmod(0o755)  # pytest's folders are closed to other users
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

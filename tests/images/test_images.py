@@ -1,0 +1,247 @@
+"""Every Dockerfile built on a stand-in base; then what a CPU can do of its work, for real."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, STAND_INS, USER
+
+HERE = Path(__file__).parent
+UID = int(USER.split(":")[0])
+PLATFORMS = [name for name in STAND_INS if name != "ncs2-2022"]
+MATRIX = {
+    "protocol": {"replicates": 1, "max_time_s": 0.5, "min_time_s": 0.2, "warmup_max_s": 0.2, "quiet_wait_s": 0.2, "contention_retries": 0},
+    "axes": {
+        "backend": ["pytorch", "onnxruntime", "openvino"],
+        "model": ["squeezenet1_1", "resnet18"],
+        "precision": ["fp32"],
+        "batch_size": [1, 2],
+        "input_px": [64],
+        "scenario": ["latency"],
+    },
+}
+# Images that measure on the CPU here, and the backends that their real counterparts have there.
+MEASURED = {
+    "cpu": {"pytorch", "onnxruntime", "openvino"},
+    "openvino": {"pytorch", "openvino"},
+    "jetson-jp4": {"pytorch", "onnxruntime"},
+    "ncs2-2022": {"openvino"},
+}
+WRONG_HOST = {
+    "cuda": "docker run --gpus all",
+    "jetson-jp4": "this machine is none",
+    "jetson-jp5": "this machine is none",
+    "jetson-jp6": "this machine is none",
+    "jetson-jp7": "this machine is none",
+    "ncs2": "plug it in",
+}
+
+
+def matrix_file(volume, name="matrix", **changes):
+    path = volume / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({**MATRIX, "axes": {**MATRIX["axes"], **changes}}))
+    path.chmod(0o644)
+    return path
+
+
+def command(volume, image, *arguments, platform=None, user=USER, options=(), matrix="matrix"):
+    """Arguments of docker run. ``platform`` renames the image's, for whose device this machine has none: its cells run on the CPU."""
+    flags = ["--network=none", "--volume", f"{volume}:/results", "--volume", f"{volume}/{matrix}.yaml:/matrix.yaml:ro", "--no-healthcheck"]
+    flags += ["--user", user] if user else []
+    flags += ["--env", f"DYNO_PLATFORM={platform}", "--env", "DYNO_DEVICES=cpu", "--hostname", "bench"] if platform else []
+    return ["run", *flags, *options, image, *arguments]
+
+
+def cells(volume, platform):
+    """The cell records of a platform, as complete lines: a torn last one is none."""
+    path = volume / f"records/{platform}-bench.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")[:-1]
+    return [record for record in map(json.loads, lines) if record["kind"] == "cell"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_an_image_builds_and_describes_itself(docker, images, platform):
+    facts = json.loads(docker("image", "inspect", images(platform)).stdout)[0]["Config"]
+    labels, env = facts["Labels"], dict(line.split("=", 1) for line in facts["Env"])
+    assert labels["dyno.platform"] == env["DYNO_PLATFORM"] == platform
+    assert re.match(r"\d+\.\d+", labels["org.opencontainers.image.version"]) and labels["org.opencontainers.image.revision"] != "unknown"
+    assert env["DYNO_IMAGE"] == f"dyno-{platform}:{labels['org.opencontainers.image.version']}"
+    assert facts["Healthcheck"]["Test"] == ["CMD", "dyno", "doctor"]
+    assert facts["User"] == ("" if platform == "ncs2" else "1000:1000")
+    usage = docker("run", "--rm", "--network=none", "--no-healthcheck", images(platform), "--help")
+    assert "doctor" in usage.stdout
+
+
+@pytest.mark.parametrize("platform", sorted(WRONG_HOST))
+def test_an_image_on_the_wrong_host_stops_in_one_line_that_says_what_mends_it(docker, images, volume, platform):
+    matrix_file(volume)
+    done = docker(*command(volume, images(platform), "run", user=None if platform == "ncs2" else USER), check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1 and WRONG_HOST[platform] in done.stderr
+    assert not list(volume.glob(f"records/{platform}*"))
+
+
+def test_a_base_of_another_l4t_release_is_refused(docker, images, volume):
+    matrix_file(volume)
+    release = volume / "nv_tegra_release"
+    release.write_text("# R32 (release), REVISION: 6.1, GCID: 27863751, BOARD: t210ref, EABI: aarch64, DATE: x\n")
+    release.chmod(0o644)
+    mount = ["--volume", f"{release}:/etc/nv_tegra_release:ro"]
+    done = docker(*command(volume, images("jetson-jp4"), "run", options=mount), check=False)
+    assert done.returncode == 1 and "32.6.1" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_make_builds_checks_and_measures(images, tmp_path):
+    """make cpu, as a user would; the image is built already, so the build is a look at the cache."""
+    images("cpu")
+    matrix_file(tmp_path, backend=["onnxruntime"], batch_size=[1])
+    flags = " ".join(f"--build-arg {key}={images.base('py311')}" for key in ("BASE", "BUILDER"))
+    output = images.make(
+        "cpu",
+        f"BUILD_FLAGS=--network=host {flags}",
+        f"RESULTS={tmp_path}/out",
+        f"MATRIX={tmp_path}/matrix.yaml",
+        "RUN_FLAGS=--network=none",
+    )
+    assert re.search(r"ok +device cpu", output)  # doctor's
+    (file,) = tmp_path.glob("out/records/cpu-*.jsonl")
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [record["status"] for record in records if record["kind"] == "cell"] == ["ok", "ok"]
+    facts = next(record for record in records if record["kind"] == "environment")["environment"]
+    assert facts["image"].startswith("dyno-cpu:") and re.search(r"sha256:[0-9a-f]{64}", facts["image_digest"])
+    assert facts["container"] == "docker" and facts["packages"]["onnxruntime"] == facts["frameworks"]["onnxruntime"]
+
+
+@pytest.fixture(scope="module")
+def networks(docker, images, volume):
+    """The networks' files in the cache, made by the cpu image: what `dyno export` is for."""
+    matrix_file(volume)
+    docker(*command(volume, images("cpu"), "export", options=["--rm"]))
+    return volume
+
+
+@pytest.mark.parametrize("name", sorted(MEASURED))
+def test_a_container_killed_in_the_middle_loses_at_most_the_cell_in_progress(docker, images, networks, name):
+    volume, platform, image = networks, f"standin-{name}", images(name)
+    user = None if name.startswith("ncs2") else USER  # its entry point leaves root by itself
+    planned = json.loads(docker(*command(volume, image, "plan", "--json", platform=platform, user=user, options=["--rm"])).stdout)["cells"]
+    container = docker(*command(volume, image, "run", platform=platform, user=user, options=["--detach"])).stdout.strip()
+    ended = _wait_for(lambda: len(cells(volume, platform)) >= 2, docker, container)
+    assert not ended, docker("logs", container).stderr
+    docker("kill", "--signal", "KILL", container)
+    docker("wait", container)
+    docker("rm", container)
+    before = cells(volume, platform)
+    left = {cell["id"] for cell in planned} - {record["cell_id"] for record in before}
+    assert left, "all was done before the container was killed: the test has shown nothing"
+    docker(*command(volume, image, "run", platform=platform, user=user, options=["--rm"]))
+    after = cells(volume, platform)
+    assert [record["id"] for record in after[: len(before)]] == [record["id"] for record in before]
+    measured = [record for record in after[len(before) :] if record["role"] == "cell"]
+    assert {record["cell_id"] for record in measured} == left and len(measured) == len(left)
+    status = {record["cell"]["backend"]: record["status"] for record in after}
+    assert {backend for backend, state in status.items() if state == "ok"} == MEASURED[name]
+    assert {state for backend, state in status.items() if backend not in MEASURED[name]} <= {"skipped"}
+    assert (volume / f"records/{platform}-bench.jsonl").stat().st_uid == UID
+
+
+def _wait_for(condition, docker, container, limit_s=300):
+    """Wait until the condition holds; True if the container ended before."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, docker("logs", container).stderr
+        if docker("inspect", "--format", "{{.State.Running}}", container).stdout.strip() != "true":
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_records_of_all_images_merge_into_one_report(volume, tmp_path):
+    """After the runs above: the host takes the records of four Pythons and three frameworks together."""
+    files = sorted(volume.glob("records/standin-*.jsonl"))
+    assert len(files) >= len(MEASURED)
+    arguments = [sys.executable, "-m", "analysis", "report", "--records", str(volume / "records"), "--out", str(tmp_path)]
+    done = subprocess.run(arguments, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+    page = (tmp_path / "index.html").read_text()
+    assert all(f"standin-{name}" in page for name in MEASURED)
+
+
+def test_the_sticks_image_leaves_root_but_may_open_its_device(docker, images, volume):
+    script = "id -u; grep CapEff /proc/self/status; touch /results/by-the-stick"
+    run = [
+        "run",
+        "--rm",
+        "--network=none",
+        "--volume",
+        f"{volume}:/results",
+        "--entrypoint",
+        "as-owner",
+        images("ncs2"),
+        "sh",
+        "-c",
+        script,
+    ]
+    uid, capabilities = docker(*run).stdout.splitlines()
+    assert int(uid) == UID and int(capabilities.split()[1], 16) == 1 << 1  # CAP_DAC_OVERRIDE and nothing else
+    assert (volume / "by-the-stick").stat().st_uid == UID
+
+
+def test_the_myriad_plugin_takes_the_studies_networks_and_a_missing_stick_is_said_clearly(docker, images, volume):
+    """OpenVINO 2021.4.2's MYRIAD plugin tells without a stick which operators it has; loading a network needs one."""
+    zoo = yaml.safe_load((ROOT / "matrix.yaml").read_text())["profiles"]["zoo"]["axes"]["model"]
+    assert len(zoo) == 42
+    matrix_file(volume, "zoo", model=zoo, backend=["openvino"], batch_size=[1], input_px=[96])
+    docker(*command(volume, images("cpu"), "export", options=["--rm"], matrix="zoo"))
+    files = sorted(f"/results/{path.relative_to(volume)}" for path in volume.glob("cache/networks/*-96px/b1.onnx"))
+    assert len(files) == 42
+    run = ["run", "--rm", "--network=none", "--volume", f"{volume}:/results", "--volume", f"{HERE}/myriad.py:/myriad.py:ro"]
+    answers = json.loads(docker(*run, "--entrypoint", "python3", images("ncs2"), "-W", "ignore", "/myriad.py", *files).stdout)
+    unsupported = {
+        path.split("/")[4].split("-random")[0]: answer["unsupported"] for path, answer in answers.items() if answer["unsupported"]
+    }
+    assert unsupported == {}
+    assert answers[files[0]]["load"] == "Can not init Myriad device: NC_ERROR"
+    (volume / "myriad.json").write_text(json.dumps(answers))
+
+
+@pytest.fixture
+def emulation():
+    """The kernel runs aarch64 programs by qemu; registered here if nobody has."""
+    folder = Path("/proc/sys/fs/binfmt_misc")
+    mounted = registered = False
+    if not (folder / "register").exists():
+        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", folder], check=True)
+        mounted = True
+    if not (folder / "qemu-aarch64").exists():
+        # flag F: the interpreter is opened now, so it works in a root that has none
+        (folder / "register").write_text(Path("/usr/lib/binfmt.d/qemu-aarch64.conf").read_text())
+        registered = True
+    old = os.environ.get("QEMU_CPU")
+    os.environ["QEMU_CPU"] = "cortex-a57"  # the default emulated CPU gives wrong results
+    yield
+    if old is None:
+        del os.environ["QEMU_CPU"]
+    if registered:
+        (folder / "qemu-aarch64").write_text("-1")
+    if mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_an_arm64_image_runs_a_cell_under_emulation(docker, images, networks, emulation):
+    """Functional only: the aarch64 wheels of the lock are there, import and compute the right numbers."""
+    image = images("jetson-jp7", base="arm64")
+    matrix_file(networks, "arm", model=["squeezenet1_1"], backend=["onnxruntime"], batch_size=[1])
+    options = ["--rm", "--env", "QEMU_CPU=cortex-a57"]
+    docker(*command(networks, image, "run", platform="standin-arm64", options=options, matrix="arm"))
+    records = cells(networks, "standin-arm64")
+    assert records and {record["status"] for record in records} == {"ok"}
+    assert records[0]["parity"]["max_rel"] < 1e-3

@@ -32,7 +32,10 @@ def main():
             found = complexity.of_onnx(path)
         same = (found["params"], found["macs"]) == (int(row["params"]), int(row["macs"]))
         wrong += not same
-        print("%-20s %s px  %11d parameters %12d MACs  %s" % (row["name"], row["px"], found["params"], found["macs"], "equal" if same else "DIFFERENT"))
+        print(
+            "%-20s %s px  %11d parameters %12d MACs  %s"
+            % (row["name"], row["px"], found["params"], found["macs"], "equal" if same else "DIFFERENT")
+        )
         sys.stdout.flush()
     return 1 if wrong else 0
 

@@ -6,13 +6,31 @@ reshape that can't be a view is a copy. Weights count once, not per image.
 """
 
 from .graph import Graph, GraphError, attribute, input_shape, size  # noqa: F401
+from .views import inherit, is_view
 
 GROUPS = ("conv1x1", "conv3x3", "convK", "convgrp", "convdw", "linear", "bmm", "bn", "ln", "pool", "elem", "copy")
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool")
 NORMS = ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization")
 COPIES = ("Concat", "Pad", "Gather", "GatherND", "ScatterND", "Tile", "DepthToSpace", "SpaceToDepth", "Resize")
 VIEWS = ("Identity", "Dropout", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape", "Transpose", "Slice", "Split", "Expand")
-POINTWISE = ("Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Exp", "Erf", "Sigmoid", "HardSigmoid", "Tanh", "Clip", "Softplus", "Neg", "Min", "Max")
+POINTWISE = (
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Pow",
+    "Sqrt",
+    "Exp",
+    "Erf",
+    "Sigmoid",
+    "HardSigmoid",
+    "Tanh",
+    "Clip",
+    "Softplus",
+    "Neg",
+    "Min",
+    "Max",
+)
 ELEMENT_BYTES = {1: 4, 10: 2, 11: 8, 16: 2}  # by TensorProto.DataType: float, float16, double, bfloat16
 
 ComplexityError = GraphError  # the file can't be counted; a ValueError with one line
@@ -35,8 +53,12 @@ def of_onnx(path, batch_size=1):
         total["bytes"] += ELEMENT_BYTES.get(graph.types.get(output), 4) * (moved + out)
         total["out"] += out
     products = [groups[name] for name in GROUPS[:7]]
-    return {"params": sum(graph.trainable.values()), "macs": sum(group["macs"] for group in products),
-            "activations": sum(group["out"] for group in products), "groups": groups}
+    return {
+        "params": sum(graph.trainable.values()),
+        "macs": sum(group["macs"] for group in products),
+        "activations": sum(group["out"] for group in products),
+        "groups": groups,
+    }
 
 
 def operators(graph):
@@ -65,7 +87,7 @@ def operators(graph):
         elif kind == "Pad" and all(after.op_type == "AveragePool" for after in graph.consumers.get(output, ())):
             pass  # the exporter's way of saying count_include_pad
         elif kind in VIEWS or kind == "Gather" and len(graph.shape(output)) < len(graph.shape(reads[0])):
-            if not _is_view(graph, node, strides):
+            if not is_view(graph, node, strides):
                 yield "copy", 0, reads[:1], output
         elif kind in COPIES:
             yield "copy", 0, reads if kind == "Concat" else reads[:1], output
@@ -73,7 +95,7 @@ def operators(graph):
             members = _grow(graph, node, _of_activation) if _may_grow(graph, node) else [node]
             done.update(id(member) for member in members)
             yield "elem", 0, [name for name in reads if graph.elements(name) > 1], members[-1].output[0]
-            _inherit(graph, reads, members[-1].output[0], strides)
+            inherit(graph, reads, members[-1].output[0], strides)
 
 
 def _convolution(graph, node):
@@ -122,7 +144,11 @@ def _grow(graph, first, belongs):
         for node in [node for name in sorted(inside) for node in graph.consumers.get(name, ())]:
             constants = [name for name in node.input if name in graph.constants]
             alone = all(name in inside or name in graph.constants for name in node.input if name)
-            if alone and all(node is not member for member in members) and belongs(graph, node, [graph.elements(name) for name in constants]):
+            if (
+                alone
+                and all(node is not member for member in members)
+                and belongs(graph, node, [graph.elements(name) for name in constants])
+            ):
                 members.append(node)
                 inside.add(node.output[0])
                 pending = True
@@ -142,7 +168,7 @@ def _of_activation(graph, node, constants):
 
 def _of_norm(graph, node, constants):
     """Sub, Pow, mean, + epsilon, Sqrt, Div, then * weight, + bias; what follows has scalars, or takes a mean to subtract."""
-    if node.op_type in ("Sub", "Div", "Sqrt"):
+    if node.op_type in ("Sub", "Div", "Sqrt", "Cast"):
         return not constants
     if node.op_type == "Mul":
         return all(elements > 1 for elements in constants)
@@ -154,57 +180,3 @@ def _before_pad(graph, name):
         if name in node.output and node.op_type == "Pad":
             return node.input[0]
     return name
-
-
-def _is_view(graph, node, strides):
-    """Whether PyTorch would make this a view; remembers the strides that it has then."""
-    source, output = node.input[0], node.output[0]
-    shape, new = graph.shape(source), graph.shape(output)
-    old = strides.get(source) or contiguous(shape)
-    if node.op_type == "Transpose":
-        strides[output] = [old[axis] for axis in attribute(node, "perm", range(len(shape) - 1, -1, -1))]
-    elif node.op_type in ("Slice", "Split"):
-        for name in node.output:
-            strides[name] = old
-    elif node.op_type == "Expand":
-        strides[output] = [0] * (len(new) - len(shape)) + [stride if a == b else 0 for stride, a, b in zip(old, shape, new[len(new) - len(shape) :])]
-    elif node.op_type == "Gather":
-        axis = attribute(node, "axis", 0) % len(shape)
-        strides[output] = old[:axis] + old[axis + 1 :]
-    else:
-        strides[output] = view_strides(shape, old, new)
-        return strides[output] is not None
-    return True
-
-
-def _inherit(graph, reads, output, strides):
-    for name in reads:
-        if name in strides and graph.shape(name) == graph.shape(output):
-            strides[output] = strides[name]
-
-
-def contiguous(shape):
-    strides = [1]
-    for length in reversed(shape[1:]):
-        strides.insert(0, strides[0] * length)
-    return strides[: len(shape)]
-
-
-def view_strides(shape, strides, new):
-    """Strides of a tensor seen with another shape, or None where that takes a copy."""
-    runs = []  # [length, stride] of dimensions that lie in memory as one
-    for length, stride in zip(shape, strides):
-        if length != 1:
-            if runs and runs[-1][1] == length * stride:
-                runs[-1] = [runs[-1][0] * length, stride]
-            else:
-                runs.append([length, stride])
-    result, left, stride = [], 1, 1
-    for length in reversed(new):
-        if length != 1 and left == 1:
-            left, stride = runs.pop()
-        if left % length:
-            return None
-        result.insert(0, stride)
-        left, stride = left // length, stride * length
-    return result

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 # Opset 11 is what TensorRT 7.1 reads; a newer one only for a network that has no form in it.
 OPSETS = (11, 13, 17, 20)
-LIMIT_BYTES = 2 ** 31 - 1  # of one protobuf message
+LIMIT_BYTES = 2**31 - 1  # of one protobuf message
 
 
 class ExportError(Exception):
@@ -45,8 +45,13 @@ def export_onnx(model, path, batch_size, input_px):
 
 
 def _export(torch, model, example, path, opset):
-    options = dict(opset_version=opset, input_names=["input"], output_names=["output"], do_constant_folding=False,
-                   training=torch.onnx.TrainingMode.PRESERVE)
+    options = {
+        "opset_version": opset,
+        "input_names": ["input"],
+        "output_names": ["output"],
+        "do_constant_folding": False,
+        "training": torch.onnx.TrainingMode.PRESERVE,
+    }
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         options["dynamo"] = False
     with warnings.catch_warnings(), _quiet(), _plain_attention(torch), _adjusted_passes(torch), torch.no_grad():

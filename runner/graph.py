@@ -42,7 +42,9 @@ class Graph:
             raise GraphError("%s: shapes can't be inferred: %s" % (path, str(error).splitlines()[0]))
         graph = model.graph
         self.shapes = shapes.known_shapes(graph)
-        self.types = {value.name: value.type.tensor_type.elem_type for value in list(graph.input) + list(graph.value_info) + list(graph.output)}
+        self.types = {
+            value.name: value.type.tensor_type.elem_type for value in list(graph.input) + list(graph.value_info) + list(graph.output)
+        }
         for tensor in graph.initializer:
             self.shapes[tensor.name] = tuple(tensor.dims)
             self.types[tensor.name] = tensor.data_type
@@ -55,7 +57,9 @@ class Graph:
                 self.consumers.setdefault(name, []).append(node)
         statistics = {name for node in self.nodes if node.op_type == "BatchNormalization" for name in node.input[3:5]}
         floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
-        self.trainable = {name: size(tensor.dims) for name, tensor in initialisers.items() if tensor.data_type in floats and name not in statistics}
+        self.trainable = {
+            name: size(tensor.dims) for name, tensor in initialisers.items() if tensor.data_type in floats and name not in statistics
+        }
         self.integers = {name for name, kind in self.types.items() if kind not in floats}
 
     def _is_constant(self, node):

@@ -46,7 +46,8 @@ def known_shapes(graph):
 
 def _readable(tensor):
     return numpy.prod(tensor.dims, dtype=numpy.int64) <= LARGEST and bool(
-        tensor.raw_data or tensor.float_data or tensor.int64_data or tensor.int32_data or 0 in tensor.dims)
+        tensor.raw_data or tensor.float_data or tensor.int64_data or tensor.int32_data or 0 in tensor.dims
+    )
 
 
 def _evaluate(node, values, shapes):
@@ -79,8 +80,14 @@ def _axis(options, default=0):
 def _cast(options, data):
     import onnx
 
-    kinds = {onnx.TensorProto.FLOAT: numpy.float32, onnx.TensorProto.INT64: numpy.int64, onnx.TensorProto.INT32: numpy.int32,
-             onnx.TensorProto.BOOL: numpy.bool_, onnx.TensorProto.DOUBLE: numpy.float64, onnx.TensorProto.FLOAT16: numpy.float16}
+    kinds = {
+        onnx.TensorProto.FLOAT: numpy.float32,
+        onnx.TensorProto.INT64: numpy.int64,
+        onnx.TensorProto.INT32: numpy.int32,
+        onnx.TensorProto.BOOL: numpy.bool_,
+        onnx.TensorProto.DOUBLE: numpy.float64,
+        onnx.TensorProto.FLOAT16: numpy.float16,
+    }
     return data.astype(kinds[options["to"].i])
 
 
@@ -121,13 +128,26 @@ def _reshape(options, data, shape):
 
 
 OPERATIONS = {
-    "Add": lambda options, a, b: a + b, "Sub": lambda options, a, b: a - b, "Mul": lambda options, a, b: a * b,
-    "Div": _divide, "Mod": lambda options, a, b: numpy.mod(a, b), "Neg": lambda options, a: -a, "Equal": lambda options, a, b: a == b,
-    "Floor": lambda options, a: numpy.floor(a), "Sqrt": lambda options, a: numpy.sqrt(a), "Not": lambda options, a: ~a,
-    "Where": lambda options, condition, a, b: numpy.where(condition, a, b), "Identity": lambda options, a: a, "Cast": _cast,
+    "Add": lambda options, a, b: a + b,
+    "Sub": lambda options, a, b: a - b,
+    "Mul": lambda options, a, b: a * b,
+    "Div": _divide,
+    "Mod": lambda options, a, b: numpy.mod(a, b),
+    "Neg": lambda options, a: -a,
+    "Equal": lambda options, a, b: a == b,
+    "Floor": lambda options, a: numpy.floor(a),
+    "Sqrt": lambda options, a: numpy.sqrt(a),
+    "Not": lambda options, a: ~a,
+    "Where": lambda options, condition, a, b: numpy.where(condition, a, b),
+    "Identity": lambda options, a: a,
+    "Cast": _cast,
     "Concat": lambda options, *parts: numpy.concatenate(parts, _axis(options)),
-    "Gather": lambda options, data, index: numpy.take(data, index, axis=_axis(options)), "Slice": _slice, "Unsqueeze": _unsqueeze,
-    "Squeeze": lambda options, data, axes=None: numpy.squeeze(data, _axes(options, axes)), "Reshape": _reshape, "ConstantOfShape": _constant_of_shape,
+    "Gather": lambda options, data, index: numpy.take(data, index, axis=_axis(options)),
+    "Slice": _slice,
+    "Unsqueeze": _unsqueeze,
+    "Squeeze": lambda options, data, axes=None: numpy.squeeze(data, _axes(options, axes)),
+    "Reshape": _reshape,
+    "ConstantOfShape": _constant_of_shape,
     "Transpose": lambda options, data: numpy.transpose(data, tuple(options["perm"].ints) if "perm" in options else None),
     "Range": lambda options, start, limit, step: numpy.arange(start, limit, step),
 }

@@ -73,6 +73,18 @@ def native_px(name):
     return sources()[source].native_px(bare)
 
 
+def has_data_config(name):
+    """Whether the source says itself how images are prepared for the network."""
+    source, _ = source_of(name)
+    return hasattr(sources()[source], "data_config")
+
+
+def data_config(name):
+    """How images are prepared for the network, as its source says; None where it doesn't."""
+    source, bare = source_of(name)
+    return sources()[source].data_config(bare) if has_data_config(name) else None
+
+
 def build(spec, seed):
     """The network in eval mode on the CPU, with its final weights; raises ModelUnavailable."""
     from .. import weights

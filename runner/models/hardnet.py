@@ -8,13 +8,35 @@ in its index. A block outputs its odd layers and its last one. The ``ds`` networ
 NAMES = ("hardnet39ds", "hardnet68", "hardnet68ds", "hardnet85")
 
 # The designs of the paper: stem channels, channels after each block, growth rate k and layers of each block, after which ones to halve, m.
-LARGE = dict(m=1.7, stem=(32, 64), channels=(128, 256, 320, 640, 1024), growth=(14, 16, 20, 40, 160), layers=(8, 16, 16, 16, 4), halve=(1, 0, 1, 1, 0))
+LARGE = {
+    "m": 1.7,
+    "stem": (32, 64),
+    "channels": (128, 256, 320, 640, 1024),
+    "growth": (14, 16, 20, 40, 160),
+    "layers": (8, 16, 16, 16, 4),
+    "halve": (1, 0, 1, 1, 0),
+}
 DESIGNS = {
-    "hardnet39ds": dict(m=1.6, stem=(24, 48), channels=(96, 320, 640, 1024), growth=(16, 20, 64, 160), layers=(4, 16, 8, 4), halve=(1, 1, 1, 0), dropout=0.05),
+    "hardnet39ds": {
+        "m": 1.6,
+        "stem": (24, 48),
+        "channels": (96, 320, 640, 1024),
+        "growth": (16, 20, 64, 160),
+        "layers": (4, 16, 8, 4),
+        "halve": (1, 1, 1, 0),
+        "dropout": 0.05,
+    },
     "hardnet68": dict(LARGE, dropout=0.1),
     "hardnet68ds": dict(LARGE, dropout=0.05),
-    "hardnet85": dict(m=1.7, stem=(48, 96), channels=(192, 256, 320, 480, 720, 1280), growth=(24, 24, 28, 36, 48, 256), layers=(8, 16, 16, 16, 16, 4),
-                      halve=(1, 0, 1, 0, 1, 0), dropout=0.2),
+    "hardnet85": {
+        "m": 1.7,
+        "stem": (48, 96),
+        "channels": (192, 256, 320, 480, 720, 1280),
+        "growth": (24, 24, 28, 36, 48, 256),
+        "layers": (8, 16, 16, 16, 16, 4),
+        "halve": (1, 0, 1, 0, 1, 0),
+        "dropout": 0.2,
+    },
 }
 
 
@@ -24,7 +46,7 @@ def native_px(name):
 
 def links(layer):
     """Earlier layers that ``layer`` (from 1) reads; 0 is the block's input."""
-    return [layer - 2 ** n for n in range(layer.bit_length()) if layer % 2 ** n == 0]
+    return [layer - 2**n for n in range(layer.bit_length()) if layer % 2**n == 0]
 
 
 def width(layer, growth, m):

@@ -3,32 +3,43 @@
 import difflib
 import inspect
 
-from ..weights import checked_downloads
+from ..checkpoints import checked_downloads
 from . import ModelUnavailable
 
 NAMES = ()  # timm has too many to list here: any name is taken, and looked up when it is built
 
 
+DATA_CONFIG = ("input_size", "test_input_size", "interpolation", "crop_pct", "test_crop_pct", "crop_mode", "mean", "std")
+
+
 def native_px(name):
+    return data_config(name).get("input_size", (3, 224, 224))[-1]
+
+
+def data_config(name):
+    """What timm says of the images that the published weights were evaluated on: those of DATA_CONFIG that it knows."""
     timm = import_timm()
     if hasattr(timm.models, "get_pretrained_cfg"):
-        found = timm.models.get_pretrained_cfg(name)
-        size = found.input_size if found else (3, 224, 224)
+        found = vars(timm.models.get_pretrained_cfg(name) or object)
     else:
         module = inspect.getmodule(timm.models.model_entrypoint(name)) if timm.models.is_model(name) else None
-        size = getattr(module, "default_cfgs", {}).get(name, {}).get("input_size", (3, 224, 224))
-    return size[-1]
+        found = getattr(module, "default_cfgs", {}).get(name, {})
+    return {key: found[key] for key in DATA_CONFIG if found.get(key) is not None}
 
 
 def build(name, num_classes, pretrained):
     timm = import_timm()
     if not timm.is_model(name.split(".")[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=1)
-        raise ModelUnavailable("timm:%s: timm %s has no such network%s" % (name, timm.__version__, "; did you mean timm:%s?" % near[0] if near else ""))
+        raise ModelUnavailable(
+            "timm:%s: timm %s has no such network%s" % (name, timm.__version__, "; did you mean timm:%s?" % near[0] if near else "")
+        )
     if not pretrained:
         return timm.create_model(name, pretrained=False, num_classes=num_classes)
     if num_classes != 1000:
-        raise ModelUnavailable("timm:%s: pretrained weights come with their own classes; set `weights: random` or a checkpoint's path" % name)
+        raise ModelUnavailable(
+            "timm:%s: pretrained weights come with their own classes; set `weights: random` or a checkpoint's path" % name
+        )
     try:
         with checked_downloads():
             return timm.create_model(name, pretrained=True)

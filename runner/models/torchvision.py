@@ -2,7 +2,7 @@
 
 import inspect
 
-from ..weights import checked_downloads, drop_broken_download
+from ..checkpoints import checked_downloads, drop_broken_download
 from . import ModelUnavailable
 
 NAMES = tuple(
@@ -16,13 +16,26 @@ NAMES = tuple(
     resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1
     swin_b swin_s swin_t swin_v2_b swin_v2_s swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn
     vit_b_16 vit_b_32 vit_h_14 vit_l_16 vit_l_32 wide_resnet101_2 wide_resnet50_2
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 # What the first published weights of each were evaluated at, where it is not 224.
-NATIVE_PX = {"inception_v3": 299, "efficientnet_b1": 240, "efficientnet_b2": 288, "efficientnet_b3": 300, "efficientnet_b4": 380,
-             "efficientnet_b5": 456, "efficientnet_b6": 528, "efficientnet_b7": 600, "efficientnet_v2_s": 384, "efficientnet_v2_m": 480,
-             "efficientnet_v2_l": 480, "swin_v2_t": 256, "swin_v2_s": 256, "swin_v2_b": 256}
+NATIVE_PX = {
+    "inception_v3": 299,
+    "efficientnet_b1": 240,
+    "efficientnet_b2": 288,
+    "efficientnet_b3": 300,
+    "efficientnet_b4": 380,
+    "efficientnet_b5": 456,
+    "efficientnet_b6": 528,
+    "efficientnet_b7": 600,
+    "efficientnet_v2_s": 384,
+    "efficientnet_v2_m": 480,
+    "efficientnet_v2_l": 480,
+    "swin_v2_t": 256,
+    "swin_v2_s": 256,
+    "swin_v2_b": 256,
+}
 
 
 def native_px(name):
@@ -51,7 +64,9 @@ def build(name, num_classes, pretrained):
 
 def _pretrained(torchvision, function, name, num_classes):
     if num_classes != 1000:
-        raise ModelUnavailable("%s: the pretrained weights are for 1000 classes, not %d; set `weights: random` or a checkpoint's path" % (name, num_classes))
+        raise ModelUnavailable(
+            "%s: the pretrained weights are for 1000 classes, not %d; set `weights: random` or a checkpoint's path" % (name, num_classes)
+        )
     if hasattr(torchvision.models, "get_model_weights"):
         published = torchvision.models.get_model_weights(name)
         # The first published weights: the ones that every torchvision has, and that the studies used.
@@ -68,7 +83,9 @@ def _pretrained(torchvision, function, name, num_classes):
             return function(**options)
     except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelUnavailable("%s: can't get the pretrained weights from %s (%s); set `weights: random` to measure without" % (name, url, reason))
+        raise ModelUnavailable(
+            "%s: can't get the pretrained weights from %s (%s); set `weights: random` to measure without" % (name, url, reason)
+        )
 
 
 def _without_aux(model):

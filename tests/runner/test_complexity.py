@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from runner import complexity, export, graph, models, weights  # noqa: E402
+from runner import complexity, export, graph, models, views, weights  # noqa: E402
 
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 
@@ -28,11 +28,11 @@ def architecture(name):
 
 def rows():
     with open(os.path.join(DATA, "complexity.csv")) as file:
-        return [row for row in csv.reader(line for line in file if not line.startswith("#"))][1:]
+        return list(csv.reader(line for line in file if not line.startswith("#")))[1:]
 
 
-# The large ones, and timm's, are left to benchmarks/complexity.py, for time's sake.
-QUICK = [row for row in rows() if int(row[2]) < 40e6 and int(row[3]) < 2.9e9 and not row[0].startswith("timm:")]
+# The large ones, timm's, and those that the exporter is slow with are left to benchmarks/complexity.py, for time's sake.
+QUICK = [row for row in rows() if int(row[2]) < 40e6 and int(row[3]) < 2e9 and row[0] != "hardnet68ds" and not row[0].startswith("timm:")]
 
 
 @pytest.mark.parametrize("name, px, params, macs", QUICK, ids=["%s-%s" % (row[0], row[1]) for row in QUICK])
@@ -45,8 +45,20 @@ def test_operator_groups_of_resnet18_are_those_of_its_layers(tmp_path):
     """By hand from the architecture at 64 px: 20 convolutions, 20 normalisations, 17 ReLU and 8 additions, two pools."""
     groups = counted(architecture("resnet18"), tmp_path, px=64)["groups"]
     assert {name: group["count"] for name, group in groups.items() if group["count"]} == {
-        "conv1x1": 3, "conv3x3": 16, "convK": 1, "linear": 1, "bn": 20, "pool": 2, "elem": 25}
-    assert groups["convK"] == {"count": 1, "macs": 64 * 32 * 32 * 3 * 49, "out": 64 * 32 * 32, "bytes": 4 * (3 * 64 * 64 + 64 * 3 * 49 + 64 * 32 * 32)}
+        "conv1x1": 3,
+        "conv3x3": 16,
+        "convK": 1,
+        "linear": 1,
+        "bn": 20,
+        "pool": 2,
+        "elem": 25,
+    }
+    assert groups["convK"] == {
+        "count": 1,
+        "macs": 64 * 32 * 32 * 3 * 49,
+        "out": 64 * 32 * 32,
+        "bytes": 4 * (3 * 64 * 64 + 64 * 3 * 49 + 64 * 32 * 32),
+    }
     assert groups["linear"] == {"count": 1, "macs": 512000, "out": 1000, "bytes": 4 * (512 + 513000 + 1000)}
     assert groups["pool"]["bytes"] == 4 * (64 * 32 * 32 + 64 * 16 * 16 + 512 * 2 * 2 + 512)
 
@@ -65,8 +77,11 @@ class Block(torch.nn.Module):
         return self.act(x)
 
 
-@pytest.mark.parametrize("act", [torch.nn.ReLU(), torch.nn.ReLU6(), torch.nn.Hardswish(), torch.nn.SiLU(), torch.nn.GELU(), torch.nn.Sigmoid()],
-                         ids=lambda act: type(act).__name__)
+@pytest.mark.parametrize(
+    "act",
+    [torch.nn.ReLU(), torch.nn.ReLU6(), torch.nn.Hardswish(), torch.nn.SiLU(), torch.nn.GELU(), torch.nn.Sigmoid()],
+    ids=lambda act: type(act).__name__,
+)
 def test_an_activation_is_one_operator_however_it_is_exported(act, tmp_path):
     elements = 3 * 8 * 8
     groups = counted(Block(act), tmp_path, px=8)["groups"]
@@ -124,8 +139,13 @@ def test_a_reshape_that_moves_data_is_a_copy_and_a_view_is_free(tmp_path):
 
 def test_view_strides_are_those_of_a_real_view():
     tensor = torch.zeros(2, 3, 4, 5)
-    for source, shape in ((tensor, (6, 20)), (tensor.transpose(1, 2), (2, 4, 3, 5, 1)), (tensor.transpose(1, 2), (2, 12, 5)), (tensor[:, 1:], (2, 40)),
-                          (tensor.permute(2, 0, 1, 3), (4, 6, 5))):
+    for source, shape in (
+        (tensor, (6, 20)),
+        (tensor.transpose(1, 2), (2, 4, 3, 5, 1)),
+        (tensor.transpose(1, 2), (2, 12, 5)),
+        (tensor[:, 1:], (2, 40)),
+        (tensor.permute(2, 0, 1, 3), (4, 6, 5)),
+    ):
         found = graph_view(source, shape)
         try:
             strides = source.view(shape).stride()
@@ -137,7 +157,7 @@ def test_view_strides_are_those_of_a_real_view():
 
 
 def graph_view(source, shape):
-    return complexity.view_strides(tuple(source.shape), list(source.stride()), shape)
+    return views.view_strides(tuple(source.shape), list(source.stride()), shape)
 
 
 def test_weights_are_not_read(tmp_path):

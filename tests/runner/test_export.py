@@ -114,7 +114,7 @@ def test_the_exporter_is_silent(tmp_path, capfd):
 def test_weights_over_2_gb_are_refused_before_any_work(tmp_path):
     class Huge(torch.nn.Module):
         def parameters(self, recurse=True):
-            yield torch.empty(1).expand(2 ** 29)
+            yield torch.empty(1).expand(2**29)
 
     with pytest.raises(export.ExportError, match="2 GB"):
         export.export_onnx(Huge(), str(tmp_path / "net.onnx"), 1, 8)

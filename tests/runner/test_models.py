@@ -58,7 +58,9 @@ def test_torchvision_imports_whether_or_not_its_operators_load():
     assert import_torchvision() is import_torchvision()
 
 
-@pytest.mark.parametrize("name, params", [("hardnet39ds", 3488228), ("hardnet68ds", 4180602), ("hardnet68", 17565348), ("hardnet85", 36670212)])
+@pytest.mark.parametrize(
+    "name, params", [("hardnet39ds", 3488228), ("hardnet68ds", 4180602), ("hardnet68", 17565348), ("hardnet85", 36670212)]
+)
 def test_hardnets_have_the_published_number_of_parameters(name, params):
     from runner import weights
 

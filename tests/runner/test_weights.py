@@ -75,7 +75,14 @@ def checkpoint(path, state):
     return str(path)
 
 
-@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"state_dict": state, "epoch": 3}, lambda state: {"module." + key: value for key, value in state.items()}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"module." + key: value for key, value in state.items()},
+    ],
+)
 def test_a_checkpoint_is_loaded_in_each_common_form(tmp_path, wrap):
     source = models.build(models.ModelSpec("resnet18", num_classes=10, input_px=32), 5)
     path = checkpoint(tmp_path / "net.pt", wrap(source.state_dict()))

@@ -17,18 +17,24 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from runner.calibration import GROUPS  # noqa: E402
-from runner.models import hardnet, timm, torchvision  # noqa: E402
+from runner.calibration import GROUPS
+from runner.models import hardnet, timm, torchvision
 
 SIZES = (224, 32)
 FIELDS = ("n", "mac", "io", "out")
-VIEWS = set("view _unsafe_view reshape t transpose permute expand unsqueeze squeeze split chunk select slice detach alias unbind split_with_sizes "
-            "as_strided _reshape_alias lift_fresh empty zeros dropout".split())  # fmt: skip
+_VIEWS = """
+view _unsafe_view reshape t transpose permute expand unsqueeze squeeze split chunk select slice detach alias unbind split_with_sizes as_strided
+_reshape_alias lift_fresh empty zeros dropout
+"""
+VIEWS = set(_VIEWS.split())
 COPIES = {"clone", "cat", "copy", "_to_copy", "constant_pad_nd", "stack", "roll", "index"}
-NAMES = """alexnet googlenet vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn resnet18 resnet34 resnet50 resnet101 resnet152 squeezenet1_0
-squeezenet1_1 shufflenet_v2_x0_5 shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small mnasnet0_5 mnasnet1_0 densenet121 densenet169
-densenet201 densenet161 resnext50_32x4d resnext101_32x8d wide_resnet50_2 wide_resnet101_2 inception_v3 hardnet68 hardnet85 hardnet68ds hardnet39ds
-dpn68 dpn92 dpn98 dpn107 dpn131""".split()
+_NAMES = """
+alexnet googlenet vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn resnet18 resnet34 resnet50 resnet101 resnet152 squeezenet1_0
+squeezenet1_1 shufflenet_v2_x0_5 shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small mnasnet0_5 mnasnet1_0 densenet121
+densenet169 densenet201 densenet161 resnext50_32x4d resnext101_32x8d wide_resnet50_2 wide_resnet101_2 inception_v3 hardnet68 hardnet85
+hardnet68ds hardnet39ds dpn68 dpn92 dpn98 dpn107 dpn131
+"""
+NAMES = tuple(_NAMES.split())
 
 
 class Count(TorchDispatchMode):

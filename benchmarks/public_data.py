@@ -4,10 +4,10 @@ A folder holds benchmark-infer-*.csv (model, infer_img_size, infer_samples_per_s
 n_, mac_, io_, out_ of each operator group); they are joined on model (without its weights' tag) and image size.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-import re
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,13 @@ from runner.calibration import GROUPS
 ELEMENT_BYTES = 4
 CLASSIC_FEATURES = Path(__file__).with_name("data") / "classic_op_features.csv"
 # timm's names of the studies' networks (studies.md), and their close kin that fill the list up to 40
-CLASSIC = tuple("""vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn resnet18 resnet34 resnet50 resnet101 resnet152 mobilenetv2_100
-mobilenetv3_small_100 mobilenetv3_large_100 mnasnet_050 mnasnet_100 densenet121 densenet161 densenet169 densenet201 resnext50_32x4d resnext101_32x8d
-wide_resnet50_2 wide_resnet101_2 inception_v3 dpn68 dpn92 dpn98 dpn107 dpn131 mobilenetv2_050 mobilenetv2_140 mobilenetv3_small_050
-mobilenetv3_large_075 mnasnet_small mnasnet_075 dpn68b resnext101_64x4d""".split())
+_CLASSIC = """
+vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn resnet18 resnet34 resnet50 resnet101 resnet152 mobilenetv2_100 mobilenetv3_small_100
+mobilenetv3_large_100 mnasnet_050 mnasnet_100 densenet121 densenet161 densenet169 densenet201 resnext50_32x4d resnext101_32x8d wide_resnet50_2
+wide_resnet101_2 inception_v3 dpn68 dpn92 dpn98 dpn107 dpn131 mobilenetv2_050 mobilenetv2_140 mobilenetv3_small_050 mobilenetv3_large_075
+mnasnet_small mnasnet_075 dpn68b resnext101_64x4d
+"""
+CLASSIC = tuple(_CLASSIC.split())
 ZHAO = {"Colab, PyTorch": "colab_fps_bs1", "Jetson Nano, PyTorch": "nano_pytorch_fps_bs1(fig5)", "Jetson Nano, TensorRT": "nano_tensorrt_fps_bs1(fig6)"}
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 from analysis.predict.conformal import half_width
 from analysis.stats import batch_law
 
-
 NOISE_DOWN = 0.9  # measured neighbours bound a time no better than this
 
 

@@ -51,8 +51,12 @@ def estimate(frame: pd.DataFrame, graph: Graph, platform: str, batch_size: int, 
     setup, rows = choose(frame, platform, **wanted)
     found, missing = [], {}
     for name in QUANTITIES:
-        quantity = measured(rows, graph, name, batch_size) or (_by_law(rows, graph, batch_size) if name == "latency_s" and source is None else None)
-        quantity = quantity or _predicted(frame, setup, rows, graph, name, batch_size, source)
+        quantity = measured(rows, graph, name, batch_size)
+        if quantity is None:
+            ways = [_predicted(frame, setup, rows, graph, name, batch_size, source)]
+            if name == "latency_s" and source is None:
+                ways.append(_by_law(rows, graph, batch_size))
+            quantity = min((way for way in ways if way), key=lambda way: way.high / way.low, default=None)
         if quantity is None:
             count = rows.loc[pd.to_numeric(rows[name], errors="coerce").gt(0), "model"].nunique()
             missing[name] = f"{count} networks have it on {setup}; 5 are needed, or 3 that another platform shares"

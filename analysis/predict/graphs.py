@@ -1,8 +1,8 @@
 """The graph of a network to predict: from records, a file of features, an ONNX file, or any name that the runner can build."""
 
 import csv
-from dataclasses import dataclass
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.frame import FrameError
 from analysis.predict.networks import Networks, networks
-from analysis.predict.setups import key
+from analysis.predict.setups import key, with_graph
 from analysis.published import family
 from runner.calibration import GROUPS
 
@@ -36,7 +36,7 @@ def find(frame: pd.DataFrame, model: str, px: int | None = None, features: Path 
     """The Graph of a model's name or ONNX file; `features` is a row of them instead. Raises FrameError with what would do."""
     if features is not None:
         return _from_file(features, model, px)
-    rows = frame[frame["model"].isin([model, f"timm:{model}"]) & frame["op_features"].map(lambda f: isinstance(f, dict) and bool(f))]
+    rows = frame[frame["model"].isin([model, f"timm:{model}"]) & with_graph(frame)]
     wanted = rows[rows["input_px"] == (px or (rows["input_px"].mode().iloc[0] if len(rows) else 0))]
     if len(wanted):
         row = wanted.iloc[-1]

@@ -10,6 +10,8 @@ from analysis.predict.networks import Networks
 from analysis.predict.setups import BOUNDED, Setup, Table, setups, table
 
 FAR = 1.5  # a network this much larger or smaller than all of training is an extrapolation in size
+ENOUGH = 60  # networks from which on a platform's own measurements tell more than another's
+SOURCES = 3  # other set-ups that a transfer is tried from
 SHARED = 3  # calibration networks for a transfer to be thought of by itself
 
 
@@ -65,7 +67,8 @@ class Learnt:
     def _raw(self, n: Networks) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[tuple[str, ...]]]:
         """Value, interval, basis and notes on what is unknown, whatever the batch size."""
         if self.carried is not None:
-            return *self.carried.predict(n), np.full(len(n), "leave-one-out of the calibration networks", object), [()] * len(n)
+            value, low, high = self.carried.predict(n)
+            return value, low, high, np.full(len(n), "leave-one-out of the calibration networks", object), [()] * len(n)
         assert self.own is not None
         got = self.own.predict(n)
         notes = [_unknown(unseen, new, family) for unseen, new, family in zip(got.unseen, got.new_family, n.family, strict=True)]
@@ -79,13 +82,19 @@ def learn(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, quantity: str, 
     if source is None and len(set(known.nets.model)) >= predictor.FEWEST:
         own = predictor.train(known.nets, known.y, quantity in BOUNDED)
     best = Learnt(setup, quantity, known, own, None, None) if own else None
-    for other, other_rows in setups(frame).items():
-        if other == setup or (source is not None and other.platform != source):
-            continue
-        carried = _carry(known, table(other_rows, quantity), other.device != setup.device, quantity)
+    if own is not None and len(set(known.nets.model)) >= ENOUGH:
+        return best
+    for other, there in _sources(frame, setup, known, quantity, source):
+        carried = _carry(known, there, other.device != setup.device, quantity)
         if carried and (best is None or _score(carried.residuals) < _best_score(best)):
             best = Learnt(setup, quantity, known, None, carried, other)
     return best
+
+
+def _sources(frame: pd.DataFrame, setup: Setup, known: Table, quantity: str, source: str | None) -> list[tuple[Setup, Table]]:
+    """Other set-ups that measured most of the same networks, at most SOURCES of them."""
+    others = [(other, table(rows, quantity)) for other, rows in setups(frame).items() if other != setup and source in (None, other.platform)]
+    return sorted(others, key=lambda item: -len(np.intersect1d(item[1].nets.model.astype(str), known.nets.model.astype(str))))[:SOURCES]
 
 
 def _carry(known: Table, there: Table, unlike: bool, quantity: str) -> transfer.Transfer | None:

@@ -48,7 +48,7 @@ class Networks:
         return [{"params": self.params[i], "groups": {g: {f: a[i, j] for f, a in fields.items()} for j, g in enumerate(GROUPS)}} for i in range(len(self))]
 
 
-def networks(features: Sequence[Mapping[str, Any]], batch: Sequence[float], model: Sequence[str], family: Sequence[str]) -> Networks:
+def networks(features: Sequence[Mapping[str, Any]], batch: Sequence[float] | np.ndarray, model: Sequence[str], family: Sequence[str]) -> Networks:
     """From {"params": .., "groups": {group: {"count", "macs", "bytes", "out"}}} per network, as a record's `complexity` has them."""
     macs, moved, out, count = work(features)
     params = np.array([float(f.get("params") or 0) for f in features])

@@ -147,17 +147,19 @@ def _stack(methods: Sequence[Method], residuals: np.ndarray, weights: np.ndarray
 
 def _leave_groups_out(method: Method, seen: View, y: np.ndarray, weights: np.ndarray, roofline: bool) -> LeftOut:
     """Errors on the networks that have an operator group when only those without it were fitted."""
-    laws, fold, rows = [], [], []
+    laws: list[Law] = []
+    fold: list[int] = []
+    rows: list[int] = []
     for j in range(len(GROUPS)):
         has = seen.n.count[:, j] > 0
         if has.any() and (~has).sum() >= FEWEST:
             fold += [len(laws)] * int(has.sum())
-            rows += list(np.flatnonzero(has))
+            rows += np.flatnonzero(has).tolist()
             laws.append(fit([method], np.ones(1), seen, y, weights, ~has, roofline, False))
     if not laws:  # every network has every group: halves instead
         half = folds(seen.n.family if len(set(seen.n.family)) > 1 else seen.n.model, 2)
         laws = [fit([method], np.ones(1), seen, y, weights, half != k, roofline, False) for k in (0, 1)]
-        fold, rows = list(half), list(range(len(y)))
+        fold, rows = half.tolist(), list(range(len(y)))
     logs = np.array([law.log(seen) for law in laws])
     return LeftOut(tuple(laws), np.array(fold), np.log(y[rows]) - logs[fold, rows])
 

@@ -30,11 +30,10 @@ class Setup:
 
 @dataclass(frozen=True)
 class Table:
-    """Networks that were measured and their quantity, per batch, with the frame's rows behind them."""
+    """Networks that were measured and their quantity per batch."""
 
     nets: Networks
     y: np.ndarray
-    px: np.ndarray
 
     def __len__(self) -> int:
         return len(self.y)
@@ -68,15 +67,25 @@ def choose(frame: pd.DataFrame, platform: str, **wanted: str | None) -> tuple[Se
     return next(iter(mine.items()))
 
 
+def with_graph(rows: pd.DataFrame) -> pd.Series:
+    """True where a row has operator features."""
+    return rows["op_features"].map(lambda f: isinstance(f, dict) and bool(f)).astype(bool)
+
+
 def table(rows: pd.DataFrame, quantity: str) -> Table:
     """The networks of a set-up that have the quantity and operator features, one row per network, input size and batch size."""
-    has = rows[pd.to_numeric(rows[quantity], errors="coerce").gt(0) & rows["op_features"].map(lambda f: isinstance(f, dict) and bool(f))]
+    has = rows[pd.to_numeric(rows[quantity], errors="coerce").gt(0) & with_graph(rows)]
     has = has.drop_duplicates(["model", "input_px", "batch_size"], keep="last")
-    features = [{"params": 1e6 * row["params_m"] if row["params_m"] == row["params_m"] else 0, "groups": row["op_features"]} for row in has.to_dict("records")]
     batch = has["batch_size"].to_numpy(float)
-    amount = has[quantity].to_numpy(float) * (batch if quantity in PER_IMAGE else 1)
-    names = [key(model, px) for model, px in zip(has["model"], has["input_px"], strict=True)]
-    return Table(networks(features, batch, names, has["family"].astype(str).tolist()), amount, has["input_px"].to_numpy(float))
+    return Table(nets(has, batch), has[quantity].to_numpy(float) * (batch if quantity in PER_IMAGE else 1))
+
+
+def nets(rows: pd.DataFrame, batch: np.ndarray) -> Networks:
+    """The networks of rows with operator features, each at a batch size."""
+    params = (1e6 * pd.to_numeric(rows["params_m"], errors="coerce")).fillna(0)
+    features = [{"params": p, "groups": groups} for p, groups in zip(params, rows["op_features"], strict=True)]
+    names = [key(model, px) for model, px in zip(rows["model"], rows["input_px"], strict=True)]
+    return networks(features, batch, names, rows["family"].astype(str).tolist())
 
 
 def key(model: str, px: float) -> str:

@@ -7,6 +7,14 @@ from analysis.predict.estimate import Quantity, Report
 HUMAN = {"latency_s": ("latency", "ms", MILLI), "throughput": ("throughput", "images/s", 1.0), "memory_mb": ("memory", "MiB", 1.0), "energy_j": ("energy", "J/image", 1.0)}
 
 
+def said(name: str, value: float) -> str:
+    """A quantity with its unit; Top-1 in percent."""
+    if name == "top1":
+        return f"{value:.1f} %"
+    _, unit, factor = HUMAN[name]
+    return f"{significant(factor * value)} {unit}"
+
+
 def text(report: Report) -> str:
     """The whole report, a line per quantity and then what it rests on."""
     lines = [f"{report.model} at {report.px} px, batch {report.batch_size}, on {report.setup}", ""]

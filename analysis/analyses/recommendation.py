@@ -1,0 +1,43 @@
+"""What to deploy per platform: the frontier of accuracy and latency, with networks that were not measured there predicted and marked."""
+
+import pandas as pd
+
+from analysis import metrics, recommend
+from analysis.predict.setups import cells
+
+TITLE = "Recommendation"
+
+
+def applies(frame: pd.DataFrame) -> str | None:
+    """None, or why there is nothing to recommend."""
+    rows = cells(frame)
+    if rows.empty or not rows["top1"].notna().any():
+        return "no network with a known Top-1 was measured with one batch in flight"
+    return None
+
+
+def analyse(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frontier of every platform's set-up with most networks, at its smallest batch size: platform, network, Top-1, latency and interval, kind."""
+    tables = []
+    for setup in recommend.best_setups(frame):
+        rows = cells(frame[(frame["platform"] == setup.platform) & (frame["backend"] == setup.backend)])
+        # A limit that every network with a known Top-1 meets leaves out those without.
+        advice = recommend.advise(frame, setup.platform, recommend.Limits(top1=0.1), int(rows["batch_size"].min()),
+                                  backend=setup.backend, device=setup.device, precision=setup.precision)  # fmt: skip
+        own = advice.recommended
+        tables.append(pd.DataFrame({
+            "platform": setup.platform, "set-up": f"{setup.backend} {setup.precision}", "batch size": advice.batch_size, "network": own["model"],
+            "Top-1 (%)": own["top1"], "latency (ms)": metrics.MILLI * own["latency_s"], "90 % low (ms)": metrics.MILLI * own["latency_s_low"],
+            "90 % high (ms)": metrics.MILLI * own["latency_s_high"], "kind": own["kind"], "extrapolates": own["extrapolates"],
+        }))  # fmt: skip
+    return pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """How many of the frontier's networks were measured, how many predicted."""
+    kinds = analyse(frame)["kind"].value_counts()
+    measured, predicted = int(kinds.get("measured", 0)), int(kinds.get("predicted", 0))
+    if not measured + predicted:
+        return "No network with a known Top-1 can be placed."
+    return (f"Of the networks that nothing beats in both Top-1 and latency, {measured} were measured there and {predicted} are predicted; "
+            "`python -m analysis recommend --platform NAME --max-latency-ms ... --min-top1 ...` applies your limits.")  # fmt: skip

@@ -1,0 +1,37 @@
+"""`python -m analysis recommend`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def recommend(
+        platform: Annotated[str, typer.Option(help="Platform to deploy on, as records name it.")],
+        max_latency_ms: Annotated[float | None, typer.Option(min=0, help="Milliseconds per batch.")] = None,
+        min_top1: Annotated[float | None, typer.Option(min=0, max=100, help="Top-1 accuracy in percent.")] = None,
+        max_memory_mb: Annotated[float | None, typer.Option(min=0, help="MiB above the baseline.")] = None,
+        max_energy_j: Annotated[float | None, typer.Option(min=0, help="Joules per image.")] = None,
+        batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
+        backend: Annotated[str | None, typer.Option(help="Backend, if not the one with most networks.")] = None,
+        device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
+        precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
+        records: Annotated[list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")] = None,
+        json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """Which networks meet the limits: measured ones first, predicted ones marked; and what to relax where none does."""
+        import json
+
+        from analysis import frame as frames
+        from analysis import recommend as advice
+        from analysis.metrics import MILLI
+        from analysis.predict.estimate import default_records
+
+        frame = frames.merge(records or default_records()).frame
+        limits = advice.Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
+        found = advice.advise(frame, platform, limits, batch_size, backend=backend, device=device, precision=precision)
+        typer.echo(json.dumps(found.as_dict(), indent=1, allow_nan=False) if json_ else advice.text(found))

@@ -24,7 +24,7 @@ CELL_FIELDS = ("platform", "device", "backend", "model", "precision", "batch_siz
 # path, type, unit, meaning. A path ends in [] for lists and in {} for mappings with free keys.
 FIELDS = (
     ("schema_version", "int", "", "version of this schema"),
-    ("kind", "str", "", "`cell` or `environment`"),
+    ("kind", "str", "", "`cell`, `accuracy` (a part of the images; it has no replicates) or `environment`"),
     ("id", "str", "", "unique id of the line: run, cell and attempt (environment: its run)"),
     ("run", "str", "", "id of the invocation that wrote the line: UTC time and random digits"),
     ("environment", "str|object", "", "cell: id of its environment line; environment: the recorded facts themselves"),
@@ -88,6 +88,22 @@ FIELDS = (
     ("complexity.macs", "int", "", "multiply-adds per image, convolutions and matrix products"),
     ("complexity.activations", "int", "elements", "outputs of convolutions and matrix products per image"),
     ("complexity.groups{}", "object", "", "by operator group: `count`, `macs`, `bytes` moved, `out` elements; per image"),
+    ("accuracy.data", "str", "", "kind `accuracy`: name of the data set"),
+    ("accuracy.data_id", "str", "", "hash of the files' relative names and sizes (CIFAR: of labels and pixels)"),
+    ("accuracy.format", "str", "", "`folder`, `cifar10` or `cifar100`"),
+    ("accuracy.data_images", "int", "images", "images of the whole data set"),
+    ("accuracy.classes", "int", "", "classes of the data set, and of the network"),
+    ("accuracy.network", "str", "", "hash of what the network is: name, weights, classes, seed, input size"),
+    ("accuracy.preprocessing{}", "object", "", "`resize_px` (shorter side, or both: `keep_ratio`), centre crop to `input_px`, `interpolation`, `mean`, `std`"),
+    ("accuracy.first", "int|null", "", "first image of this part, in the data set's own shuffled order"),
+    ("accuracy.last", "int|null", "", "image after the last one of this part"),
+    ("accuracy.images", "int", "images", "images that were read and judged"),
+    ("accuracy.unreadable", "int", "images", "images of this part that can't be read; they count neither as right nor as wrong"),
+    ("accuracy.unreadable_first", "str|null", "", "the first of them"),
+    ("accuracy.not_finite", "int", "images", "images with an output that is no number or infinite; they count as wrong"),
+    ("accuracy.top1", "int", "images", "images whose class has the largest output (of equal ones the first)"),
+    ("accuracy.top5", "int|null", "images", "images whose class is among the five largest; null where there are no more than five classes"),
+    ("accuracy.executed{}", "object|null", "", "what was really done, read back, as in replicates"),
     ("load.before[]", "float", "", "load average (1, 5, 15 min) before the cell"),
     ("load.after[]", "float", "", "load average after the cell"),
     ("harness.supervisor_cpu_s", "float", "s", "CPU time of the supervisor during the cell, samplers included"),
@@ -189,7 +205,7 @@ def read(path):
                 continue
             try:
                 record = json.loads(line.decode("utf-8"))
-            except ValueError:
+            except (ValueError, RecursionError):
                 bad += 1
                 continue
             if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
@@ -202,6 +218,22 @@ def read(path):
     if other:
         warnings.append("%s: %d line(s) have another schema_version; set aside" % (path, other))
     return records, warnings
+
+
+def is_sane(line):
+    """Whether a line has what going on with a run needs of it, each of its type."""
+    cell, quality, wall_s = line.get("cell"), line.get("quality"), line.get("wall_s")
+    return (
+        isinstance(cell, dict)
+        and all(type(cell.get(name)) is (int if name in ("batch_size", "input_px") else str) for name in CELL_FIELDS)
+        and line.get("status") in STATUSES
+        and all(isinstance(line.get(name), str) for name in ("id", "cell_id", "role"))
+        and type(line.get("attempt")) is int
+        and isinstance(quality, list)
+        and all(isinstance(label, str) for label in quality)
+        and isinstance(wall_s, (int, float))
+        and isinstance(line.get("replicates"), list)
+    )
 
 
 def utc_now():

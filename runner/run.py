@@ -49,17 +49,17 @@ class BeforeMeasuring(Exception):
 
 def history(path, role="cell"):
     """(attempts by cell, last record by cell, warnings) of a record file, for records of one role."""
-    attempts, last = {}, {}
+    attempts, last, strange = {}, {}, 0
     lines, warnings = record.read(path)
     for line in lines:
-        if line.get("kind") != "cell" or line.get("role") != role:
-            continue
-        try:
+        if line.get("kind") == "cell" and not record.is_sane(line):
+            strange += 1
+        elif line.get("kind") == "cell" and line["role"] == role:
             cell = cell_from(line["cell"])
-        except (KeyError, TypeError):
-            continue
-        attempts[cell] = max(attempts.get(cell, 0), int(line.get("attempt") or 0))
-        last[cell] = line
+            attempts[cell] = max(attempts.get(cell, 0), line["attempt"])
+            last[cell] = line
+    if strange:
+        warnings.append("%s: %d line(s) are no records of a cell; set aside" % (path, strange))
     return attempts, last, warnings
 
 
@@ -332,13 +332,13 @@ class Run:
         quiet, _, _ = contention.wait_for_quiet(self.protocol["contention_limit"], limit_s)
         self.impatient = 0 if quiet else self.impatient + 1
 
-    def _job(self, backend, cell, spec, timeout_s, sampler=None, **job):
+    def _job(self, backend, cell, spec, timeout_s, sampler=None, on_part=None, **job):
         worker = self.workers.get(backend)
         if worker is None or worker.dead:
             worker = self.workers[backend] = supervise.Worker(backend, {"TORCH_HOME": os.path.join(self.places.cache, "torch")})
             worker.cpu_s = 0.0
         job.update(cell=cell.as_dict(), spec=asdict(spec), seed=self.protocol["seed"], cache_dir=self.places.cache, threads=self.threads)
-        outcome = worker.run(job, timeout_s, sampler)
+        outcome = worker.run(job, timeout_s, sampler, on_part)
         self.worker_cpu_s += max(0.0, outcome.worker_cpu_s - worker.cpu_s)
         worker.cpu_s = max(worker.cpu_s, outcome.worker_cpu_s)
         return outcome

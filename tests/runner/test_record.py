@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from support import ROOT, dyno, environment, matrix, record_file, records
 
 from runner import record
+from runner import run as running
 
 
 def lines(path):
@@ -97,7 +99,7 @@ def test_every_field_of_a_real_record_is_documented_and_every_documented_field_i
     documented = {path for path, _, _, _ in record.FIELDS}
     assert paths(line) - documented - {"parity", "complexity"} == set()
     # a backend that computes nothing has no outputs to compare and no graph to count
-    absent = {path for path in documented if path.partition(".")[0] in ("parity", "complexity")} | {"discarded[]{}", "replicates[].sustained{}"}
+    absent = {path for path in documented if path.partition(".")[0] in ("parity", "complexity", "accuracy")} | {"discarded[]{}", "replicates[].sustained{}"}
     assert documented - paths(line) - absent == set()
     assert line["parity"] is None and line["complexity"] is None
 
@@ -114,3 +116,45 @@ def test_a_record_file_of_each_schema_version_is_kept_and_read():
 def test_a_record_file_is_named_after_host_and_platform(tmp_path):
     dyno("run", "-m", matrix(tmp_path, "backend: noop, model: resnet18, input_px: 32"), "-r", str(tmp_path), env={"DYNO_HOST": "a/b c"})
     assert os.path.basename(record_file(tmp_path)) == "cpu-a-b-c.jsonl"
+
+
+def mutations(line, rng):
+    """A record with one value, at any depth, replaced by something else or taken away."""
+    strange = [None, True, -1, 1e300, "", "x", [], {}, [[]], {"a": 1}, "\u0000", 10**400, [None], {"cell": {}}]
+    copy = json.loads(json.dumps(line))
+    place = copy
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = rng.choice(keys)
+        if isinstance(place[key], (dict, list)) and place[key] and rng.random() < 0.6:
+            place = place[key]
+            continue
+        if rng.random() < 0.3 and isinstance(place, dict):
+            del place[key]
+        else:
+            place[key] = rng.choice(strange)
+        return copy
+
+
+def test_a_thousand_malformed_lines_never_stop_a_run_nor_lose_a_good_record(tmp_path):
+    rng = random.Random(0)
+    path = matrix(tmp_path, "backend: noop, model: [resnet18, alexnet], input_px: 32")
+    dyno("run", "-m", path, "-r", str(tmp_path), "--only", "model=resnet18")
+    (good,) = records(tmp_path)
+    for name in ("samples_s", "warmup_samples_s"):
+        del good["replicates"][0][name][12:]
+    with open(record_file(tmp_path), "ab") as file:
+        for _ in range(700):
+            file.write(json.dumps(mutations(good, rng)).encode() + b"\n")
+        for _ in range(300):
+            line = json.dumps(good).encode()
+            at = rng.randrange(len(line))
+            file.write(line[:at] + bytes(bytearray(rng.randrange(256) for _ in range(3))).replace(b"\n", b"") + line[at + rng.randrange(9) :] + b"\n")
+        file.write(b"[" * 100000 + b"\n" + json.dumps(good).encode() + b"\n")
+    attempts, last, warnings = running.history(record_file(tmp_path))
+    assert warnings and [cell.model for cell in last if cell.model in ("resnet18", "alexnet") and cell.input_px == 32][:1] == ["resnet18"]
+    for command in ("status", "plan", "run"):
+        code, out, err = dyno(command, "-m", path, "-r", str(tmp_path))
+        assert code == 0 and "Traceback" not in err, err
+    with open(record_file(tmp_path), "rb") as file:
+        assert b'"model":"alexnet"' in file.read().splitlines()[-1]

@@ -1,0 +1,68 @@
+"""Roofline: rate against intensity under the best peak and bandwidth seen, per set-up."""
+
+from matplotlib.figure import Figure
+import numpy as np
+import pandas as pd
+
+from analysis import style as styles
+from analysis.analyses import roofline as analysis
+from analysis.charts import base
+from analysis.style import Style
+
+TITLE = "Roofline"
+ORDER = 110
+PER = "platform"
+
+
+def rows_of(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """{set-up: placed cells with one batch in flight, at the smallest and the largest batch size}, where intensity is known for two networks."""
+    found = {}
+    for label, part in analysis.placed(frame).items():
+        part = part[part["intensity"].notna()]
+        if part["model"].nunique() > 1:
+            ends = {part["batch_size"].min(), part["batch_size"].max()}
+            kept = part[part["batch_size"].isin(ends)]
+            kept.attrs.update(part.attrs)
+            found[label] = kept
+    return found
+
+
+def applies(frame: pd.DataFrame) -> str | None:
+    """Why there is no such chart."""
+    return None if rows_of(frame) else "bytes moved are not known for two networks, so intensity is not either"
+
+
+def draw(frame: pd.DataFrame, style: Style) -> Figure:
+    """A panel per set-up: roof, and every network at its smallest batch (hollow) and its largest (filled), joined by a line."""
+    tables = rows_of(frame)
+    figure, axes = base.panels(len(tables), style)
+    for axis, (name, rows) in zip(axes, tables.items(), strict=True):
+        peak, bandwidth = rows.attrs["peak"] / 1e9, rows.attrs["bandwidth"] / 1e9
+        x = np.geomspace(rows["intensity"].min() / 1.6, rows["intensity"].max() * 1.6, 200)
+        axis.plot(x, np.minimum(peak, bandwidth * x), color=style.ink, linewidth=1.4, zorder=2)
+        large = rows["batch_size"].max()
+        for _, part in rows.sort_values("batch_size").groupby("model"):
+            colour, family = styles.family(part["family"].iloc[0])[0], part["family"].iloc[0]
+            axis.plot(part["intensity"], part["rate"] / 1e9, color=colour, linewidth=0.6, alpha=0.6, zorder=2)
+            for row in part.itertuples():
+                filled = row.batch_size == large
+                axis.plot(row.intensity, row.rate / 1e9, styles.marker(family), color=colour if filled else style.paper, markeredgecolor=style.ink if filled else colour,
+                          markeredgewidth=0.4 if filled else 0.9, markersize=4.6, zorder=4 if filled else 3)  # fmt: skip
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_xlim(x[0], x[-1])
+        axis.set_ylim(rows["rate"].min() / 1e9 / 1.6, peak * 1.9)
+        base.log_axis(axis, "x")
+        base.log_axis(axis, "y")
+        axis.set_xlabel("intensity (flop per byte moved)")
+        axis.set_ylabel("rate (GFLOP/s; 2 x GMACs)")
+        sizes = sorted(rows["batch_size"].unique())
+        marks = f"hollow: batch {sizes[0]:.0f}, filled: batch {sizes[-1]:.0f}" if len(sizes) > 1 else f"batch {sizes[0]:.0f}"
+        base.caption(axis, name, f"effective peak {peak:,.4g} GFLOP/s, bandwidth {bandwidth:,.3g} GB/s; {marks}")
+    base.family_legend(figure, pd.concat(tables.values()), style)
+    return figure
+
+
+def explain(frame: pd.DataFrame) -> str:
+    """Effective peak and what bounds most cells."""
+    return analysis.explain(frame)

@@ -42,6 +42,12 @@ def _planned(path, profile, only):
         fail(error, 2)
 
 
+def _check_retry(retry):
+    for state in retry:
+        if state not in ("failed", "skipped", "contended"):
+            fail("--retry %s: choose from failed, skipped, contended" % state, 2)
+
+
 def _places(results, cache):
     from runner.run import Places
 
@@ -111,9 +117,7 @@ def run(
     from runner.run import Run
 
     budget_s = _seconds(time_budget) if time_budget else None
-    for state in retry:
-        if state not in ("failed", "skipped", "contended"):
-            fail("--retry %s: choose from failed, skipped, contended" % state, 2)
+    _check_retry(retry)
     loaded, planned = _planned(matrix, profile, only)
     if not planned.cells:
         fail("nothing to measure: no cell of %s fits platform %s%s" % (matrix, environment.platform_name(), " and --only" if only else ""))
@@ -140,6 +144,61 @@ def run(
     path = places.record_path(environment.platform_name())
     rest = "; %d left for the next run (time budget)" % left if left else ""
     typer.echo("%s: %s%s" % (path, counts or "nothing is missing", rest))
+
+
+@app.command()
+def accuracy(
+    data: Optional[str] = typer.Argument(None, help="Folder of class folders, or CIFAR's. [default: the matrix's accuracy.data]"),
+    matrix: str = MATRIX,
+    profile: Optional[str] = PROFILE,
+    only: List[str] = ONLY,
+    results: str = RESULTS,
+    cache: Optional[str] = CACHE,
+    retry: List[str] = RETRY,
+    format: Optional[str] = typer.Option(None, "--format", help="auto, folder, cifar10 or cifar100."),
+    limit: Optional[int] = typer.Option(None, "--limit", min=1, help="Count this many images, a fair sample; more can be added later."),
+    as_json: bool = JSON,
+):
+    """Count Top-1 and Top-5 on labelled images, in the backend and precision that is timed; running again goes on."""
+    from runner import accuracy as counting
+    from runner import datasets, doctor, environment, record, tally
+
+    loaded, planned = _planned(matrix, profile, only)
+    settings = dict(loaded.accuracy, **{key: value for key, value in (("data", data), ("format", format), ("limit", limit)) if value})
+    _check_retry(retry)
+    if settings.get("format", "auto") not in datasets.FORMATS:
+        fail("--format %s: choose from %s" % (format, ", ".join(datasets.FORMATS)), 2)
+    if not settings.get("data"):
+        fail("no labelled images: give their folder, as in `dyno accuracy DATA`, or as accuracy.data in %s" % matrix, 2)
+    if not planned.cells:
+        fail("nothing to measure: no cell of %s fits platform %s%s" % (matrix, environment.platform_name(), " and --only" if only else ""))
+    error = doctor.identity_error()
+    if error:
+        fail(error)
+    places = _places(results, cache)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        found = datasets.open_data(settings["data"], settings.get("format", "auto"), settings.get("classes"))
+        cells, reasons = counting.fitting(counting.representatives(planned.cells, settings.get("batch_size")), loaded.models, found)
+        for reason in reasons:
+            typer.echo("dyno: left out: %s" % reason, err=True)
+        if not cells:
+            fail("no network of %s fits the data" % matrix)
+        os.makedirs(places.cache, exist_ok=True)
+        current = counting.Evaluation(loaded, places, environment.platform_name(), found, settings, _show_counting if sys.stderr.isatty() else None)
+        counted = current.execute(cells, retry)
+    except (datasets.DataError, record.RecordError) as error:
+        fail(error)
+    except OSError as error:
+        fail("%s: %s" % (error.filename or places.results, error.strerror or error))
+    except KeyboardInterrupt:
+        _clear_line()
+        fail("stopped; what is counted is kept, `dyno accuracy` goes on with the rest", 130)
+    _clear_line()
+    for warning in current.warnings:
+        typer.echo("dyno: warning: %s" % warning, err=True)
+    rows = [tally.summary(cell, totals) for cell, totals in counted]
+    typer.echo(json.dumps(rows, indent=1) if as_json else "\n".join(tally.sentence(row) for row in rows))
 
 
 @app.command()
@@ -306,6 +365,14 @@ def _show_progress(progress):
         typer.echo("%s: %s: %s" % (progress.line["status"], progress.cell.id, progress.line["reason"]), err=True)
     elif left or progress.line is None:
         typer.echo("\r\033[K" + (text if len(text) <= width else text[: width - 1] + "~"), err=True, nl=False)
+
+
+def _show_counting(progress):
+    text = "[%d/%d] %s, %d of %d images" % (progress.done, progress.total, progress.cell.id, progress.images, progress.of)
+    if progress.remaining_s == progress.remaining_s:  # unknown before the first part
+        text += ", %s left" % _duration(progress.remaining_s)
+    width = _columns() - 1
+    typer.echo("\r\033[K" + (text if len(text) <= width else text[: width - 1] + "~"), err=True, nl=False)
 
 
 def _columns():

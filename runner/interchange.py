@@ -132,6 +132,11 @@ def _key(spec, seed, input_px):
     return key
 
 
+def identity(spec, seed, input_px):
+    """What the files depend on, as a short hash."""
+    return hashlib.sha256(json.dumps(_key(spec, seed, input_px), sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _read(path):
     try:
         with open(path, encoding="utf-8") as file:
@@ -168,6 +173,8 @@ def make(art, needs):
             manifest["sensitivity"] = weights.sensitivity(module, art.input_px)
     except (models.ModelUnavailable, weights.CheckpointError) as error:
         raise Unprepared(str(error), skip=True)
+    if "data_config" not in manifest:
+        manifest["data_config"] = models.data_config(art.spec.name)
     sizes = {art.batch_size} if needs == "onnx" else set()
     if "complexity" not in manifest:
         sizes.add(1)

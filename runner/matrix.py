@@ -6,12 +6,12 @@ Every error is one line: file, place, what was found, what would do.
 import difflib
 import os
 import reprlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Dict, Tuple
 
 import yaml
 
-from runner import backends, models
+from runner import backends, datasets, models, preprocessing
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 SCENARIOS = ("latency", "throughput")
@@ -40,6 +40,19 @@ PROTOCOL = {
     "cache_limit_gb": (float, 0, 1e6, 40.0),
 }
 
+# name: (type, smallest, largest) of the section `accuracy` (see runner.accuracy); what is not given is known or found out
+ACCURACY = {
+    "data": (str, None, None),  # folder of class folders, or CIFAR's
+    "format": (str, None, None),
+    "classes": (str, None, None),  # file with one folder's name a line, where their sorted order isn't the network's
+    "limit": (int, 1, 10**9),  # images; the first ones of an order that no class follows
+    "batch_size": (int, 1, 65536),
+    "resize_px": (int, 1, 16384),  # shorter side, before the crop; this and the rest stand for all networks
+    "interpolation": (str, None, None),
+    "mean": (list, -10, 10),
+    "std": (list, 1e-6, 10),
+}
+
 
 class MatrixError(Exception):
     """One line for the user: place, what was found, what would do."""
@@ -61,6 +74,7 @@ class Matrix:
     blocks: Tuple
     exclude: Tuple
     models: Dict
+    accuracy: Dict = field(default_factory=dict)
 
 
 def load(path, profile=None):
@@ -81,7 +95,8 @@ def parse(text, name="matrix.yaml", profile=None):
     """As load(), from text."""
     tree = _yaml(text, name)
     where = name
-    _mapping(tree, where, ("protocol", "axes", "exclude", "profiles"))
+    _mapping(tree, where, ("protocol", "axes", "exclude", "profiles", "accuracy"))
+    accuracy = _accuracy(tree.get("accuracy", {}), where + ": accuracy")
     profiles = _mapping(tree.get("profiles", {}), where + ": profiles")
     checked = {key: _profile(value, "%s: profiles.%s" % (where, key)) for key, value in profiles.items()}
     protocol = _protocol(tree.get("protocol", {}), where + ": protocol")
@@ -117,7 +132,7 @@ def parse(text, name="matrix.yaml", profile=None):
             if specs.setdefault(spec.title, spec) != spec:
                 raise MatrixError("%s: axes.model: two models are called %s; give one a label" % (where, _show(spec.title)))
         blocks[index] = dict(block, model=[spec.title for spec in block["model"]])
-    return Matrix(full, tuple(blocks), tuple(exclude), specs)
+    return Matrix(full, tuple(blocks), tuple(exclude), specs, accuracy)
 
 
 def _yaml(text, name):
@@ -214,6 +229,23 @@ def _protocol(value, where):
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(given), given, ("random", "pretrained"))))
         result[key] = given
     return result
+
+
+def _accuracy(value, where):
+    choices = {"format": datasets.FORMATS, "interpolation": tuple(sorted(preprocessing.INTERPOLATIONS))}
+    for key, given in _mapping(value, where, tuple(ACCURACY)).items():
+        place, (kind, low, high) = "%s.%s" % (where, key), ACCURACY[key]
+        if type(given) is not kind or given == "":
+            raise MatrixError("%s: found %s, a %s; give a %s" % (place, _show(given), _kind(given), _kind(kind())))
+        if key in choices and given not in choices[key]:
+            raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(given), given, choices[key])))
+        if kind is int and not low <= given <= high:
+            raise MatrixError("%s: %s is out of range; give %s to %s" % (place, _show(given), low, high))
+        if kind is list and (len(given) != 3 or any(type(one) not in (int, float) or not low <= one <= high for one in given)):
+            raise MatrixError("%s: found %s; give three numbers from %g to %g, of red, green and blue" % (place, _show(given), low, high))
+    if value and "data" not in value:
+        raise MatrixError("%s.data: missing; give the folder of the labelled images" % where)
+    return dict(value or {})
 
 
 def _block(value, where):

@@ -62,10 +62,11 @@ class Worker:
     def pid(self):
         return self._process.pid
 
-    def run(self, job, timeout_s, sampler=None):
+    def run(self, job, timeout_s, sampler=None, on_part=None):
         """The Outcome of a job; never raises for what the job does, nor waits longer than ``timeout_s`` and a little.
 
         ``sampler`` (see runner.sampling) watches the machine from here until the samples end.
+        ``on_part`` takes what the job has done so far, part by part; each part has ``timeout_s`` of its own.
         """
         outcome = Outcome()
         self._stderr_from = self._stderr.seek(0, os.SEEK_END)
@@ -105,6 +106,9 @@ class Worker:
                     sampler.begin()
                 elif sampling and outcome.phase == "outputs":
                     outcome.readings, sampling = sampler.read(), False
+            if "part" in message and on_part:
+                on_part(message["part"])
+                deadline = time.monotonic() + timeout_s
             if "result" in message:
                 outcome.result = message["result"]
             if "error" in message:

@@ -4,7 +4,7 @@
 file descriptor FD, one message a line:
 
     {"ready": {...}} or {"import_error": reason}     once
-    {"child": pid}, {"phase": name} ...              while a job runs
+    {"child": pid}, {"phase": name}, {"part": ...}   while a job runs
     {"result": ...} or {"error": ..., "skip": bool}  what came of it
     {"exit": code or -signal, "cpu_s": ...}          when its process has ended; always the last
 
@@ -50,7 +50,7 @@ def main(argv):
 
         backend = backends.create(backend_name)
         # all that a child needs, so that no child pays for it
-        from runner import contention, interchange, measure, models, parity, plan, sensors  # noqa: F401
+        from runner import contention, hits, interchange, measure, models, parity, plan, sensors  # noqa: F401
 
         sensors.inside()
         if backend.needs == "torch":
@@ -120,6 +120,7 @@ def _child(job, backend, messages):
         art = interchange.make(art, job["needs"])
         messages.send(result={"manifest": art.manifest})
         return
+    from runner import hits
     from runner.plan import cell_from
 
     request = SimpleNamespace(
@@ -130,6 +131,9 @@ def _child(job, backend, messages):
         cache_dir=job["cache_dir"],
         calibration=job["protocol"]["calibration_images"] or None,
     )
+    if job["kind"] == "accuracy":
+        messages.send(result=hits.evaluate(backend(request), request, job, phase, messages.send))
+        return
     messages.send(result=replicate(backend(request), request, job["protocol"], phase, sustained_s=job.get("sustained_s", 0.0)))
 
 

@@ -10,8 +10,8 @@ import warnings
 import numpy as np
 from scipy import optimize, stats
 
-AICC_TIE = 2.0  # candidates this close in AICc are equally supported (Burnham and Anderson); leave-one-out decides among them
-SPREAD = 1e6  # a conditional number of the Jacobian beyond which parameters are not determined
+AICC_TIE = 2.0  # candidates this close in AICc are equally supported (Burnham and Anderson)
+SPREAD = 1e6  # a condition number of the Jacobian beyond which parameters are not determined
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _jacobian(f: Callable, x: np.ndarray, p: np.ndarray, log_y: bool) -> np.ndar
 
 
 def fit(x: Sequence[float], y: Sequence[float], log_y: bool = False, laws: Sequence[Law] = LAWS) -> Fit | None:
-    """The best-supported law: of the candidates within AICC_TIE of the lowest AICc, the one with the lowest leave-one-out error.
+    """The best-supported law: of the candidates within AICC_TIE of the lowest AICc those with fewest parameters, of these the lowest leave-one-out error.
 
     Points that are not finite (or not positive where a logarithm is taken) are left out. None with fewer than 5 points or one distinct x.
     """
@@ -128,7 +128,7 @@ def fit(x: Sequence[float], y: Sequence[float], log_y: bool = False, laws: Seque
     if not found:
         return None
     lowest = min(f.aicc for f in found)
-    best = min((f for f in found if f.aicc <= lowest + AICC_TIE), key=lambda f: f.loo_rmse)
+    best = min((f for f in found if f.aicc <= lowest + AICC_TIE), key=lambda f: (len(f.p), f.loo_rmse))
     return Fit(**{**vars(best), "compared": tuple((f.law.name, f.aicc, f.loo_rmse) for f in found)})
 
 

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import published, sensors
+from analysis import hits, published, sensors
 from runner.record import SCHEMA_VERSION, STATUSES
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
-        "memory_method", "accuracy_source", "accuracy_weights", "family", "environment", "file")  # fmt: skip
+        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file")  # fmt: skip
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
-           "memory_mb", "energy_j", "power_w", "top1", "top5", "wall_s")  # fmt: skip
+           "memory_mb", "energy_j", "power_w", "top1", "top5", "accuracy_images", "wall_s", "sensitivity")  # fmt: skip
 OTHER = ("contended", "replicate_medians_s", "quality", "op_features", "executed")
 COLUMNS = (*TEXT, *NUMBERS, *OTHER)
 ENOUGH = {90: 46, 99: 473}  # samples for a percentile's 95 % interval to exist inside the sample
@@ -65,6 +65,7 @@ def merge(paths: Iterable[str | Path]) -> Merged:
     seen: set[str] = set()
     environments: dict[str, dict[str, Any]] = {}
     rows: list[dict[str, Any]] = []
+    counted: list[tuple[Path, dict[str, Any]]] = []
     for file in files:
         for record in _records(file, problems):
             key = f"{record.get('kind')}:{record.get('id')}"
@@ -76,8 +77,13 @@ def merge(paths: Iterable[str | Path]) -> Merged:
                     environments[str(record["id"])] = dict(record["environment"])
                 elif record["kind"] == "imported":  # written by `import`
                     rows.append(base.row(record, file.stem))
-                else:
+                elif record["kind"] == "accuracy":
+                    hits.measured([(file, record)])  # raises what a malformed record raises
+                    counted.append((file, record))
+                elif record["kind"] == "cell":
                     rows.append(row(record, file))
+                else:
+                    raise ValueError(record["kind"])
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 problems[file.name, "are no record of this schema (a field is missing or of another type)"] += 1
                 continue
@@ -86,6 +92,8 @@ def merge(paths: Iterable[str | Path]) -> Merged:
         where = ", ".join(map(str, paths))
         aside = f" ({sum(problems.values())} lines set aside)" if problems else ""
         raise FrameError(f"{where}: no records of schema {SCHEMA_VERSION} in {len(files)} file(s){aside}; `make bench` measures some")
+    accuracies = hits.measured(counted)
+    rows = [entry | hits.of(entry, accuracies) for entry in rows]
     return Merged(finish(pd.DataFrame(rows), environments), environments, problems, tuple(file.name for file in files))
 
 
@@ -96,7 +104,7 @@ def _records(file: Path, problems: Counter) -> Iterable[dict[str, Any]]:
                 continue
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 problems[file.name, "are torn or no JSON"] += 1
                 continue
             if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
@@ -113,7 +121,7 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
     out: dict[str, Any] = {name: str(cell[name]) for name in CELL if name not in ("batch_size", "input_px")}
     out |= {"batch_size": int(cell["batch_size"]), "input_px": int(cell["input_px"]), "record_id": str(record["id"]), "source": "records", "file": file.stem}
     out["environment"] = str(record.get("environment"))
-    for name in ("run", "cell_id", "role", "anchor", "attempt", "status", "reason", "phase", "started_at", "weights", "wall_s"):
+    for name in ("run", "cell_id", "role", "anchor", "attempt", "status", "reason", "phase", "started_at", "weights", "wall_s", "sensitivity"):
         out[name] = record.get(name)
     out["quality"] = tuple(map(str, record.get("quality") or ()))
     complexity, parity = record.get("complexity") or {}, record.get("parity") or {}

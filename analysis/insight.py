@@ -102,7 +102,10 @@ def doubts(merged: Merged) -> list[str]:
     unrated = sorted(good.loc[good["top1"].isna(), "label"].unique())
     if unrated:
         said.append(f"No Top-1 is published at the input size that was timed for {_few(unrated)}; charts of accuracy leave them out.")
-    if (good["accuracy_source"] == "published").any():
+    sources = good.loc[good["top1"].notna(), "accuracy_source"].value_counts()
+    if "published" in sources and len(sources) > 1:
+        said.append(f"Top-1 is published for {sources['published']:,} cells and measured for the others, on other images: the two are not comparable.")
+    elif "published" in sources:
         said.append("Top-1 and Top-5 are the values published with pretrained weights, not measured here.")
     few = good[good["n_replicates"] < 2]
     if len(few):
@@ -120,3 +123,12 @@ def findings(frame: pd.DataFrame) -> pd.DataFrame:
     if importlib.util.find_spec("analysis.plausibility") is None:
         return pd.DataFrame(columns=["check", "severity", "cell_id", "message"])
     return importlib.import_module("analysis.plausibility").findings(frame)
+
+
+def summary(found: pd.DataFrame, most: int = 3) -> list[tuple[str, str, int, list[str]]]:
+    """Findings by check, gravest and rarest first: (check, severity, how many, the first messages)."""
+    rows = []
+    for (severity, check), group in found.groupby(["severity", "check"], sort=False):
+        rows.append((str(check), str(severity), len(group), [str(m) for m in group["message"].drop_duplicates().head(most)]))
+    graveness = {"error": 0, "warning": 1}
+    return sorted(rows, key=lambda row: (graveness.get(row[1], 2), row[2]))

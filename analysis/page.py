@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import functools
 import gzip
 import hashlib
-from html import escape
 import json
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,8 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
         "change": insight.change_sentence(frame, changed),
         "changed": tables.html(changed.head(12)) if len(changed) else "",
         "changed_more": max(0, len(changed) - 12),
-        "findings": f"<p>{escape(findings)}</p>" if isinstance(findings, str) else tables.html(findings.head(tables.LONG)) if len(findings) else "",
+        "findings": findings if isinstance(findings, str) else "",
+        "checks": insight.summary(findings) if isinstance(findings, pd.DataFrame) else [],
         "doubts": insight.doubts(merged),
         "figures": _figures(frame, drawn, specs),
         "animated": animated,

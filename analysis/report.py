@@ -80,6 +80,8 @@ def write(merged: Merged, out: Path, gif: bool = True) -> Written:
         found = {kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")}
         done, drawn = found["analysis"], found["figure"]
         _tables(frame, done, out / "tables")
+        if isinstance(results["plausibility"][0], pd.DataFrame):
+            tables.write_csv(results["plausibility"][0], out / "tables" / "plausibility.csv")
         text = page.render(merged, drawn, done, found["chart"], results["plausibility"][0], results["library"][0], results["animation"][0] if gif else None)
         (out / "index.html").write_text(text, encoding="utf-8")
     except OSError as error:

@@ -146,14 +146,14 @@ def curve(axis: Axes, fit: Fit | None, style: Style, log_x: bool) -> None:
     axis.set_ylim(limits)
 
 
-def grid(fit: Fit, log_x: bool) -> np.ndarray:
+def grid(fit: Fit, log_x: bool, count: int = POINTS) -> np.ndarray:
     """Where a curve is evaluated: the range of its data, no further."""
-    return np.geomspace(*fit.x_range, POINTS) if log_x else np.linspace(*fit.x_range, POINTS)
+    return np.geomspace(*fit.x_range, count) if log_x else np.linspace(*fit.x_range, count)
 
 
 def bands(fit: Fit, log_x: bool, **keys: Any) -> pd.DataFrame:
     """A curve as rows x, y, lo, hi, plo, phi for an interactive chart, with the keys that its filters need."""
-    x = grid(fit, log_x)[:: 2 if POINTS > 30 else 1]
+    x = grid(fit, log_x, POINTS // 2)
     return pd.DataFrame({"x": x, **fit.curve(x)}).assign(**keys)
 
 

@@ -30,6 +30,8 @@ def torchvision_rows():
             metrics = weights.meta["_metrics"]["ImageNet-1K"]
             px = weights.transforms.keywords["crop_size"]
             params_m = round(weights.meta["num_params"] / 1e6, 3)
+            if not metrics["acc@1"] > 0:  # vgg16's IMAGENET1K_FEATURES: weights without a classifier
+                continue
             yield (name, weights.name, weights == enum.DEFAULT, metrics["acc@1"], metrics["acc@5"], params_m, px, source)
 
 

@@ -52,7 +52,7 @@ def cell_record(platform, backend, model, batch_size=1, *, attempt=1, status="ok
         "role": "cell", "anchor": None, "order": 0, "attempt": attempt, "status": status, "reason": None, "phase": None, "signal": None, "stderr": None,
         "started_at": f"2026-01-0{min(attempt, 9)}T00:00:00Z", "wall_s": 3.0, "weights": "random", "seed": 1, "protocol": {"replicates": replicates},
         "replicates": [], "parity": {"max_abs": 1e-6, "mean_abs": 1e-7, "max_rel": 1e-6, "cosine": 1.0, "top1_flips": 0, "images": batch_size}, "discarded": [],
-        "quality": ["contended"] if contended else [],
+        "quality": ["contended"] if contended else [], "sensitivity": 1.0,
         "complexity": {"params": int(params_m * 1e6), "macs": int(gmacs * 1e9), "activations": int(gmacs * 3e6), "groups": {
             "conv3x3": {"count": 20, "macs": int(gmacs * 1e9), "bytes": int(params_m * 4e6), "out": int(gmacs * 3e6)}}},
         "load": {"before": [0.1, 0.1, 0.1], "after": [0.3, 0.1, 0.1]}, "harness": {"supervisor_cpu_s": 0.01, "worker_cpu_s": 0.02},

@@ -91,6 +91,10 @@ class Network:
         self._last = self._requests = self._executable = None
 
 
+# arithmetic of shapes, which is folded into constants before anything is compiled
+FOLDED = ("Parameter", "Constant", "Result", "ShapeOf", "Gather", "Concat", "Unsqueeze", "Squeeze", "Convert", "StridedSlice", "Reshape", "Range")
+
+
 def _check_operators(core, network, device):
     """Raise for operators that the device doesn't have; answers with no device attached."""
     import ngraph
@@ -99,7 +103,7 @@ def _check_operators(core, network, device):
     left = Counter(
         node.get_type_name()
         for node in ngraph.function_from_cnn(network).get_ops()
-        if node.get_friendly_name() not in taken and node.get_type_name() not in ("Parameter", "Constant", "Result")
+        if node.get_friendly_name() not in taken and node.get_type_name() not in FOLDED
     )
     if left:
         raise RuntimeError("operators not supported by %s: %s" % (device, ", ".join("%d %s" % (number, kind) for kind, number in sorted(left.items()))))

@@ -1,5 +1,6 @@
 """Backends on the CPU with their real frameworks, as far as these are installed."""
 
+import os
 import shutil
 
 import numpy
@@ -201,6 +202,13 @@ if "openvino" in FRAMEWORKS:
         with pytest.raises(Unsupported) as error:
             loaded("openvino", tiny_network.job(tmp_path, device="myriad", precision=precision, batch_size=batch_size))
         assert words in str(error.value)
+
+    def test_operators_that_a_stick_does_not_have_are_named(tmp_path):
+        """2021.4's plugin answers without a stick; later packages have no plugin."""
+        job = tiny_network.job(tmp_path, device="myriad", precision="fp16", onnx_path=os.path.join(tiny_network.DATA, "hard_sigmoid.onnx"))
+        with pytest.raises(Unsupported) as error:
+            loaded("openvino", job)
+        assert "1 HardSigmoid, 1 LogSoftmax" in str(error.value) or "not registered" in str(error.value)
 
     def test_no_stick_is_a_failure_and_no_plugin_for_it_is_unsupported(tmp_path):
         """Only 2021.4's package has the plugin: the network passes its check of operators, then no stick is found."""

@@ -22,7 +22,8 @@ TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", 
         "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file")  # fmt: skip
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
-           "memory_mb", "energy_j", "power_w", "top1", "top5", "accuracy_images", "wall_s", "sensitivity")  # fmt: skip
+           "memory_mb", "energy_j", "power_w", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
+           "accuracy_images", "wall_s", "sensitivity")  # fmt: skip
 OTHER = ("contended", "replicate_medians_s", "quality", "op_features", "executed")
 COLUMNS = (*TEXT, *NUMBERS, *OTHER)
 ENOUGH = {90: 46, 99: 473}  # samples for a percentile's 95 % interval to exist inside the sample
@@ -183,12 +184,12 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     known = [published.accuracy(model, px) for model, px in zip(frame["model"], frame["input_px"], strict=True)]
     if "top1" not in frame:
         frame["top1"] = np.nan
-    use = frame["top1"].isna() & pd.Series([k is not None for k in known], index=frame.index)
-    for position, name in enumerate(("top1", "top5", "accuracy_weights")):
-        values = pd.Series([k[position] if k else None for k in known], index=frame.index)
-        frame[name] = values if name not in frame else frame[name].where(~use, values)
     if "accuracy_source" not in frame:
         frame["accuracy_source"] = None
+    use = frame["top1"].isna() & frame["accuracy_source"].ne("measured") & pd.Series([k is not None for k in known], index=frame.index)
+    for position, name in enumerate(("top1", "top5", "accuracy_weights")):
+        values = pd.Series([k[position] if k else None for k in known], index=frame.index)
+        frame[name] = values.where(use) if name not in frame else frame[name].where(~use, values)
     frame["accuracy_source"] = frame["accuracy_source"].astype(object).where(~use, "published")
     for name in COLUMNS:
         if name not in frame:

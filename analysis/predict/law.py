@@ -112,8 +112,11 @@ def _fit_one(method: Method, columns: np.ndarray, y: np.ndarray, weights: np.nda
 def _ridge(relative: np.ndarray, weights: np.ndarray, ridge: float) -> np.ndarray:
     """Non-negative least squares of relative @ c = 1 with a ridge penalty; columns scaled to a root mean square of 1."""
     scale = np.sqrt((relative**2).mean(0))
-    scaled = relative / np.where(scale > 0, scale, np.inf)
+    used = scale > 0
+    scaled = relative[:, used] / scale[used]
     gram = (scaled * weights[:, None]).T @ scaled + ridge * len(relative) * np.eye(scaled.shape[1])
     triangle = np.linalg.cholesky(gram)
     solution, _ = nnls(triangle.T, np.linalg.solve(triangle, scaled.T @ weights), maxiter=30 * len(gram))
-    return np.where(scale > 0, solution / np.where(scale > 0, scale, 1), 0.0)
+    coefficients = np.zeros(len(scale))
+    coefficients[used] = solution / scale[used]
+    return coefficients

@@ -62,7 +62,7 @@ def frame(machine: str = "made-up-cpu", networks: dict[str, dict] | None = None,
             rows.append({
                 "record_id": f"{machine}/{model}/{batch}", "source": "records", "host": "made-up", "file": "made-up", "platform": machine,
                 "device": "gpu" if "gpu" in machine else "cpu", "backend": "pytorch", "model": model, "precision": "fp32", "batch_size": batch, "input_px": 224,
-                "scenario": "latency", "cell_id": f"{machine}.{model}.b{batch}", "role": "cell", "attempt": 1, "status": "ok", "latency_s": latency,
+                "scenario": "latency", "cell_id": f"{machine}.{changes}.{model}.b{batch}", "role": "cell", "attempt": 1, "status": "ok", "latency_s": latency,
                 "throughput": batch / latency, "replicate_medians_s": (0.99 * latency, latency, 1.01 * latency), "params_m": complexity["params"] / 1e6,
                 "gmacs": sum(g["macs"] for g in complexity["groups"].values()) / 1e9, "op_features": groups, "contended": False, "started_at": "2026-01-01T00:00:00Z",
                 "memory_mb": 20 + complexity["params"] * 4e-6 + batch * sum(g["out"] for g in groups.values()) * 4e-7, "top1": 60 + 15 * np.tanh(complexity["params"] / 3e7),

@@ -50,7 +50,7 @@ def test_cpus_that_this_process_may_not_use_do_not_count(tmp_path, monkeypatch):
     monkeypatch.setattr(contention, "usable", lambda: frozenset([1]))
     monkeypatch.setattr(contention, "_ticks_per_s", lambda: 100)
     before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0), (0, 0, 0, 0, 0)])
-    after = at(tmp_path, 1.0, [(100, 0, 0, 0, 0), (25, 0, 75, 0, 0)])
+    after = at(tmp_path, 1.0, [(0, 0, 100, 0, 0), (25, 0, 75, 0, 0)])
     assert contention.between(before, after)["others_share"] == pytest.approx(0.25)
 
 
@@ -67,6 +67,14 @@ def test_one_tick_of_a_short_window_is_not_contention(tmp_path, two_cpus):
     busy = contention.between(before, at(tmp_path, 0.1, [(10, 0, 0, 0, 0), (0, 0, 10, 0, 0)]))
     assert one_tick["others_share"] == pytest.approx(0.1) and not contention.contended(one_tick, 0.05)
     assert busy["others_share"] == pytest.approx(0.5) and contention.contended(busy, 0.05)
+
+
+def test_in_a_short_window_both_ticks_and_idle_time_must_tell_of_others(tmp_path, two_cpus):
+    before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0)] * 2)
+    ticks_only = at(tmp_path, 0.2, [(4, 0, 20, 0, 0), (4, 0, 20, 0, 0)])
+    idle_only = at(tmp_path, 0.2, [(0, 0, 15, 0, 0), (0, 0, 15, 0, 0)])
+    assert contention.between(before, ticks_only)["others_share"] == 0.0
+    assert contention.between(before, idle_only)["others_share"] == 0.0
 
 
 def test_a_long_window_is_contended_from_the_limit_on(tmp_path, two_cpus):

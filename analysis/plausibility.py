@@ -4,9 +4,9 @@
 can't be true, a `warning` asks for a second look, a `note` limits what may be concluded.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-import re
 
 import numpy as np
 import pandas as pd

@@ -23,7 +23,8 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         series = "series" if "series" in part else "backend"
         if part[series].nunique() > 1:
             found[f"backends on {name}"] = part.pivot_table(index=["model", "batch_size", "input_px"], columns=series, values="image_s", aggfunc="median")
-    return {what: whole for what, table in found.items() if len(whole := complete(table)) > 1 and whole.shape[1] > 1}
+    whole = {what: complete(table) for what, table in found.items()}
+    return {what: table for what, table in whole.items() if min(table.shape) > 1}
 
 
 def complete(table: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ def placed(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         table = roofline.place(part)
         joined = part.drop(columns=["bandwidth"], errors="ignore").join(table)
         joined.attrs.update(table.attrs)
-        result[label] = joined
+        result[str(label)] = joined
     return result
 
 
@@ -48,7 +48,7 @@ def explain(frame: pd.DataFrame) -> str:
         return "No cell has both a latency and multiply-adds at its own input size."
     said = []
     for row in table.itertuples():
-        counts = {"compute": row.compute, "memory": row.memory, "overhead": row.overhead}
+        counts = {"compute": int(row.compute), "memory": int(row.memory), "overhead": int(row.overhead)}
         most = max(counts, key=lambda name: counts[name])
         width = f" and {row.bandwidth_gbs:,.0f} GB/s" if np.isfinite(row.bandwidth_gbs) else ""
         said.append(f"{row.setup} reaches at most {row.peak_gflops:,.0f} GFLOP/s{width}; {counts[most]} of {sum(counts.values())} cells are bound by {most}")

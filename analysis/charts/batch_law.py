@@ -1,8 +1,8 @@
 """The knee of every network's batch-size law with its 95 % interval: up to there larger batches pay."""
 
-from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from analysis import style as styles
 from analysis.analyses import batch_law as analysis

@@ -1,8 +1,8 @@
 """Mean ranks with critical differences (Demsar 2006): what overlaps, the Nemenyi test cannot tell apart."""
 
-from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from analysis.analyses import ranks as analysis
 from analysis.charts import base

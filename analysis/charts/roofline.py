@@ -1,8 +1,8 @@
 """Roofline: rate against intensity under the best peak and bandwidth seen, per set-up."""
 
-from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from analysis import style as styles
 from analysis.analyses import roofline as analysis

@@ -1,8 +1,8 @@
 """`import`: other tools' results and published tables, into rows that a report can stand beside its own."""
 
 import inspect
-from pathlib import Path
 import sys
+from pathlib import Path
 
 import typer
 

@@ -4,12 +4,12 @@ An imported row says where it is from (`source`), what its source does not tell 
 measurement of ours. Unknown is NaN or None, never a default; words that had to be assumed stand in `lacks`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
 import io
 import json
 import math
-from pathlib import Path
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,8 @@ def require(table: pd.DataFrame, columns: Iterable[str], path: str | Path, what:
 def cell_id(row: Mapping[str, Any]) -> str:
     """The cell as one slug, as the runner writes it; unknown parts read `unknown`."""
     def whole(value: object) -> str:
-        return UNKNOWN if value is None or pd.isna(value) else "%d" % float(str(value))
+        known = number(value)
+        return "%d" % known if known == known else UNKNOWN
 
     parts = [str(row.get(name) or UNKNOWN) for name in ("platform", "device", "backend", "model", "precision")]
     parts += ["b" + whole(row.get("batch_size")), whole(row.get("input_px")) + "px", str(row.get("scenario") or "latency")]
@@ -100,7 +101,7 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
 
     Rows without a positive latency or batch size are left out; ImporterError when none remains.
     """
-    good = []
+    good: list[dict[str, Any]] = []
     for row in rows:
         latency, batch = number(row.get("latency_s")), number(row.get("batch_size"))
         if not (latency > 0 and batch >= 1):
@@ -130,7 +131,7 @@ def finish(rows: Sequence[Mapping[str, Any]], stem: str, source: str) -> pd.Data
 
 def dump(frame: pd.DataFrame) -> str:
     """The imported rows as JSON Lines of kind `imported`, to lie beside records; `load` reads them back."""
-    keep = [name for name in (*frames.TEXT, *frames.NUMBERS, *EXTRA, "quality") if name in frame and name not in ("host", "family", "accuracy_weights")]
+    keep = [name for name in dict.fromkeys((*frames.TEXT, *frames.NUMBERS, *EXTRA, "quality")) if name in frame and name not in ("host", "family", "accuracy_weights")]
     lines = []
     for row in frame[keep].to_dict("records"):
         facts = {str(name): _plain(value) for name, value in row.items()}

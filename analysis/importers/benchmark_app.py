@@ -1,8 +1,8 @@
 """OpenVINO's benchmark_app: what it prints, or its JSON report (-report_type no_counters -json_stats)."""
 
 import json
-from pathlib import Path
 import re
+from pathlib import Path
 
 import pandas as pd
 

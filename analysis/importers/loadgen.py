@@ -1,7 +1,7 @@
 """MLPerf LoadGen's summary (mlperf_log_summary.txt)."""
 
-from pathlib import Path
 import re
+from pathlib import Path
 
 import pandas as pd
 

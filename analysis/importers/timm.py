@@ -1,7 +1,7 @@
 """Result files of timm's benchmark.py (benchmark-infer-*.csv), with accuracies from its results-*.csv where given."""
 
-from pathlib import Path
 import re
+from pathlib import Path
 
 import pandas as pd
 

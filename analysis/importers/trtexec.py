@@ -1,7 +1,7 @@
 """The output of TensorRT's trtexec, versions 7 to 10: one log, one log with several runs, or a folder of logs."""
 
-from pathlib import Path
 import re
+from pathlib import Path
 
 import pandas as pd
 

@@ -14,14 +14,14 @@ STABLE = 0.75  # Hennig 2007: a cluster whose mean bootstrap Jaccard is below th
 
 def shapes(curves: pd.DataFrame) -> pd.DataFrame:
     """Row-centred log curves of a table models x batch sizes (s per image); rows with a gap are left out."""
-    logs = np.log(curves.where(curves > 0).dropna())
+    logs = curves.where(curves > 0).dropna().apply(np.log)
     return logs.sub(logs.mean(axis=1), axis=0)
 
 
 def law_shapes(laws: pd.DataFrame) -> pd.DataFrame:
     """The scale-free shape of the law a/b + c: log of its knee a/c, one column; curves whose a or c is 0 are left out."""
     known = laws[(laws["a_s"] > 0) & (laws["c_s"] > 0)]
-    return np.log(known["a_s"] / known["c_s"]).to_frame("log_knee")
+    return (known["a_s"] / known["c_s"]).apply(np.log).to_frame("log_knee")
 
 
 def silhouettes(points: np.ndarray, assigned: np.ndarray) -> np.ndarray:
@@ -101,12 +101,12 @@ def cluster(table: pd.DataFrame, largest: int = 6, resamples: int = 60, seed: in
         members = pd.DataFrame({"cluster": 1, "silhouette": np.nan}, index=table.index)
         if not len(choice):
             return members, choice, f"{len(table)} curves are too few to cluster."
-        best = choice.loc[choice["silhouette"].idxmax()]
+        best = choice.nlargest(1, "silhouette").iloc[0]
         why = ("one of its clusters comes back in too few resamples" if best["stability"] < STABLE else
                "one of its clusters is a single curve" if best["smallest"] < 2 else "structureless data would look as well")
         return members, choice, (f"No number of clusters is stable: the best silhouette is {best['silhouette']:.2f} at k = {best['k']:.0f}, where {why} "
                                  f"(stability {best['stability']:.2f}, {STABLE} asked); the curves are one continuum.")
-    best = good.loc[good["silhouette"].idxmax()]
+    best = good.nlargest(1, "silhouette").iloc[0]
     assigned = _cut(points, range(int(best["k"]), int(best["k"]) + 1))[int(best["k"])]
     order = np.argsort(-np.bincount(assigned)[1:], kind="stable")
     rank = np.empty(len(order), int)

@@ -1,7 +1,7 @@
 """Which levels differ: Fisher's LSD (as SPSS prints it), Holm, Tukey's HSD in a crossed model, Games-Howell."""
 
-from collections.abc import Sequence
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -59,11 +59,11 @@ def games_howell(frame: pd.DataFrame, value: str, factor: str) -> pd.DataFrame:
     groups = frame.groupby(factor, sort=True)[value]
     mean, n, variance = groups.mean(), groups.count(), groups.var(ddof=1)
     keep = (n > 1) & (variance > 0)
-    mean, part, n = mean[keep], (variance / n)[keep].to_numpy(), n[keep].to_numpy()
+    mean, part, size = mean[keep], (variance / n)[keep].to_numpy(), n[keep].to_numpy()
     i, j = np.triu_indices(len(mean), 1)
     difference = mean.to_numpy()[i] - mean.to_numpy()[j]
     error = np.sqrt(part[i] + part[j])
-    df = (part[i] + part[j]) ** 2 / (part[i] ** 2 / (n[i] - 1) + part[j] ** 2 / (n[j] - 1))
+    df = (part[i] + part[j]) ** 2 / (part[i] ** 2 / (size[i] - 1) + part[j] ** 2 / (size[j] - 1))
     p = studentized_range_sf(np.abs(difference) / error * np.sqrt(2), len(mean), df)
     table = _table(mean.index, i, j, difference, error, df, p, np.nan)
     return table.drop(columns=["low", "high"])

@@ -43,6 +43,7 @@ def place(frame: pd.DataFrame) -> pd.DataFrame:
     table["share"] = table["rate"] / table["roof"]
     ridge = peak / bandwidth if bandwidth else np.nan
     compute = ~(table["intensity"] < ridge)
-    table["bound"] = np.where(table["rate"].isna(), None, np.where(table["share"] < 0.3, "overhead", np.where(compute, "compute", "memory")))
+    bound = pd.Series("memory", index=table.index, dtype=object).mask(compute, "compute").mask(table["share"] < 0.3, "overhead")
+    table["bound"] = bound.where(table["rate"].notna(), None)
     table.attrs.update(peak=peak, bandwidth=bandwidth, ridge=ridge)
     return table

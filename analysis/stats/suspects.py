@@ -31,8 +31,8 @@ def exchanged(seen: np.ndarray, expected: np.ndarray, floor: float = 0.02, least
     gap = gap - np.median(gap[known])
     scale = spread(gap[known], floor)
     cut = OUTLIER * max(1.0, np.sqrt(np.log(known.sum()) / np.log(40)))  # many values have wider tails and many more pairs
-    out = np.flatnonzero(known & (np.abs(gap) > cut * scale))
-    found = []
+    out: list[int] = np.flatnonzero(known & (np.abs(gap) > cut * scale)).tolist()
+    found: list[tuple[float, int, int]] = []
     for at, i in enumerate(out):
         for j in out[at + 1:]:
             apart = seen[j] - seen[i]

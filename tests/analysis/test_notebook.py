@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from nbclient import NotebookClient
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "analysis.ipynb"

@@ -8,8 +8,9 @@ from scipy import stats as sp
 from analysis.analyses import batch_law as law_analysis
 from analysis.analyses import clusters as cluster_analysis
 from analysis.analyses import cost as cost_analysis
-from analysis.analyses import density, frontiers, memory_line, rank_stability, roofline as roofline_analysis
+from analysis.analyses import density, frontiers, memory_line, rank_stability
 from analysis.analyses import ranks as rank_analysis
+from analysis.analyses import roofline as roofline_analysis
 from analysis.importers import zhao
 from analysis.stats import batch_law, clusters, cost, intervals, pareto, ranks, robust, roofline, setups
 from tests.analysis.good_frame import SETUPS, good

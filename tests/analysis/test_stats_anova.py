@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from scipy import stats
 
 from analysis.analyses import anova as anova_analysis
 from analysis.analyses import pairs as pairs_analysis

@@ -24,7 +24,7 @@ READ_BACK = (
 class Network:
     api = "Core"
 
-    def __init__(self, path, device, precision, threads, throughput, cache_dir):
+    def __init__(self, path, device, precision, threads, throughput, cache_dir, shape):
         core = openvino.Core()
         self.version = openvino.get_version()
         properties = {"PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY"}
@@ -35,6 +35,8 @@ class Network:
         if cache_dir:
             core.set_property({"CACHE_DIR": cache_dir})
         model = core.read_model(path)
+        if model.is_dynamic():  # a user's file with open dimensions
+            model.reshape(list(shape))
         if device == "MYRIAD":
             _compress(model)
         self._compiled = core.compile_model(model, device, properties)

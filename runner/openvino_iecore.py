@@ -16,9 +16,12 @@ class Network:
     version = VERSION
     loaded_from_cache = False  # it has a cache, and no way to ask whether it was used
 
-    def __init__(self, path, device, precision, threads, throughput, cache_dir):
+    def __init__(self, path, device, precision, threads, throughput, cache_dir, shape):
         core = IECore()
         network = core.read_network(path)
+        name = list(network.input_info)[0]
+        if list(network.input_info[name].input_data.shape) != list(shape):  # a user's file with open dimensions
+            network.reshape({name: list(shape)})
         if device == "MYRIAD":
             _check_operators(core, network, device)
         config = {}

@@ -27,8 +27,8 @@ def check(precision, gpu, variant):
         raise Unsupported("autocast computes in fp16 or bf16, not %s" % precision)
     if precision == "tf32" and not (gpu and torch.cuda.get_device_capability()[0] >= 8):
         raise Unsupported("tf32 is a format of NVIDIA GPUs from Ampere (compute capability 8.0) on")
-    if precision == "bf16" and gpu and not getattr(torch.cuda, "is_bf16_supported", lambda: False)():
-        raise Unsupported("this GPU, or PyTorch %s on it, has no bf16" % torch.__version__)
+    if precision == "bf16" and gpu and torch.cuda.get_device_capability()[0] < 8:  # torch emulates it below, and says it has it
+        raise Unsupported("bf16 is a format of NVIDIA GPUs from Ampere (compute capability 8.0) on")
     if precision == "int8" and (gpu or variant not in ("eager", "torchscript")):
         raise Unsupported("PyTorch's own int8 kernels are for eager and TorchScript modules on the CPU")
 

@@ -112,7 +112,9 @@ def build(trt, onnx, precision, workspace, log, strong=False, calibrator=None, t
         cache = config.create_timing_cache(timing) or config.create_timing_cache(b"")  # None: it is another release's, or damaged
         config.set_timing_cache(cache, False)
     if hasattr(config, "profiling_verbosity"):
-        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # else the inspector tells names alone
+        # else the inspector tells names alone; 8.0 and 8.1 call it VERBOSE
+        names = trt.ProfilingVerbosity
+        config.profiling_verbosity = names.DETAILED if hasattr(names, "DETAILED") else names.VERBOSE
     if hasattr(builder, "build_serialized_network"):
         plan = builder.build_serialized_network(network, config)
     else:

@@ -49,8 +49,9 @@ class Backend(base.Backend):
 
             path, self._done["calibration"] = openvino_int8.quantised(self.job)
         cache = None if cell.device == "cpu" else self.job.cache_dir
+        shape = (cell.batch_size,) + tuple(self.job.artefact.input_shape)
         try:
-            self._network = Network(path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, cell.scenario == "throughput", cache)
+            self._network = Network(path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, cell.scenario == "throughput", cache, shape)
         except Exception as error:  # RuntimeError, GeneralFailure, NotImplementedFailure ...
             text = " ".join(str(error).split())
             if any(words in text for words in NEVER):

@@ -136,11 +136,12 @@ class Backend(base.Backend):
 
     def executed(self):
         precision = self.job.cell.precision
-        if precision not in ("int8", "tf32"):
+        if precision not in ("int8", "tf32") and self._variant != "autocast":
             precision = {value: key for key, value in DTYPES.items() if key in ("fp32", "fp16", "bf16")}.get(self._y.dtype, str(self._y.dtype))
         read = {
             "precision": precision,
             "variant": self._variant,
+            "output_dtype": str(self._y.dtype).split(".")[-1],
             "threads": torch.get_num_threads() * (self.in_flight if self._callers else 1),
             "callers": self.in_flight if self._callers else 1,
             "streams": len(self._streams) or None,

@@ -33,6 +33,8 @@ class Backend(base.Backend):
         self._check()
         self._done = {}
         self._log = trt_build.make_log(trt)
+        if hasattr(trt, "init_libnvinfer_plugins"):
+            trt.init_libnvinfer_plugins(self._log, "")  # operators that the parser maps to plugins
         plan = self._plan()
         self._runtime, self._engine = trt_engine.load(trt, plan, self._log)
         self._io = trt_engine.ports(trt, self._engine)
@@ -76,9 +78,9 @@ class Backend(base.Backend):
         with open(path, "rb") as file:
             onnx = file.read()
         gpu = torch.cuda.get_device_properties(0)
-        workspace = min(WORKSPACE_LIMIT, gpu.total_memory // 4)
+        workspace = min(WORKSPACE_LIMIT, gpu.total_memory // 4 >> 28 << 28)  # in steps: what a Jetson's GPU may use differs a little after each boot
         self._done.update(calibration=calibration, gpu=gpu.name, workspace_bytes=workspace)
-        place = [trt.__version__, gpu.name, str(torch.cuda.get_device_capability()), str(gpu.total_memory), _text("/etc/nv_tegra_release"), _driver()]
+        place = [trt.__version__, gpu.name, str(torch.cuda.get_device_capability()), str(gpu.multi_processor_count), _text("/etc/nv_tegra_release"), _driver()]
         made = [hashlib.sha256(onnx).hexdigest(), self.job.cell.precision, self.job.cell.device, str(self._strong), str(workspace), str(calibration)]
         folder = os.path.join(self.job.cache_dir, "tensorrt")
         os.makedirs(folder, exist_ok=True)

@@ -239,7 +239,7 @@ def torch(capability=(7, 2)):
         synchronize=lambda: None,
         is_available=lambda: True,
         get_device_capability=lambda: capability,
-        get_device_properties=lambda index: types.SimpleNamespace(name="Imagined GPU", total_memory=8 << 30),
+        get_device_properties=lambda index: types.SimpleNamespace(name="Imagined GPU", total_memory=(8 << 30) + 12345, multi_processor_count=8),
         max_memory_reserved=lambda: 0,
     )
     return types.SimpleNamespace(

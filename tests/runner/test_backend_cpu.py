@@ -203,6 +203,17 @@ if "openvino" in FRAMEWORKS:
             loaded("openvino", tiny_network.job(tmp_path, device="myriad", precision=precision, batch_size=batch_size))
         assert words in str(error.value)
 
+    def test_a_file_with_an_open_batch_is_measured_at_the_cells_batch_size(tmp_path):
+        """hard_sigmoid.onnx is log_softmax(hardsigmoid(mean of each channel)), with any number of images."""
+        job = tiny_network.job(tmp_path, batch_size=2, onnx_path=os.path.join(tiny_network.DATA, "hard_sigmoid.onnx"))
+        backend = backends.create("openvino")(job)
+        backend.load()
+        x = numpy.random.RandomState(0).standard_normal((2,) + tiny_network.SHAPE).astype("float32")
+        backend.stage(x)
+        backend.infer()
+        logits = numpy.clip(x.mean(axis=(2, 3)) / 6 + 0.5, 0, 1)
+        assert abs(backend.outputs() - (logits - numpy.log(numpy.exp(logits).sum(axis=1, keepdims=True)))).max() < 1e-5
+
     def test_operators_that_a_stick_does_not_have_are_named(tmp_path):
         """2021.4's plugin answers without a stick; later packages have no plugin."""
         job = tiny_network.job(tmp_path, device="myriad", precision="fp16", onnx_path=os.path.join(tiny_network.DATA, "hard_sigmoid.onnx"))

@@ -37,6 +37,7 @@ def export_onnx(model, path, batch_size, input_px):
         else:
             raise ExportError("no ONNX opset up to %d takes it: %s" % (OPSETS[-1], str(reason).strip().splitlines()[0]))
         ir_version = _ir_version(temporary)
+        _note_buffers(temporary, model)
         os.replace(temporary, path)
     finally:
         if os.path.exists(temporary):
@@ -121,6 +122,15 @@ def _quiet():
             os.dup2(descriptor, number)
             os.close(descriptor)
         os.close(sink)
+
+
+def _note_buffers(path, model):
+    """Add the names of the network's buffers to the file's metadata: in ONNX they look like parameters."""
+    from .graph import MODEL_METADATA, message
+
+    names = ",".join(name for name, _ in model.named_buffers() if not name.endswith("num_batches_tracked"))
+    with open(path, "ab") as file:  # a field may stand anywhere in a protobuf message, so also at its end
+        file.write(message(MODEL_METADATA, message(1, b"buffers") + message(2, names.encode())))
 
 
 def _ir_version(path):

@@ -3,7 +3,7 @@
 import mmap
 
 # Field numbers of onnx.proto
-MODEL_GRAPH, GRAPH_INITIALIZER, TENSOR_FLOAT_DATA, TENSOR_RAW_DATA = 7, 5, 4, 9
+MODEL_GRAPH, MODEL_METADATA, GRAPH_INITIALIZER, TENSOR_FLOAT_DATA, TENSOR_RAW_DATA = 7, 14, 5, 4, 9
 SMALL_BYTES = 4096  # values up to here are kept: shapes, axes, scalars
 
 
@@ -55,10 +55,11 @@ class Graph:
         for node in self.nodes:
             for name in node.input:
                 self.consumers.setdefault(name, []).append(node)
-        statistics = {name for node in self.nodes if node.op_type == "BatchNormalization" for name in node.input[3:5]}
+        buffers = {name for entry in model.metadata_props if entry.key == "buffers" for name in entry.value.split(",")}
+        buffers |= {name for node in self.nodes if node.op_type == "BatchNormalization" for name in node.input[3:5]}
         floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
         self.trainable = {
-            name: size(tensor.dims) for name, tensor in initialisers.items() if tensor.data_type in floats and name not in statistics
+            name: size(tensor.dims) for name, tensor in initialisers.items() if tensor.data_type in floats and name not in buffers
         }
         self.integers = {name for name, kind in self.types.items() if kind not in floats}
 
@@ -127,7 +128,7 @@ def load_without_weights(path):
 def _strip_model(data):
     parts = []
     for number, start, body, end in _fields(data, 0, len(data)):
-        parts.append(_message(number, _strip_graph(data, body, end)) if number == MODEL_GRAPH else data[start:end])
+        parts.append(message(number, _strip_graph(data, body, end)) if number == MODEL_GRAPH else data[start:end])
     return b"".join(parts)
 
 
@@ -136,7 +137,7 @@ def _strip_graph(data, start, stop):
     for number, first, body, end in _fields(data, start, stop):
         if number == GRAPH_INITIALIZER and end - body > SMALL_BYTES:
             kept = [data[f:e] for n, f, _, e in _fields(data, body, end) if n not in (TENSOR_FLOAT_DATA, TENSOR_RAW_DATA)]
-            parts.append(_message(number, b"".join(kept)))
+            parts.append(message(number, b"".join(kept)))
         else:
             parts.append(data[first:end])
     return b"".join(parts)
@@ -172,7 +173,8 @@ def _varint(data, position):
         shift += 7
 
 
-def _message(number, content):
+def message(number, content):
+    """A protobuf field that holds bytes or another message."""
     header = bytearray([number << 3 | 2])
     length = len(content)
     while length > 127:

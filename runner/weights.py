@@ -48,6 +48,8 @@ def randomise(model, seed, input_px):
 def _fill(parameter, module, name, pool, seed):
     """Normal values around ``_mean`` with standard deviation ``_std``, cut from the pool in blocks of random start and sign."""
     random = numpy.random.RandomState(seed & 0xFFFFFFFF)
+    if not parameter.is_contiguous():
+        parameter.data = parameter.data.contiguous()
     flat = parameter.detach().view(-1).numpy()
     mean, std = _distribution(parameter, module, name)
     for start in range(0, flat.size, POOL // 2):
@@ -142,12 +144,18 @@ def images(count, input_px, seed):
 def sensitivity(model, input_px, seed=1, count=4):
     """How much the output depends on the input: its deviation over images relative to its deviation over classes.
 
-    About 1 for a lively network; a network whose outputs are the same for all images has 0.
+    About 1 for a lively network; a network whose outputs are the same for all images has 0. Raises ModelUnavailable for
+    a size that the network can't take.
     """
     import torch
 
-    with torch.no_grad():
-        output = model(torch.from_numpy(images(count, input_px, seed))).numpy()
+    from .models import ModelUnavailable
+
+    try:
+        with torch.no_grad():
+            output = model(torch.from_numpy(images(count, input_px, seed))).numpy()
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise ModelUnavailable("the network takes no input of %d px: %s" % (input_px, str(error).strip().splitlines()[0]))
     return output_sensitivity(output)
 
 

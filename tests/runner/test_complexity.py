@@ -188,3 +188,17 @@ def test_what_is_no_onnx_file_is_refused_in_one_line(content, tmp_path):
         complexity.of_onnx(str(path))
     with pytest.raises(models.ModelUnavailable, match="net.onnx"):
         models.native_px("onnx:%s" % path)
+
+
+class Buffered(torch.nn.Module):
+    def __init__(self):
+        super(Buffered, self).__init__()
+        self.register_buffer("table", torch.arange(8.0))
+        self.scale = torch.nn.Parameter(torch.ones(8))
+
+    def forward(self, x):
+        return x * self.scale + self.table
+
+
+def test_buffers_are_no_parameters(tmp_path):
+    assert counted(Buffered(), tmp_path, px=8)["params"] == 8

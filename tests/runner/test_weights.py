@@ -177,3 +177,8 @@ def unreachable(*_, **__):
 def test_pretrained_weights_are_not_stretched_to_other_classes():
     with pytest.raises(models.ModelUnavailable, match="1000 classes, not 10"):
         models.build(models.ModelSpec("resnet18", weights="pretrained", num_classes=10), 0)
+
+
+def test_an_input_too_small_for_the_network_is_said_in_one_line():
+    with pytest.raises(models.ModelUnavailable, match="takes no input of 16 px: .*too small"):
+        weights.sensitivity(built("alexnet"), 16)

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from runner import __version__, backends, contention, environment, interchange, measure, record, sampling, sensors, supervise, threads
+from runner.energy import per_image
 from runner.plan import cell_from
 from runner.sensors import thermal
 
@@ -306,7 +307,10 @@ class Run:
             replicate = outcome.result
             parity = replicate.pop("parity", None)
             replicate["spans"]["process_s"] = outcome.process_s
-            replicate["sensors"].update(outcome.readings)
+            images = len(replicate["samples_s"]) * replicate["window_batches"] * cell.batch_size
+            replicate["sensors"].update(per_image(outcome.readings, images))
+            if sampling.shared(outcome.readings, self.protocol["contention_limit"]):  # others on the GPU
+                replicate["contended"] = True
             if replicate["contended"] and retries > 0 and not sustained_s:
                 retries -= 1
                 line["discarded"].append(replicate["contention"])

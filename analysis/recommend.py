@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from analysis.predict import batch
 from analysis.predict.conformal import COVERAGE
 from analysis.predict.learn import learn
-from analysis.predict.setups import PER_IMAGE, Setup, choose, nets, setups, with_graph
+from analysis.predict.setups import PER_IMAGE, Setup, matching, nets, with_graph
 from analysis.predict.show import said
 from analysis.stats.intervals import wilson
 from analysis.stats.pareto import frontier
@@ -39,7 +40,7 @@ class Limits:
 class Advice:
     """Candidates (all, with `meets` and `frontier`), and, where none meets the limits, what to relax."""
 
-    setup: Setup
+    platform: str
     batch_size: int
     limits: Limits
     candidates: pd.DataFrame
@@ -54,13 +55,13 @@ class Advice:
     def as_dict(self) -> dict[str, Any]:
         """For JSON: missing numbers are null."""
         rows = self.recommended.astype(object).where(self.recommended.notna(), None).to_dict("records")
-        return {"setup": asdict(self.setup), "batch_size": self.batch_size, "limits": asdict(self.limits), "recommended": rows, "relax": list(self.relax)}
+        return {"platform": self.platform, "batch_size": self.batch_size, "limits": asdict(self.limits), "recommended": rows, "relax": list(self.relax)}
 
 
 def advise(frame: pd.DataFrame, platform: str, limits: Limits, batch_size: int = 1, **wanted: str | None) -> Advice:
-    """Advice from a frame; candidates are all networks with operator features in it, whatever platform they were measured on."""
-    setup, rows = choose(frame, platform, **wanted)
-    table = candidates(frame, setup, rows, batch_size, limits)
+    """Advice from a frame. Candidates are all networks in it, measured on the platform or not, in every set-up of the platform that matches `wanted`."""
+    tables = [candidates(frame, setup, rows, batch_size, limits) for setup, rows in matching(frame, platform, **wanted).items()]
+    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
     for name, limit in limits.given().items():
         table[f"sure_{name}"] = chance(table, name, limit)
     sure = table[[f"sure_{name}" for name in limits.given()]]
@@ -70,7 +71,7 @@ def advise(frame: pd.DataFrame, platform: str, limits: Limits, batch_size: int =
     table["frontier"] = False
     meets = table["meets"].to_numpy(bool)
     table.loc[meets, "frontier"] = frontier(table.loc[meets, "latency_s"].to_numpy(float), gain[meets])
-    return Advice(setup, batch_size, limits, table, () if meets.any() else tuple(relax(table, limits)))
+    return Advice(platform, batch_size, limits, table, () if meets.any() else tuple(relax(table, limits)))
 
 
 def candidates(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, batch_size: int, limits: Limits) -> pd.DataFrame:
@@ -82,8 +83,8 @@ def candidates(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, batch_size
     new = others[[(model, px) not in known for model, px in zip(others["model"], others["input_px"], strict=True)]]
     needed = ["latency_s", *(name for name in ("memory_mb", "energy_j") if name in limits.given())]
     table += _predicted(frame, setup, rows, new, batch_size, needed)
-    columns = ["model", "input_px", "kind", "top1", "top1_low", "top1_high", *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")), "extrapolates"]
-    return pd.DataFrame(table).reindex(columns=columns)
+    columns = ["model", "input_px", "backend", "device", "precision", "kind", "top1", "top1_low", "top1_high", *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")), "extrapolates"]
+    return pd.DataFrame(table).assign(backend=setup.backend, device=setup.device, precision=setup.precision).reindex(columns=columns)
 
 
 def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -105,12 +106,15 @@ def _predicted(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, new: pd.Da
     found = {name: one.predict(graphs) for name, one in learnt.items() if one is not None}
     if "latency_s" not in found:
         return []
-    table = []
+    table, elsewhere = [], set(zip(rows["model"], rows["input_px"], strict=True))
     for i, row in enumerate(new.to_dict("records")):
         out = _accuracy(row) | {"model": row["model"], "input_px": row["input_px"], "kind": "predicted", "extrapolates": "; ".join(found["latency_s"][i].extrapolates)}
         for name, estimates in found.items():
             share = batch_size if name in PER_IMAGE else 1
             out |= {name: estimates[i].value / share, f"{name}_low": estimates[i].low / share, f"{name}_high": estimates[i].high / share}
+        curve = batch.at(rows, row["model"], row["input_px"], batch_size) if (row["model"], row["input_px"]) in elsewhere else None
+        if curve is not None and curve.high / curve.low < out["latency_s_high"] / out["latency_s_low"]:  # its own times at other batch sizes tell more
+            out |= {"latency_s": curve.value, "latency_s_low": curve.low, "latency_s_high": curve.high}
         table.append(out)
     return table
 
@@ -149,13 +153,17 @@ def relax(table: pd.DataFrame, limits: Limits) -> Iterable[str]:
         least = np.where(sum(missed[other] for other in given if other != name) == 0, missed[name], np.nan)
         if np.isfinite(least).any():
             possible, row = True, table.iloc[int(np.nanargmin(least))]
-            yield f"{NAMES[name]}: {said(name, limit)} to {said(name, float(row[name]))} admits {row['model']} ({row['kind']})"
+            yield f"{NAMES[name]}: {said(name, limit)} to {said(name, float(row[name]))} admits {_named(row)}"
     total = np.sum(list(missed.values()), axis=0)
     if not possible and np.isfinite(total).any():
         nearest = int(np.nanargmin(total))
         row = table.iloc[nearest]
         misses = ", ".join(f"{NAMES[name]} {said(name, float(row[name]))}" for name in given if missed[name][nearest] > 0)
-        yield f"no single limit is enough; nearest is {row['model']} ({row['kind']}), with {misses}"
+        yield f"no single limit is enough; nearest is {_named(row)}, with {misses}"
+
+
+def _named(row: Mapping[Any, Any]) -> str:
+    return f"{row['model']} in {row['backend']} {row['precision']} ({row['kind']})"
 
 
 def _missed(values: np.ndarray, name: str, limit: float) -> np.ndarray:
@@ -168,27 +176,19 @@ def text(advice: Advice) -> str:
     """The advice as a table for the terminal."""
     given = advice.limits.given()
     wanted = ", ".join(f"{NAMES[n]} {'at least' if n == 'top1' else 'at most'} {said(n, v)}" for n, v in given.items()) or "no limits"
-    lines = [f"{advice.setup}, batch {advice.batch_size}: {wanted}"]
+    lines = [f"{advice.platform}, batch {advice.batch_size}: {wanted}"]
     if advice.relax:
-        return "\n".join([*lines, f"none of {len(advice.candidates)} networks meets this; relax one:", *(f"  {line}" for line in advice.relax)])
+        return "\n".join([*lines, f"none of {advice.candidates['model'].nunique()} networks meets this; relax one:", *(f"  {line}" for line in advice.relax)])
     shown = ["latency_s", *(n for n in ("memory_mb", "energy_j") if n in given)]
-    lines.append(f"{'network':28}{'Top-1':>7}  " + "".join(f"{NAMES[n] + ' (90 %)':>34}" for n in shown) + "   sure")
+    lines.append(f"{'network':24}{'set-up':20}{'Top-1':>7}  " + "".join(f"{NAMES[n] + ' (90 %)':>34}" for n in shown) + "   sure")
     for row in advice.recommended.to_dict("records"):
         accuracy = "      ?" if row["top1"] != row["top1"] else f"{row['top1']:7.1f}"
         ranges = "".join(f"{_range(row, n):>34}" for n in shown)
         note = f"  {row['kind']}" + (f": {row['extrapolates']}" if row["extrapolates"] else "")
-        lines.append(f"{row['model']:28}{accuracy}  {ranges}  {row['sure']:4.0%}{note}")
+        lines.append(f"{row['model']:24}{row['backend'] + ' ' + row['precision']:20}{accuracy}  {ranges}  {row['sure']:4.0%}{note}")
     return "\n".join(lines)
 
 
 def _range(row: Mapping[Any, Any], name: str) -> str:
     low, high = (said(name, row[f"{name}_{end}"]).split()[0] for end in ("low", "high"))
     return f"{said(name, row[name])} ({low} to {high})"
-
-
-def best_setups(frame: pd.DataFrame) -> list[Setup]:
-    """Per platform the set-up with most networks."""
-    first: dict[str, Setup] = {}
-    for setup in setups(frame):
-        first.setdefault(setup.platform, setup)
-    return [first[name] for name in sorted(first)]

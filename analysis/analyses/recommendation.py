@@ -17,16 +17,14 @@ def applies(frame: pd.DataFrame) -> str | None:
 
 
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frontier of every platform's set-up with most networks, at its smallest batch size: platform, network, Top-1, latency and interval, kind."""
+    """The frontier of every platform over its set-ups, at its smallest batch size: platform, network, set-up, Top-1, latency and interval, kind."""
     tables = []
-    for setup in recommend.best_setups(frame):
-        rows = cells(frame[(frame["platform"] == setup.platform) & (frame["backend"] == setup.backend)])
+    for platform, rows in cells(frame).groupby("platform"):
         # A limit that every network with a known Top-1 meets leaves out those without.
-        advice = recommend.advise(frame, setup.platform, recommend.Limits(top1=0.1), int(rows["batch_size"].min()),
-                                  backend=setup.backend, device=setup.device, precision=setup.precision)  # fmt: skip
-        own = advice.recommended
+        batch = int(rows["batch_size"].min())
+        own = recommend.advise(frame, str(platform), recommend.Limits(top1=0.1), batch).recommended
         tables.append(pd.DataFrame({
-            "platform": setup.platform, "set-up": f"{setup.backend} {setup.precision}", "batch size": advice.batch_size, "network": own["model"],
+            "platform": platform, "batch size": batch, "network": own["model"], "set-up": own["backend"] + " " + own["precision"],
             "Top-1 (%)": own["top1"], "latency (ms)": metrics.MILLI * own["latency_s"], "90 % low (ms)": metrics.MILLI * own["latency_s_low"],
             "90 % high (ms)": metrics.MILLI * own["latency_s_high"], "kind": own["kind"], "extrapolates": own["extrapolates"],
         }))  # fmt: skip

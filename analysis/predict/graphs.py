@@ -68,8 +68,8 @@ def _built(model: str, px: int | None, cache: Path) -> Graph:
     name = model if models.known(model) else f"timm:{model}"
     if name.startswith("timm:") and ":" not in model and not _timm_has(model):
         near = models.suggest(model)
-        raise FrameError(f"{model}: no such network in torchvision, timm or HarDNet{f'; did you mean {near}?' if near else ''}; "
-                         "or give an ONNX file or --features FILE")  # fmt: skip
+        raise FrameError(f"{model}: no such network in torchvision, timm or HarDNet{f': did you mean {near}?' if near else '.'} "
+                         "Else give an ONNX file or --features FILE")  # fmt: skip
     try:
         from runner import interchange
 

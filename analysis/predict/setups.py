@@ -53,6 +53,11 @@ def setups(frame: pd.DataFrame) -> dict[Setup, pd.DataFrame]:
 
 def choose(frame: pd.DataFrame, platform: str, **wanted: str | None) -> tuple[Setup, pd.DataFrame]:
     """The set-up of a platform with most networks among those that match `wanted`; raises FrameError with what there is."""
+    return next(iter(matching(frame, platform, **wanted).items()))
+
+
+def matching(frame: pd.DataFrame, platform: str, **wanted: str | None) -> dict[Setup, pd.DataFrame]:
+    """The set-ups of a platform that match `wanted` (backend, device, precision), at least one; raises FrameError with what there is."""
     everything = setups(frame)
     mine = {setup: rows for setup, rows in everything.items() if setup.platform == platform}
     if not mine:
@@ -64,7 +69,7 @@ def choose(frame: pd.DataFrame, platform: str, **wanted: str | None) -> tuple[Se
             if not fit:
                 raise FrameError(f"--{name} {value}: not measured on {platform}; choose from {', '.join(sorted({getattr(s, name) for s in mine}))}")
             mine = fit
-    return next(iter(mine.items()))
+    return mine
 
 
 def with_graph(rows: pd.DataFrame) -> pd.Series:

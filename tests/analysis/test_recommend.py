@@ -44,6 +44,21 @@ def test_predicted_candidates_are_near_the_truth():
     assert len(table) == 10 and np.median(np.abs(table["latency_s"] / truth - 1)) < 0.15
 
 
+def test_every_set_up_of_the_platform_competes_unless_one_is_asked_for():
+    fast = FRAME[FRAME["platform"] == "made-up-cpu"].assign(backend="fast", latency_s=lambda f: f["latency_s"] / 3, cell_id=lambda f: f["cell_id"] + "fast")
+    both = pd.concat([FRAME, fast], ignore_index=True)
+    assert set(recommend.advise(both, "made-up-cpu", Limits(top1=1)).recommended["backend"]) == {"fast"}
+    assert set(recommend.advise(both, "made-up-cpu", Limits(top1=1), backend="pytorch").recommended["backend"]) == {"pytorch"}
+
+
+def test_a_network_measured_at_other_batch_sizes_follows_its_own_law():
+    frame = cost_laws.frame("made-up-gpu", dict(list(ZOO.items())[:8]), batches=(1, 2, 4, 8), noise=0.4)
+    frame = frame[~((frame["model"] == "vgg1") & (frame["batch_size"] == 2))]
+    row = recommend.advise(frame, "made-up-gpu", Limits(), 2).candidates.set_index("model").loc["vgg1"]
+    ends = frame[frame["model"] == "vgg1"].set_index("batch_size")["latency_s"]
+    assert row["kind"] == "predicted" and row["latency_s_high"] / row["latency_s_low"] < 1.2 and ends[1] < row["latency_s"] < ends[4]
+
+
 def test_a_limit_in_the_middle_of_an_interval_is_a_coin_toss():
     table = pd.DataFrame({"latency_s": [1.0, 1.0, 1.0, np.nan], "latency_s_low": [0.5, 0.5, 0.9, np.nan], "latency_s_high": [2.0, 2.0, 1.1, np.nan]})
     assert recommend.chance(table, "latency_s", 1.0)[0] == pytest.approx(0.5)

@@ -166,7 +166,8 @@ def _cifar(path, count):
             content = file.read()
     except OSError as error:
         raise DataError("%s: %s" % (path, error.strerror))
-    labels, pixels = _pickled(content, count, path) if content[:1] > bytes([count]) else _binary(content, count, path)
+    binary = path.endswith(".bin") or content[:1] <= bytes([count])  # a pickle begins otherwise
+    labels, pixels = (_binary if binary else _pickled)(content, count, path)
     if not len(labels) or int(labels.max()) >= count:
         raise DataError("%s: %s" % (path, "a label is %d, beyond the %d classes" % (labels.max(), count) if len(labels) else "no images in it"))
     digest = hashlib.sha256(labels.astype("<u2").tobytes() + pixels.tobytes()).hexdigest()[:16]
@@ -175,7 +176,7 @@ def _cifar(path, count):
 
 
 def _binary(content, count, path):
-    """Records, of which none begins as a pickle does: of one label byte (CIFAR-100: coarse, then fine) and 3072 pixels, one colour plane after the other."""
+    """Records of one label byte (CIFAR-100: coarse, then fine) and 3072 pixels, one colour plane after the other."""
     labels = 1 if count == 10 else 2
     if len(content) % (labels + PIXELS):
         raise DataError("%s: %d bytes are no whole number of images of %d bytes; is it cut off?" % (path, len(content), labels + PIXELS))

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from typing import Dict, Optional
 
 from runner import record
 from runner.plan import cell_from
@@ -24,12 +25,12 @@ class Totals:
     end: int = 0
     images: int = 0
     top1: int = 0
-    top5: int = None
+    top5: Optional[int] = None
     unreadable: int = 0
-    unreadable_first: str = None
+    unreadable_first: Optional[str] = None
     not_finite: int = 0
     status: str = "ok"
-    reason: str = None
+    reason: Optional[str] = None
 
     def plus(self, line):
         """With one more record; a part that does not begin where the last one ended (as two hosts' files joined) is left out."""
@@ -50,7 +51,7 @@ def identity(cell, network, data_id, prepare):
 
 def history(path):
     """(Totals by identity, warnings) of a record file."""
-    totals = {}
+    totals: Dict[tuple, Totals] = {}
     lines, warnings = record.read(path)
     for line in lines:
         if line.get("kind") == "accuracy":

@@ -121,5 +121,6 @@ def _counters(root):
     for name in sorted(working):
         found.append(Check("sensor " + name, True, "can be read"))
     for name, reason in sorted(absent.items()):
-        found.append(Check("sensor " + name, False if "can't be read" in reason else None, reason))
+        what, hidden, mend = reason.partition(": only root may ")
+        found.append(Check("sensor " + name, False if hidden else None, what, mend.strip("()") or None))
     return found

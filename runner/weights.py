@@ -15,6 +15,8 @@ from .checkpoints import CheckpointError, load_checkpoint  # noqa: F401
 
 POOL = (1 << 20) + 7  # not a multiple of any layer's row, so that rows start at different places
 CALIBRATION_IMAGES, CALIBRATION_PX = 4, 128
+# He initialisation has 2, which restores the mean square that ReLU halves; a filter of zero mean sees the variance alone.
+GAIN = 2 / (1 - 1 / 3.141592653589793)
 
 
 @contextlib.contextmanager
@@ -75,7 +77,7 @@ def _distribution(parameter, module, name):
     if name.endswith("bias") or parameter.dim() < 2:
         return 0.0, 0.05
     if name == "weight" and parameter.dim() in (2, 4):
-        return 0.0, (2.0 / parameter[0].numel()) ** 0.5
+        return 0.0, (GAIN / parameter[0].numel()) ** 0.5
     if name.endswith("weight"):
         return 0.0, (1.0 / parameter.shape[-1]) ** 0.5
     return 0.0, 0.5  # position embeddings, class tokens and the like

@@ -7,10 +7,12 @@ can't be true, a `warning` asks for a second look, a `note` limits what may be c
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis import metrics
 from analysis.frame import latest
 from analysis.stats import roofline, setups, suspects
 from runner.environment import COMPARABLE
@@ -21,7 +23,7 @@ PEAKS = Path(__file__).with_name("data") / "peaks.csv"
 WINOGRAD = 2.25  # F(2x2, 3x3) does a 3x3 convolution in 1/2.25 of the multiplications, so that nominal rates may pass the peak by as much
 NESTED = ("frameworks", "thread_env", "governor", "turbo", "power_mode", "cuda")  # facts that are mappings, flattened in the frame
 
-Finding = tuple[str, str, str]
+Finding = tuple[str, Any, str]
 Check = Callable[[pd.DataFrame], Iterator[Finding]]
 CHECKS: dict[str, Check] = {}
 
@@ -55,7 +57,7 @@ def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
 def batched(cells: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """(label, cells) of every set-up with two batch sizes or more."""
     several = cells.groupby("setup")["batch_size"].transform("nunique") > 1
-    yield from cells[several].groupby("setup")
+    yield from setups.named(cells[several])
 
 
 def curves(part: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -65,9 +67,9 @@ def curves(part: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return wide, ids.reindex(index=wide.index, columns=wide.columns)
 
 
-def times(seconds: float) -> str:
+def times(seconds: Any) -> str:
     """Seconds as milliseconds for a message."""
-    return f"{1e3 * seconds:.3g} ms"
+    return f"{metrics.MILLI * seconds:.3g} ms"
 
 
 @check("a larger batch takes less time")
@@ -112,10 +114,10 @@ def curve_outliers(cells: pd.DataFrame) -> Iterator[Finding]:
 
 @check("rows exchanged")
 def exchanged_rows(cells: pd.DataFrame) -> Iterator[Finding]:
-    centred = {label: _centred(part) for label, part in cells.groupby("setup")}
+    centred = {label: _centred(part) for label, part in setups.named(cells)}
     table = pd.DataFrame(centred)
     told = set()
-    for label, part in cells.groupby("setup"):
+    for label, part in setups.named(cells):
         ids = part.drop_duplicates("model").set_index("model")["cell_id"]
         seen = centred[label]
         others = table.drop(columns=label).reindex(seen.index)
@@ -151,7 +153,7 @@ def _features(first: pd.DataFrame) -> pd.DataFrame:
 
 def _expected(seen: pd.Series, first: pd.DataFrame) -> pd.Series:
     table = _features(first)
-    known = np.log(table.loc[:, table.notna().mean() > 0.9])
+    known = table.loc[:, table.notna().mean() > 0.9].apply(np.log)
     return pd.Series(suspects.from_features(seen.to_numpy(float), known.to_numpy(float)) if known.shape[1] else np.nan, index=seen.index)
 
 
@@ -188,7 +190,7 @@ def _bigger(first: pd.DataFrame) -> np.ndarray:
 def impossible_rates(cells: pd.DataFrame) -> Iterator[Finding]:
     usable = cells[~other_size(cells) & cells["gmacs"].gt(0)]
     limits = hardware_peaks(usable)
-    for label, part in usable.groupby("setup"):
+    for label, part in setups.named(usable):
         rate = roofline.work(part)["flops"] / part["image_s"]
         best = rate.groupby(part["model"]).max().nlargest(2)
         for at in rate.index[rate.gt(min(WINOGRAD * limits[part.index].min(), 3 * best.min()))]:
@@ -204,7 +206,7 @@ def impossible_rates(cells: pd.DataFrame) -> Iterator[Finding]:
 def hardware_peaks(cells: pd.DataFrame) -> pd.Series:
     """FLOP/s that each cell's hardware can reach at its precision (data/peaks.csv, or cores x clock x vector width); infinite where unknown."""
     named = ["device", "precision", "platform", *(name for name in ("env_gpu", "env_board", "env_cpus", "env_cpu_flags") if name in cells)]
-    clocks = [name for name in cells if str(name).startswith("env_cpu_clocks_hz_max")]
+    clocks = [str(name) for name in cells if str(name).startswith("env_cpu_clocks_hz_max")]
     table = pd.read_csv(PEAKS).to_dict("records")
     limits = pd.Series(np.inf, index=cells.index)
     for _, part in cells.groupby(named, dropna=False):
@@ -240,7 +242,7 @@ def other_size(cells: pd.DataFrame) -> pd.Series:
 @check("complexity of another graph")
 def other_graph(cells: pd.DataFrame) -> Iterator[Finding]:
     wrong = cells[other_size(cells)]
-    for label, part in wrong.groupby("setup"):
+    for label, part in setups.named(wrong):
         yield ("warning", part["cell_id"].iloc[0], f"{part['model'].nunique()} network(s) on {label} were timed at {part['input_px'].iloc[0]:.0f} px but their "
                f"multiply-adds are those at {float(part['complexity_px'].iloc[0]):.0f} px; time against complexity compares two graphs")
     right = cells[~other_size(cells)]
@@ -252,11 +254,15 @@ def other_graph(cells: pd.DataFrame) -> Iterator[Finding]:
                    f"{middle[at]:.4g}; the graph that was timed is not the same network")
 
 
+def _set(values: pd.Series) -> Any:
+    return frozenset(values)
+
+
 @check("mixed input sizes")
 def mixed_inputs(cells: pd.DataFrame) -> Iterator[Finding]:
     keys = ["machine", "device", "backend", "precision", "scenario"]
     for key, part in cells[cells["input_px"].notna()].groupby(keys, dropna=False):
-        sizes = part.groupby("model")["input_px"].agg(lambda values: frozenset(values))
+        sizes = part.groupby("model")["input_px"].agg(_set)
         usual = part.groupby("input_px")["model"].nunique().idxmax()
         odd = sizes[[usual not in values for values in sizes]]
         if len(odd):
@@ -264,9 +270,9 @@ def mixed_inputs(cells: pd.DataFrame) -> Iterator[Finding]:
             said += f" and {len(odd) - 5} more" if len(odd) > 5 else ""
             first = part[part["model"].eq(odd.index[0])]["cell_id"].iloc[0]
             yield ("warning", first, f"{key[0]} {key[2]}: {said} were not timed at {usual:.0f} px as the others; no ranking may hold both")
-    for machine, part in cells[cells["input_px"].notna()].groupby("machine"):
-        sizes = part.groupby("backend")["input_px"].agg(lambda values: frozenset(values))
-        for at, (a, left) in enumerate(sizes.items()):
+    for machine, part in setups.named(cells[cells["input_px"].notna()], "machine"):
+        sizes = part.groupby("backend")["input_px"].agg(_set)
+        for at, (a, left) in enumerate(list(sizes.items())):
             for b, right in list(sizes.items())[at + 1:]:
                 if not left & right:
                     yield ("warning", part["cell_id"].iloc[0], f"{machine}: {a} was timed at {sorted(left)[0]:.0f} px and {b} at {sorted(right)[0]:.0f} px; "
@@ -292,7 +298,7 @@ def degenerate(cells: pd.DataFrame) -> Iterator[Finding]:
 @check("unlike environments")
 def unlike_environments(cells: pd.DataFrame) -> Iterator[Finding]:
     columns = [name for name in cells if str(name).startswith("env_") and _comparable(str(name)[4:])]
-    for machine, part in cells.groupby("machine"):
+    for machine, part in cells.pipe(setups.named, "machine"):
         for name in columns:
             values = part[name].dropna().astype(str)
             if values.nunique() > 1:

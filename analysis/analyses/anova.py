@@ -43,7 +43,8 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for name, value in (("logarithm of time", "log_time"), ("raw time", "image_s")):
             scale.append({"setup": label, "scale": name, **anova.nonadditivity(part, value, names)})
         for factor in names if label != "all set-ups" else []:
-            one, equal, welch = (test(part, "log_time", factor) for test in (anova.one_way, anova.levene, anova.welch))
+            one = anova.one_way(part, "log_time", factor)
+            equal, welch = anova.levene(part, "log_time", factor), anova.welch(part, "log_time", factor)
             between = one.loc["between"]
             single.append({"setup": label, "factor": factor, "f": between["f"], "df1": between["df"], "df2": one.loc["within", "df"], "p": between["p"],
                            "levene": equal["statistic"], "levene_p": equal["p"], "welch_f": welch["f"], "welch_p": welch["p"]})
@@ -65,7 +66,7 @@ def explain(frame: pd.DataFrame) -> str:
     said = []
     for label, part in table.groupby("setup", sort=False):
         tested = part[part["f"].notna()]
-        first = tested.loc[tested["ss"].idxmax()]
+        first = tested.sort_values("ss").iloc[-1]
         total = part.loc[part["source"] == "total", "ss"].iloc[0]
         said.append(f"{label}: {NAMES[first['source']]} explains {100 * first['ss'] / total:.0f} % of the variance of log time (R2 of all "
                     f"{first['r2']:.4f})")

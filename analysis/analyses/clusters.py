@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.analyses import batch_law
-from analysis.stats import clusters
+from analysis.stats import clusters, setups
 
 TITLE = "Clusters of batch-size curves"
 
@@ -17,7 +17,7 @@ def curves(cells: pd.DataFrame) -> pd.DataFrame:
 def found(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame, str]]:
     """{set-up: (members, choice of k, words)} of every set-up with three batch sizes and six networks."""
     cells = batch_law.curves(frame)
-    tables = {label: curves(part) for label, part in cells.groupby("setup")}
+    tables = {label: curves(part) for label, part in setups.named(cells)}
     return {label: clusters.cluster(clusters.shapes(table)) for label, table in tables.items() if table.shape[1] >= 3 and len(table) >= 6}
 
 

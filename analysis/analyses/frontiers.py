@@ -17,19 +17,19 @@ def members(frame: pd.DataFrame) -> pd.DataFrame:
     cells = cells[cells["top1"].notna()]
     cells = cells[cells["batch_size"] == cells.groupby("setup")["batch_size"].transform("min")]
     parts = []
-    for label, part in cells.groupby("setup"):
+    for label, part in setups.named(cells):
         bounds = intervals.latency_bounds(part)
-        low, high = intervals.wilson(part["top1"] / 100, density.images(part).fillna(float("inf")))
-        low, high = pd.Series(100 * low, part.index).fillna(part["top1"]), pd.Series(100 * high, part.index).fillna(part["top1"])
+        share = intervals.wilson(part["top1"] / 100, density.images(part))
+        low, high = (pd.Series(100 * side, part.index).fillna(part["top1"]).to_numpy(float) for side in share)
         parts.append(part.assign(setup=label, on_frontier=pareto.frontier(part["latency_s"].to_numpy(), part["top1"].to_numpy()),
-                                 possible=pareto.possible(bounds["low_s"], bounds["high_s"], low, high)))
+                                 possible=pareto.possible(bounds["low_s"].to_numpy(), bounds["high_s"].to_numpy(), low, high)))
     return pd.concat(parts) if parts else cells.assign(on_frontier=[], possible=[])
 
 
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`sizes` per set-up; `overlap` of every two frontiers (Jaccard, over networks that both measured); `membership`: network x set-up."""
     cells = members(frame)
-    groups = dict(list(cells.groupby("setup")))
+    groups = dict(setups.named(cells))
     sizes = pd.DataFrame([{"setup": label, "networks": len(part), "frontier": int(part["on_frontier"].sum()), "possible": int(part["possible"].sum())}
                           for label, part in groups.items()], columns=["setup", "networks", "frontier", "possible"])
     on = {label: set(part.loc[part["on_frontier"].astype(bool), "model"]) for label, part in groups.items()}
@@ -45,6 +45,6 @@ def explain(frame: pd.DataFrame) -> str:
     overlap = tables["overlap"].dropna(subset=["jaccard"])
     if overlap.empty:
         return "Fewer than two set-ups measured the same networks with a known Top-1."
-    least = overlap.loc[overlap["jaccard"].idxmin()]
+    least = overlap.sort_values("jaccard").iloc[0]
     return (f"Frontiers of {len(tables['sizes'])} set-ups share {overlap['jaccard'].min():.2f} to {overlap['jaccard'].max():.2f} of their networks "
             f"(Jaccard); the least between {least['a']} and {least['b']}, {least['shared']} of {least['either']}: choose on the device that you will use.")

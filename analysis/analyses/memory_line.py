@@ -20,7 +20,7 @@ def lines(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, robust.Line]]:
     """{set-up: (points, line)} where there are four networks of different size."""
     cells = points(frame)
     return {label: (part, robust.line(part["params_mib"].to_numpy(float), part["memory_mb"].to_numpy(float)))
-            for label, part in cells.groupby("setup") if len(part) >= 4 and part["params_mib"].nunique() > 1}
+            for label, part in setups.named(cells) if len(part) >= 4 and part["params_mib"].nunique() > 1}
 
 
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
@@ -40,5 +40,5 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "Fewer than four networks have both memory and parameters."
     said = [f"{r.setup}: {r.base_mb:.0f} MB and {r.mb_per_mib:.2f} MB for each MiB of parameters (R2 {r.r2:.3f}, leave-one-out error {r.loo_percent:.1f} %)"
-            + (f", setting aside {r.set_aside}" if r.set_aside else "") for r in table.itertuples()]
+            + (f", setting aside {r.set_aside}" if r.set_aside else "") for r in setups.lines(table)]
     return "; ".join(said) + "."

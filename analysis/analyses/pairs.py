@@ -54,8 +54,9 @@ def explain(frame: pd.DataFrame) -> str:
     said = []
     for label, part in table.groupby("setup", sort=False):
         by = part.set_index("method")
-        said.append(f"{label}: of {by['pairs'].iloc[0]:,} pairs of networks {by.loc[TUKEY, 'different']:,} differ (Tukey's HSD with batch size in the model)"
-                    f"; one-way, Fisher's LSD calls {by.loc[LSD, 'different']:,} different and Holm keeps {by.loc['Holm, one-way', 'different']:,}")
+        count = by["different"].to_dict()
+        said.append(f"{label}: of {by['pairs'].iloc[0]:,} pairs of networks {count[TUKEY]:,} differ (Tukey's HSD with batch size in the model)"
+                    f"; one-way, Fisher's LSD calls {count[LSD]:,} different and Holm keeps {count['Holm, one-way']:,}")
     return "; ".join(said) + "."
 
 

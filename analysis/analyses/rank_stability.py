@@ -20,7 +20,7 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     cells = setups.observations(setups.usable(frame))
     cells = cells.join(intervals.latency_bounds(cells)) if len(cells) else cells.assign(low_s=[], high_s=[])
     rows = []
-    groups = dict(list(cells.groupby("setup")))
+    groups = dict(setups.named(cells))
     for a, b in itertools.islice(itertools.combinations(groups, 2), MOST):
         left, right = groups[a], groups[b]
         shared = sorted(set(left["batch_size"]) & set(right["batch_size"]))
@@ -31,7 +31,8 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
         sizes = sorted(part["batch_size"].unique())
         rows += [_pair("batch size", f"{label}, batch {sizes[0]:.0f}", f"batch {other:.0f}", _at(part, sizes[0]), _at(part, other), True)
                  for other in sizes[1:]]
-    return pd.DataFrame([row for row in rows if row["n"] >= 4], columns=COLUMNS).reset_index(drop=True)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table[table["n"] >= 4].reset_index(drop=True)
 
 
 def _at(part: pd.DataFrame, batch: float) -> pd.DataFrame:
@@ -41,8 +42,8 @@ def _at(part: pd.DataFrame, batch: float) -> pd.DataFrame:
 def _pair(across: str, a: str, b: str, left: pd.DataFrame, right: pd.DataFrame, alike: bool) -> dict[str, object]:
     common = left.index.intersection(right.index)
     left, right = left.loc[common], right.loc[common]
-    bounds = [(part["low_s"].to_numpy(float), part["high_s"].to_numpy(float)) for part in (left, right)]
-    found = ranks.correlation(left["latency_s"].to_numpy(float), right["latency_s"].to_numpy(float), *bounds)
+    low, high = ((part["low_s"].to_numpy(float), part["high_s"].to_numpy(float)) for part in (left, right))
+    found = ranks.correlation(left["latency_s"].to_numpy(float), right["latency_s"].to_numpy(float), low, high)
     return {"across": across, "a": a, "b": b, "same_input": alike, **found}
 
 
@@ -53,7 +54,7 @@ def explain(frame: pd.DataFrame) -> str:
         return "No two conditions share four networks."
     said = []
     for across, part in table.groupby("across", sort=False):
-        worst = part.loc[part["rho"].idxmin()]
+        worst = part.sort_values("rho").iloc[0]
         unlike = "" if np.all(worst["same_input"]) else ", whose inputs differ in size"
         said.append(f"across {across}s ranks correlate {part['rho'].median():.2f} in the middle of {len(part)} comparison(s) and least, {worst['rho']:.2f} "
                     f"({worst['rho_low']:.2f} to {worst['rho_high']:.2f}), between {worst['a']} and {worst['b']}{unlike}")

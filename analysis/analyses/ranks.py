@@ -19,7 +19,7 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     cells = cells.assign(machine_=machine, block=cells["setup"] + ", batch " + cells["batch_size"].astype(int).astype(str))
     one = cells[cells["scenario"].fillna("latency").eq("latency")]
     found = {"networks": one.pivot_table(index="block", columns="label" if "label" in one else "model", values="image_s", aggfunc="median")}
-    for name, part in one.groupby("machine_"):
+    for name, part in setups.named(one, "machine_"):
         series = "series" if "series" in part else "backend"
         if part[series].nunique() > 1:
             found[f"backends on {name}"] = part.pivot_table(index=["model", "batch_size", "input_px"], columns=series, values="image_s", aggfunc="median")
@@ -49,7 +49,7 @@ def explain(frame: pd.DataFrame) -> str:
     """The best by mean rank and how many cannot be told from it."""
     found = analyse(frame)
     said = []
-    for test in found.pop("friedman").itertuples():
+    for test in setups.lines(found.pop("friedman")):
         order = found[test.what]
         near = int((~order["certainly_behind_the_best"]).sum()) - 1
         agreement = f", agreement W = {test.w:.2f}" if test.w == test.w else ""

@@ -16,7 +16,7 @@ def placed(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         cells = cells[other.isna() | other.eq(cells["input_px"])]
     cells = cells[cells["gmacs"].gt(0)]
     result = {}
-    for label, part in cells.groupby("setup"):
+    for label, part in setups.named(cells):
         table = roofline.place(part)
         joined = part.drop(columns=["bandwidth"], errors="ignore").join(table)
         joined.attrs.update(table.attrs)
@@ -47,7 +47,7 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No cell has both a latency and multiply-adds at its own input size."
     said = []
-    for row in table.itertuples():
+    for row in setups.lines(table):
         counts = {"compute": int(row.compute), "memory": int(row.memory), "overhead": int(row.overhead)}
         most = max(counts, key=lambda name: counts[name])
         width = f" and {row.bandwidth_gbs:,.0f} GB/s" if np.isfinite(row.bandwidth_gbs) else ""

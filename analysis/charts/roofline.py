@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from analysis import style as styles
 from analysis.analyses import roofline as analysis
 from analysis.charts import base
+from analysis.stats import setups
 from analysis.style import Style
 
 TITLE = "Roofline"
@@ -44,7 +45,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         for _, part in rows.sort_values("batch_size").groupby("model"):
             colour, family = styles.family(part["family"].iloc[0])[0], part["family"].iloc[0]
             axis.plot(part["intensity"], part["rate"] / 1e9, color=colour, linewidth=0.6, alpha=0.6, zorder=2)
-            for row in part.itertuples():
+            for row in setups.lines(part):
                 filled = row.batch_size == large
                 axis.plot(row.intensity, row.rate / 1e9, styles.marker(family), color=colour if filled else style.paper, markeredgecolor=style.ink if filled else colour,
                           markeredgewidth=0.4 if filled else 0.9, markersize=4.6, zorder=4 if filled else 3)  # fmt: skip

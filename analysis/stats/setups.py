@@ -1,6 +1,7 @@
 """Which rows may be compared: a set-up is everything of a cell but its model and batch size."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,16 @@ def each(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> Iterator[tuple[
     keys = [column for column in columns if column in rows]
     groups = [(part["setup"].iloc[0], part) for _, part in rows.groupby(keys, dropna=False, sort=False)]
     yield from sorted(groups, key=lambda item: str(item[0]))
+
+
+def named(frame: pd.DataFrame, column: str = "setup") -> list[tuple[str, pd.DataFrame]]:
+    """(name, rows) of each value of a column, in order."""
+    return [(str(name), part) for name, part in frame.groupby(column)]
+
+
+def lines(table: pd.DataFrame) -> Iterator[Any]:
+    """Rows as named tuples, without pandas' types, which know no column."""
+    yield from table.itertuples()
 
 
 def explode_replicates(frame: pd.DataFrame) -> pd.DataFrame:

@@ -25,10 +25,10 @@ class Sensor(base.Sensor):
         self.samples = base.Samples()
         if not self.rails:
             return "no INA3221 power monitor on the I2C bus: not a Jetson, or a carrier board without one"
-        unreadable = [name for name, rail in self.rails.items() if power_w(self.root, rail) is None]
+        self.total, self.method = total_rails(self.rails)
+        unreadable = [name for name in self.total if power_w(self.root, self.rails[name]) is None]
         if unreadable:
             return "rail %s can't be read" % ", ".join(unreadable)
-        self.total, self.method = total_rails(self.rails)
         self.meter = Meter(0.1, self.method)
         return None
 

@@ -220,6 +220,15 @@ def test_a_rail_that_vanishes_in_mid_run_makes_the_energy_unknown_with_a_reason(
     assert sampled(sensor)["energy_j"] == pytest.approx(12.6)  # the next measurement has it again
 
 
+def test_a_rail_beside_the_total_may_be_unreadable_but_not_one_of_it(tmp_path):
+    trees.nano_r32(tmp_path)
+    trees.remove(tmp_path, trees.NANO_POWER.replace("power0", "power2"))
+    readings = sampled(working(jetson_ina3221, tmp_path))
+    assert readings["power_w"] == pytest.approx(4.2) and readings["rails_w"]["POM_5V_CPU"] is None
+    trees.remove(tmp_path, trees.NANO_POWER)
+    assert jetson_ina3221.Sensor(str(tmp_path)).available() == "rail POM_5V_IN can't be read"
+
+
 def test_a_machine_without_a_monitor_has_a_reason(tmp_path):
     assert "not a Jetson" in jetson_ina3221.Sensor(str(tmp_path)).available()
 

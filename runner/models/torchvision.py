@@ -115,11 +115,8 @@ def import_torchvision():
         spec = importlib.util.find_spec("torchvision")
         if spec is None:
             raise ModelUnavailable("torchvision is not installed here")
-        for path in pathlib.Path(spec.origin).parent.glob("_C.*"):
-            try:
-                torch.ops.load_library(str(path))
-            except OSError:
-                _declare_operators(torch)
+        if not any(_loads(torch, path) for path in pathlib.Path(spec.origin).parent.glob("_C.*")):
+            _declare_operators(torch)
     try:
         import torchvision
     except ImportError as error:
@@ -128,6 +125,14 @@ def import_torchvision():
 
 
 _declared = []  # a torch.library.Library withdraws its operators when it is collected
+
+
+def _loads(torch, path):
+    try:
+        torch.ops.load_library(str(path))
+    except OSError:  # a library that it needs (CUDA's) is missing
+        return False
+    return True
 
 
 def _declare_operators(torch):

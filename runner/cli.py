@@ -310,6 +310,50 @@ def export(
 
 
 @app.command()
+def calibrate(
+    matrix: str = MATRIX,
+    profile: Optional[str] = typer.Option("quick", "--profile", "-p", help="Profile whose first cells are measured twice."),
+    only: List[str] = ONLY,
+    results: str = RESULTS,
+    cache: Optional[str] = CACHE,
+    cells: int = typer.Option(6, "--cells", min=1, help="How many cells."),
+):
+    """Measure this host's noise floor: the same small sweep twice, compared with itself."""
+    import subprocess
+    import time
+    from importlib.util import find_spec
+
+    from runner import environment, record
+    from runner.run import Places, Run
+
+    loaded, planned = _planned(matrix, profile, only)
+    if not planned.cells:
+        fail("nothing to measure: no cell fits platform %s" % environment.platform_name())
+    folder = os.path.join(results, "calibration", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    shared = _places(results, cache).cache
+    sides = [os.path.join(folder, side) for side in ("a", "b")]
+    try:
+        os.makedirs(shared, exist_ok=True)
+        for side in sides:
+            report = _show_progress if sys.stderr.isatty() else None
+            Run(loaded, Places(side, shared), environment.platform_name(), report=report).execute(planned.cells[:cells])
+    except record.RecordError as error:
+        fail(error)
+    except OSError as error:
+        fail("%s: %s" % (error.filename or folder, error.strerror or error))
+    except KeyboardInterrupt:
+        _clear_line()
+        fail("stopped; a noise floor needs both sweeps", 130)
+    _clear_line()
+    paths = [os.path.join(side, "records") for side in sides]
+    if find_spec("pandas") is None or find_spec("analysis") is None:
+        typer.echo("measured; on the host: python -m analysis calibrate %s --out %s" % (" ".join(paths), os.path.join(results, "noise.json")))
+        return
+    command = [sys.executable, "-m", "analysis", "calibrate"] + paths + ["--out", os.path.join(results, "noise.json")]
+    raise typer.Exit(subprocess.call(command))
+
+
+@app.command()
 def schema():
     """The record's fields with their units, as Markdown."""
     from runner import record

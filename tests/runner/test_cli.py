@@ -6,8 +6,7 @@ import sys
 import time
 
 import pytest
-
-from support import dyno, environment, matrix
+from support import dyno, environment, matrix, records
 
 
 def test_help_is_instant_and_imports_no_framework():
@@ -92,3 +91,15 @@ def test_models_and_environment_answer():
 def test_piped_output_has_no_progress_display(tmp_path):
     _, out, err = dyno("run", "-m", matrix(tmp_path, "backend: noop, model: resnet18, input_px: 32"), "-r", str(tmp_path))
     assert "\r" not in out + err and "\033" not in out + err and err == ""
+
+
+def test_calibrate_measures_the_same_cells_twice(tmp_path):
+    path = matrix(tmp_path, "backend: noop, model: [resnet18, alexnet, vgg11], input_px: 32")
+    _, out, err = dyno("calibrate", "-m", path, "--profile", "all", "-r", str(tmp_path))
+    assert "the file has no profiles" in err
+    path = matrix(tmp_path, "backend: 'fault:slow', model: [resnet18, alexnet, vgg11], input_px: 32", more="profiles: {all: {}}\n")
+    _, out, err = dyno("calibrate", "-m", path, "--profile", "all", "-r", str(tmp_path), "--cells", "2")
+    assert "Traceback" not in err, err
+    (folder,) = (tmp_path / "calibration").iterdir()
+    first, second = (sorted(line["cell_id"] for line in records(folder / side)) for side in ("a", "b"))
+    assert first == second and len(first) == 2

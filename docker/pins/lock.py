@@ -79,11 +79,23 @@ def hashes(pip: list[str], version: tuple[int, int], glibc_minor: int, names: di
     """name -> sha256 of its wheel for each architecture that has one."""
     result: dict[str, list[str]] = {name: [] for name in names}
     tag = "%d%d" % version
-    platform = ["--python-version", tag, "--implementation", "cp", "--abi", f"cp{tag}m" if version < (3, 8) else f"cp{tag}", "--abi", "abi3", "--abi", "none"]
+    abi = f"cp{tag}m" if version < (3, 8) else f"cp{tag}"
+    platform = f"--python-version {tag} --implementation cp --abi {abi} --abi abi3 --abi none".split()
     for arch in ARCHES:
         # from the newest glibc tag down: pip takes the platforms in this order
         glibc = [argument for minor in range(glibc_minor, 11, -1) for argument in ("--platform", f"manylinux_2_{minor}_{arch}")]
-        target = [*platform, *glibc, "--platform", f"manylinux2014_{arch}", "--platform", f"manylinux1_{arch}", "--no-deps", "--ignore-requires-python", "--target", "/nonexistent"]
+        target = [
+            *platform,
+            *glibc,
+            "--platform",
+            f"manylinux2014_{arch}",
+            "--platform",
+            f"manylinux1_{arch}",
+            "--no-deps",
+            "--ignore-requires-python",
+            "--target",
+            "/nonexistent",
+        ]
         pinned = {name: f"{name}=={number}" for name, number in names.items()}
         try:
             items = report(pip, [*target, *pinned.values()])
@@ -104,7 +116,9 @@ def hashes(pip: list[str], version: tuple[int, int], glibc_minor: int, names: di
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path)
-    parser.add_argument("--python", required=True, help="interpreter that the lock is for; it needs pip 23 or later unless every line is alone")
+    parser.add_argument(
+        "--python", required=True, help="interpreter that the lock is for; it needs pip 23 or later unless every line is alone"
+    )
     options = parser.parse_args()
     version = tuple(json.loads(subprocess.check_output([options.python, "-c", "import sys; print(list(sys.version_info[:2]))"])))
     text = options.source.read_text()
@@ -114,7 +128,12 @@ def main() -> None:
     glibc = re.search(r"glibc 2\.(\d+)", text)
     if not glibc:
         sys.exit(f"{options.source}: its first line has to name the oldest glibc, as in: glibc 2.31")
-    digests = hashes([sys.executable, "-m", "pip"], version, int(glibc.group(1)), {name: number for name, (number, _) in found.items() if name not in other})
+    digests = hashes(
+        [sys.executable, "-m", "pip"],
+        version,
+        int(glibc.group(1)),
+        {name: number for name, (number, _) in found.items() if name not in other},
+    )
     rows = [f"# Written from {options.source.name} by lock.py on Python {version[0]}.{version[1]}; edit that one. Groups follow each line."]
     for name, (number, groups) in sorted(found.items()):
         proof = "".join(f" --hash=sha256:{digest}" for digest in sorted(digests.get(name, [])))

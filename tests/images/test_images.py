@@ -31,6 +31,7 @@ MEASURED = {
     "cpu": {"pytorch", "onnxruntime", "openvino"},
     "openvino": {"pytorch", "openvino"},
     "jetson-jp4": {"pytorch", "onnxruntime"},
+    "ncs2": {"openvino"},
     "ncs2-2022": {"openvino"},
 }
 WRONG_HOST = {

@@ -54,7 +54,9 @@ def test_every_base_is_a_build_argument_with_a_fixed_tag(path):
             assert re.search(r":[\w.-]*\d[\w.-]*$", name), f"{name} has no version in its tag"
             assert not digest or re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
         else:
-            assert any(re.fullmatch(re.sub(r"\$\{\w+\}", r"[\\w-]+", image), earlier) for earlier in stages), f"{image} is no stage of this file"
+            assert any(re.fullmatch(re.sub(r"\$\{\w+\}", r"[\\w-]+", image), earlier) for earlier in stages), (
+                f"{image} is no stage of this file"
+            )
         stages.add(stage)
 
 
@@ -100,7 +102,7 @@ def test_an_image_checks_itself_by_doctor_and_installs_packages_before_code(path
 def test_no_image_runs_as_root_but_the_sticks_which_leaves_it(path):
     user = of(path, "USER")
     if path.parent.name == "ncs2":
-        assert user == [] and of(path, "ENTRYPOINT") == ['["as-owner", "dyno"]'] and "dyno.docker-user=\"root\"" in of(path, "LABEL")[0]
+        assert user == [] and of(path, "ENTRYPOINT") == ['["as-owner", "dyno"]'] and 'dyno.docker-user="root"' in of(path, "LABEL")[0]
     else:
         assert user[-1] == "1000:1000"
 
@@ -108,7 +110,9 @@ def test_no_image_runs_as_root_but_the_sticks_which_leaves_it(path):
 @every_platform
 def test_the_groups_that_an_image_installs_are_in_a_lock(path):
     wanted = {group for line in of(path, "RUN") for words in re.findall(r"install\.sh ([a-z0-9 -]+)", line) for group in words.split()}
-    version = {"jetson-jp4": "py36", "ncs2": "py38", "jetson-jp5": "py38", "jetson-jp6": "py310", "cpu": "py311"}.get(path.parent.name, "py312")
+    version = {"jetson-jp4": "py36", "ncs2": "py38", "jetson-jp5": "py38", "jetson-jp6": "py310", "cpu": "py311"}.get(
+        path.parent.name, "py312"
+    )
     lock = (ROOT / f"docker/pins/{version}.txt").read_text()
     assert all(re.search(rf"  # (.* )?{group}( |$)", lock, re.MULTILINE) for group in wanted)
     assert "runner" in wanted or "--requirement /pins/py36.txt" in "".join(of(path, "RUN"))
@@ -135,3 +139,16 @@ def test_a_lock_pins_every_package_with_its_hashes(lock):
     for line in lines:
         assert re.fullmatch(r"[a-z0-9-]+==[\w.+]+( --hash=sha256:[0-9a-f]{64}){0,2}  # [a-z -]+", line), line
         assert "--hash=" in line or line.startswith(("torch==", "torchvision==")), line
+
+
+@every_platform
+def test_the_documented_docker_run_line_has_every_flag_that_the_labels_ask_for(path):
+    text = (ROOT / "docs/platforms.md").read_text()
+    line = next(
+        row for row in text.split("## By hand")[1].splitlines() if row.startswith("|") and path.parent.name.replace("jetson", "") in row
+    )
+    labels = dict(re.findall(r'(dyno\.docker-[a-z]+)="([^"]*)"', of(path, "LABEL")[0]))
+    assert labels.get("dyno.docker-flags", "") in line
+    assert all(f"--device {device} " in line for device in labels.get("dyno.docker-devices", "").split())
+    assert all(f"--volume {file}:{file}:ro" in line for file in labels.get("dyno.docker-mounts", "").split())
+    assert ("without `--user`" in line) == (labels.get("dyno.docker-user") == "root")

@@ -57,7 +57,9 @@ def test_a_recorded_checksum_serves_where_none_is_given(fetch, tmp_path):
 
 def test_a_locks_source_line_names_groups_and_marks():
     lock = load(DOCKER / "pins/lock.py")
-    one, two = lock.parse("# heading\nnumpy==1.19.5  # runner, onnx: why it is this one, and more\ntorch==2+cpu  # torch-cpu, alone, other index\n")
+    one, two = lock.parse(
+        "# heading\nnumpy==1.19.5  # runner, onnx: why it is this one, and more\ntorch==2+cpu  # torch-cpu, alone, other index\n"
+    )
     assert one == lock.Line("numpy==1.19.5", ("runner", "onnx"), alone=False, other_index=False)
     assert two == lock.Line("torch==2+cpu", ("torch-cpu",), alone=True, other_index=True)
 
@@ -117,6 +119,11 @@ def test_make_pin_writes_digests_and_checksums_and_names_what_it_could_not_reach
     )
     assert pin.main(tmp_path) == 1  # one base is gone
     digest = hashlib.sha256(b"the manifest").hexdigest()
-    assert dockerfile.read_text().splitlines()[:2] == [f"ARG BASE={registry}/some/base:1.0@sha256:{digest}", f"ARG BUILDER={registry}/gone:1.0"]
-    assert (tmp_path / "pins/sha256.txt").read_text().splitlines()[1] == f"{hashlib.sha256(b'a wheel').hexdigest()}  http://{registry}/file.whl"
+    assert dockerfile.read_text().splitlines()[:2] == [
+        f"ARG BASE={registry}/some/base:1.0@sha256:{digest}",
+        f"ARG BUILDER={registry}/gone:1.0",
+    ]
+    assert (tmp_path / "pins/sha256.txt").read_text().splitlines()[
+        1
+    ] == f"{hashlib.sha256(b'a wheel').hexdigest()}  http://{registry}/file.whl"
     assert "gone:1.0: HTTP Error 404" in capsys.readouterr().err

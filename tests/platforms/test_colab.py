@@ -1,0 +1,53 @@
+"""The notebook for Colab runs from its first cell to its last, here on the CPU."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = ROOT / "notebooks/colab.ipynb"
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """The executed notebook and its results; one network of small images, so that it is quick."""
+    folder = tmp_path_factory.mktemp("colab")
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    for cell in book.cells:
+        cell.source = cell.source.replace("model: [squeezenet1_1, mobilenet_v2, resnet18]", "model: [squeezenet1_1]")
+        cell.source = cell.source.replace("input_px: [224]", "input_px: [64]")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DYNO_RESULTS", str(folder / "results"))
+        patch.setenv("PYTHONPATH", str(ROOT))
+        for name in ("DYNO_PLATFORM", "DYNO_DEVICES", "DYNO_CACHE"):
+            patch.delenv(name, raising=False)
+        NotebookClient(book, timeout=200, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    return book, folder / "results"
+
+
+def test_the_notebook_measures_and_draws(executed):
+    book, results = executed
+    (file,) = results.glob("records/colab-*.jsonl")
+    cells = [record for record in map(json.loads, file.read_text().splitlines()) if record["kind"] == "cell"]
+    assert {(record["cell"]["model"], record["cell"]["batch_size"]) for record in cells if record["status"] == "ok"} == {
+        ("squeezenet1_1", batch) for batch in (1, 8)
+    }
+    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert not any(output.output_type == "error" for output in outputs)
+
+
+def test_the_notebook_packs_the_records_for_download(executed):
+    _, results = executed
+    (file,) = results.glob("records/colab-*.jsonl")
+    with zipfile.ZipFile(results / "dyno-colab-records.zip") as archive:
+        assert archive.read(file.name) == file.read_bytes()
+
+
+def test_the_notebook_is_kept_without_outputs():
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in book.cells if cell.cell_type == "code")

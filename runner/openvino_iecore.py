@@ -95,7 +95,20 @@ class Network:
 
 
 # arithmetic of shapes, which is folded into constants before anything is compiled
-FOLDED = ("Parameter", "Constant", "Result", "ShapeOf", "Gather", "Concat", "Unsqueeze", "Squeeze", "Convert", "StridedSlice", "Reshape", "Range")
+FOLDED = (
+    "Parameter",
+    "Constant",
+    "Result",
+    "ShapeOf",
+    "Gather",
+    "Concat",
+    "Unsqueeze",
+    "Squeeze",
+    "Convert",
+    "StridedSlice",
+    "Reshape",
+    "Range",
+)
 
 
 def _check_operators(core, network, device):
@@ -109,4 +122,6 @@ def _check_operators(core, network, device):
         if node.get_friendly_name() not in taken and node.get_type_name() not in FOLDED
     )
     if left:
-        raise RuntimeError("operators not supported by %s: %s" % (device, ", ".join("%d %s" % (number, kind) for kind, number in sorted(left.items()))))
+        raise RuntimeError(
+            "operators not supported by %s: %s" % (device, ", ".join("%d %s" % (number, kind) for kind, number in sorted(left.items())))
+        )

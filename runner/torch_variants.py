@@ -104,7 +104,9 @@ def quantised(module, job):
         converted = quantization.quantize_dynamic(module, {torch.nn.Linear}, dtype=torch.qint8)
         done = {"int8_method": "dynamic, linear layers alone", "calibration": None, "static_int8_error": " ".join(str(error).split())[:300]}
     # a quantised layer hands out its packed weight by a method
-    done["int8_layers"] = sum("quantized" in type(layer).__module__ and callable(getattr(layer, "weight", None)) for layer in converted.modules())
+    done["int8_layers"] = sum(
+        "quantized" in type(layer).__module__ and callable(getattr(layer, "weight", None)) for layer in converted.modules()
+    )
     if not done["int8_layers"]:
         raise Unsupported("PyTorch found no layer to compute in int8")
     done["int8_engine"] = engine

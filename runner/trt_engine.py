@@ -6,7 +6,16 @@ from collections import Counter, namedtuple
 Port = namedtuple("Port", "name is_input shape dtype")  # dtype: TensorRT's name, "HALF"
 
 # our own table: trt.nptype fails with numpy 1.24 up to TensorRT 8.5
-TORCH_DTYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "INT32": "int32", "INT64": "int64", "BOOL": "bool", "UINT8": "uint8"}
+TORCH_DTYPES = {
+    "FLOAT": "float32",
+    "HALF": "float16",
+    "BF16": "bfloat16",
+    "INT8": "int8",
+    "INT32": "int32",
+    "INT64": "int64",
+    "BOOL": "bool",
+    "UINT8": "uint8",
+}
 
 
 def load(trt, plan, log):
@@ -23,12 +32,20 @@ def ports(trt, engine):
     if hasattr(engine, "num_io_tensors"):
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         return [
-            Port(name, engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT, tuple(engine.get_tensor_shape(name)), _name(engine.get_tensor_dtype(name)))
+            Port(
+                name,
+                engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT,
+                tuple(engine.get_tensor_shape(name)),
+                _name(engine.get_tensor_dtype(name)),
+            )
             for name in names
         ]
     return [
         Port(
-            engine.get_binding_name(index), engine.binding_is_input(index), tuple(engine.get_binding_shape(index)), _name(engine.get_binding_dtype(index))
+            engine.get_binding_name(index),
+            engine.binding_is_input(index),
+            tuple(engine.get_binding_shape(index)),
+            _name(engine.get_binding_dtype(index)),
         )
         for index in range(engine.num_bindings)
     ]
@@ -44,7 +61,9 @@ class Lane:
     def __init__(self, engine, io, inputs, outputs, stream):
         for port in io:
             if -1 in port.shape:
-                raise RuntimeError("TensorRT engine with dynamic shape %s of %s; static ONNX files are measured" % (list(port.shape), port.name))
+                raise RuntimeError(
+                    "TensorRT engine with dynamic shape %s of %s; static ONNX files are measured" % (list(port.shape), port.name)
+                )
         self._context = engine.create_execution_context()
         if self._context is None:
             raise RuntimeError("TensorRT made no execution context: too little device memory")

@@ -13,7 +13,18 @@ else:
 
 NAMES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU", "myriad": "MYRIAD"}
 HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}  # what int8 leaves over is computed in f32
-PRECISIONS = {"f32": "fp32", "FP32": "fp32", "f16": "fp16", "FP16": "fp16", "bf16": "bf16", "BF16": "bf16", "i8": "int8", "u8": "int8", "I8": "int8", "U8": "int8"}
+PRECISIONS = {
+    "f32": "fp32",
+    "FP32": "fp32",
+    "f16": "fp16",
+    "FP16": "fp16",
+    "bf16": "bf16",
+    "BF16": "bf16",
+    "i8": "int8",
+    "u8": "int8",
+    "I8": "int8",
+    "U8": "int8",
+}
 BY_DEVICE = {"cpu": ("fp32", "fp16", "bf16", "int8"), "gpu": ("fp32", "fp16", "int8"), "npu": ("fp16", "int8"), "myriad": ("fp16",)}
 COMPUTE = ("convolution", "fullyconnected", "matmul", "deconvolution", "groupconvolution", "innerproduct", "gemm", "fully_connected")
 NEVER = (  # parts of messages that say that this can't work here, whatever one does
@@ -40,7 +51,9 @@ class Backend(base.Backend):
         cell = self.job.cell
         self._done = {}
         if cell.precision not in BY_DEVICE[cell.device]:
-            raise base.Unsupported("OpenVINO on %s computes in %s, not %s" % (NAMES[cell.device], " and ".join(BY_DEVICE[cell.device]), cell.precision))
+            raise base.Unsupported(
+                "OpenVINO on %s computes in %s, not %s" % (NAMES[cell.device], " and ".join(BY_DEVICE[cell.device]), cell.precision)
+            )
         if cell.device == "myriad" and cell.batch_size != 1:
             raise base.Unsupported("MYRIAD takes batch size 1 only")
         path = self.job.artefact.onnx_path
@@ -51,7 +64,9 @@ class Backend(base.Backend):
         cache = None if cell.device == "cpu" else self.job.cache_dir
         shape = (cell.batch_size,) + tuple(self.job.artefact.input_shape)
         try:
-            self._network = Network(path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, cell.scenario == "throughput", cache, shape)
+            self._network = Network(
+                path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, cell.scenario == "throughput", cache, shape
+            )
         except Exception as error:  # RuntimeError, GeneralFailure, NotImplementedFailure ...
             text = " ".join(str(error).split())
             if any(words in text for words in NEVER):

@@ -137,7 +137,9 @@ class Backend(base.Backend):
     def executed(self):
         precision = self.job.cell.precision
         if precision not in ("int8", "tf32") and self._variant != "autocast":
-            precision = {value: key for key, value in DTYPES.items() if key in ("fp32", "fp16", "bf16")}.get(self._y.dtype, str(self._y.dtype))
+            precision = {value: key for key, value in DTYPES.items() if key in ("fp32", "fp16", "bf16")}.get(
+                self._y.dtype, str(self._y.dtype)
+            )
         read = {
             "precision": precision,
             "variant": self._variant,

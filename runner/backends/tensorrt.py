@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from runner import trt_build, trt_engine
+from runner import trt_build, trt_cache, trt_engine
 from runner.backends import base
 
 LANES = 2  # batches in flight in the throughput scenario: one computes while the next is started
@@ -78,24 +78,34 @@ class Backend(base.Backend):
         with open(path, "rb") as file:
             onnx = file.read()
         gpu = torch.cuda.get_device_properties(0)
-        workspace = min(WORKSPACE_LIMIT, gpu.total_memory // 4 >> 28 << 28)  # in steps: what a Jetson's GPU may use differs a little after each boot
+        workspace = min(
+            WORKSPACE_LIMIT, gpu.total_memory // 4 >> 28 << 28
+        )  # in steps: what a Jetson's GPU may use differs a little after each boot
         self._done.update(calibration=calibration, gpu=gpu.name, workspace_bytes=workspace)
-        place = [trt.__version__, gpu.name, str(torch.cuda.get_device_capability()), str(gpu.multi_processor_count), _text("/etc/nv_tegra_release"), _driver()]
-        made = [hashlib.sha256(onnx).hexdigest(), self.job.cell.precision, self.job.cell.device, str(self._strong), str(workspace), str(calibration)]
+        place = trt_cache.place(trt, torch)
+        made = [
+            hashlib.sha256(onnx).hexdigest(),
+            self.job.cell.precision,
+            self.job.cell.device,
+            str(self._strong),
+            str(workspace),
+            str(calibration),
+        ]
         folder = os.path.join(self.job.cache_dir, "tensorrt")
         os.makedirs(folder, exist_ok=True)
-        kept, timing = os.path.join(folder, _digest(place + made) + ".plan"), os.path.join(folder, _digest(place) + ".timing")
-        plan, about = _bytes(kept), kept[: -len("plan")] + "json"
+        stem = os.path.join(folder, trt_cache.digest(place + made))
+        timing = os.path.join(folder, trt_cache.digest(place) + ".timing")
+        plan = trt_cache.read(stem + ".plan")
         self.load_cached = bool(plan)
         if plan:
-            self._done.update(json.loads(_text(about) or "{}"))
+            self._done.update(json.loads(trt_cache.text(stem + ".json") or "{}"))
             return plan
         started = time.perf_counter()
-        plan, done = self._build(onnx, workspace, timing, kept[: -len("plan")] + "log")
+        plan, done = self._build(onnx, workspace, timing, stem + ".log")
         done["build_s"] = time.perf_counter() - started
         self._done.update(done)
-        _write(about, json.dumps(done).encode("utf-8"))
-        _write(kept, plan)
+        trt_cache.write(stem + ".json", json.dumps(done).encode("utf-8"))
+        trt_cache.write(stem + ".plan", plan)
         return plan
 
     def _file(self):
@@ -120,17 +130,17 @@ class Backend(base.Backend):
             calibrator = trt_build.make_calibrator(trt, torch, self._batches[1])
         try:
             plan, times, done = trt_build.build(
-                trt, onnx, precision, workspace, self._log, self._strong, calibrator, _bytes(timing), self.job.cell.device == "dla"
+                trt, onnx, precision, workspace, self._log, self._strong, calibrator, trt_cache.read(timing), self.job.cell.device == "dla"
             )
         except trt_build.BuildError as error:
             text = "\n".join("%s: %s" % line for line in self._log.lines)
-            _write(log_path, text.encode("utf-8"))
+            trt_cache.write(log_path, text.encode("utf-8"))
             sys.stderr.write(text[-8000:] + "\n")  # its end goes into the record
             if isinstance(error, trt_build.Refused):
                 raise base.Unsupported("TensorRT %s: %s" % (trt.__version__, error))
             raise RuntimeError("%s (whole log in the cache: tensorrt/%s)" % (error, os.path.basename(log_path)))
         if times:
-            _write(timing, times)
+            trt_cache.write(timing, times)
         return plan, done
 
     def stage(self, batch):
@@ -179,30 +189,3 @@ class Backend(base.Backend):
 
     def close(self):
         self._lanes = self._engine = self._runtime = None
-
-
-def _digest(parts):
-    return hashlib.sha256("|".join(parts).encode("utf-8")).hexdigest()[:24]
-
-
-def _bytes(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
-def _text(path):
-    return _bytes(path).decode("utf-8", "replace").strip()
-
-
-def _driver():
-    return _text("/proc/driver/nvidia/version").partition("\n")[0]
-
-
-def _write(path, data):
-    part = path + ".%d.part" % os.getpid()
-    with open(part, "wb") as file:
-        file.write(data)
-    os.replace(part, path)

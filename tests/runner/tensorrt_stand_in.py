@@ -14,7 +14,15 @@ import numpy
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 GENERATIONS = ("7_1", "8_2", "8_5", "10", "11")
 SETTABLE = ("max_workspace_size", "int8_calibrator", "default_device_type", "DLA_core", "profiling_verbosity")
-ENUMS = ("BuilderFlag", "DeviceType", "LayerInformationFormat", "MemoryPoolType", "NetworkDefinitionCreationFlag", "ProfilingVerbosity", "TensorIOMode")
+ENUMS = (
+    "BuilderFlag",
+    "DeviceType",
+    "LayerInformationFormat",
+    "MemoryPoolType",
+    "NetworkDefinitionCreationFlag",
+    "ProfilingVerbosity",
+    "TensorIOMode",
+)
 PORTS = (("input", (1, 3, 32, 32)), ("output", (1, 10)))
 
 
@@ -239,7 +247,9 @@ def torch(capability=(7, 2)):
         synchronize=lambda: None,
         is_available=lambda: True,
         get_device_capability=lambda: capability,
-        get_device_properties=lambda index: types.SimpleNamespace(name="Imagined GPU", total_memory=(8 << 30) + 12345, multi_processor_count=8),
+        get_device_properties=lambda index: types.SimpleNamespace(
+            name="Imagined GPU", total_memory=(8 << 30) + 12345, multi_processor_count=8
+        ),
         max_memory_reserved=lambda: 0,
     )
     return types.SimpleNamespace(

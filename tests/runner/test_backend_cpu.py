@@ -107,7 +107,9 @@ if "pytorch" in FRAMEWORKS:
         executed = backend.executed()
         assert executed["int8_method"] == "dynamic, linear layers alone" and executed["int8_layers"] == 1 and executed["static_int8_error"]
 
-    @pytest.mark.parametrize("variant,precision,words", [("cudagraphs", "fp32", "need a GPU"), ("autocast", "fp32", "autocast computes in fp16 or bf16")])
+    @pytest.mark.parametrize(
+        "variant,precision,words", [("cudagraphs", "fp32", "need a GPU"), ("autocast", "fp32", "autocast computes in fp16 or bf16")]
+    )
     def test_pytorch_says_why_a_variant_can_not_work(variant, precision, words, tmp_path):
         with pytest.raises(Unsupported) as error:
             pytorch(tmp_path, variant=variant, precision=precision)

@@ -84,7 +84,9 @@ def test_precision_is_a_builder_flag_and_fp32_clears_tf32(generation, precision,
     assert backend.executed()["builder_flags"] == flags
 
 
-@pytest.mark.parametrize("generation,variant,bits", [("7_1", None, 1), ("8_5", "weak", 1), ("10", None, 1), ("10", "strong", 3), ("11", None, 1)])
+@pytest.mark.parametrize(
+    "generation,variant,bits", [("7_1", None, 1), ("8_5", "weak", 1), ("10", None, 1), ("10", "strong", 3), ("11", None, 1)]
+)
 def test_networks_have_an_explicit_batch_and_are_typed_as_asked(generation, variant, bits, module, tmp_path):
     """Bit 0 is the first flag of the generation by name: EXPLICIT_BATCH up to 10, STRONGLY_TYPED in 11."""
     over = module(generation)
@@ -101,7 +103,9 @@ def test_a_strongly_typed_fp16_network_is_an_fp16_file_without_flags(generation,
     assert calls(over, "build_serialized_network") == [([],)]
     (converted,) = (tmp_path / "fp16").iterdir()
     graph = onnx.load(str(converted)).graph
-    types = {item.type.tensor_type.elem_type for item in list(graph.input) + list(graph.output)} | {tensor.data_type for tensor in graph.initializer}
+    types = {item.type.tensor_type.elem_type for item in list(graph.input) + list(graph.output)} | {
+        tensor.data_type for tensor in graph.initializer
+    }
     assert onnx.TensorProto.FLOAT16 in types and onnx.TensorProto.FLOAT not in types
     assert backend.executed()["precision"] == "fp16"
 

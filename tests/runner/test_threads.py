@@ -24,13 +24,19 @@ def test_without_quota_the_cpu_set_counts(eight_cpus, tmp_path):
 
 
 def test_a_quota_of_cgroup_v2_limits_the_threads(eight_cpus, tmp_path):
-    root = tree(tmp_path, {"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "250000 100000\n", "sys/fs/cgroup/a/cpu.max": "max 100000\n"})
+    root = tree(
+        tmp_path,
+        {"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "250000 100000\n", "sys/fs/cgroup/a/cpu.max": "max 100000\n"},
+    )
     assert threads.cpu_limits(root)["quota_cpus"] == 2.5
     assert threads.usable_cpus(root) == 2
 
 
 def test_a_parent_groups_tighter_quota_wins(eight_cpus, tmp_path):
-    root = tree(tmp_path, {"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "600000 100000\n", "sys/fs/cgroup/a/cpu.max": "300000 100000\n"})
+    root = tree(
+        tmp_path,
+        {"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "600000 100000\n", "sys/fs/cgroup/a/cpu.max": "300000 100000\n"},
+    )
     assert threads.usable_cpus(root) == 3
 
 

@@ -48,13 +48,24 @@ def module():
     return network.eval()
 
 
-def job(cache_dir, device="cpu", precision="fp32", scenario="latency", variant=None, threads=1, calibration=None, onnx_path=ONNX, batch_size=1):
+def job(
+    cache_dir, device="cpu", precision="fp32", scenario="latency", variant=None, threads=1, calibration=None, onnx_path=ONNX, batch_size=1
+):
     """What runner.worker gives a backend, for the tiny network."""
     cell = SimpleNamespace(
-        platform="test", device=device, backend="test", model="tiny", precision=precision, batch_size=batch_size, input_px=32, scenario=scenario
+        platform="test",
+        device=device,
+        backend="test",
+        model="tiny",
+        precision=precision,
+        batch_size=batch_size,
+        input_px=32,
+        scenario=scenario,
     )
     artefact = SimpleNamespace(onnx_path=onnx_path, onnx_sha256="tiny", input_shape=SHAPE, seed=0, module=module)
-    return SimpleNamespace(cell=cell, artefact=artefact, variant=variant, threads=threads, cache_dir=str(cache_dir), calibration=calibration)
+    return SimpleNamespace(
+        cell=cell, artefact=artefact, variant=variant, threads=threads, cache_dir=str(cache_dir), calibration=calibration
+    )
 
 
 def difference(outputs):

@@ -38,7 +38,7 @@ def exchanged(seen: np.ndarray, expected: np.ndarray, floor: float = 0.02, least
             apart = seen[j] - seen[i]
             after = max(abs(gap[i] + apart), abs(gap[j] - apart))
             home = max(FITS * scale, 0.35 * min(abs(gap[i]), abs(gap[j])))
-            if gap[i] * gap[j] < 0 and abs(apart) > least and after < home:
+            if abs(apart) > least and after < home:  # which two gaps of one sign never meet: an exchange keeps their sum
                 found.append((abs(gap[i]) + abs(gap[j]) - after, int(i), int(j)))
     pairs: list[tuple[int, int]] = []
     for _, i, j in sorted(found, reverse=True):

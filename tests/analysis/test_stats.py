@@ -278,6 +278,8 @@ def test_a_frontier_holds_what_nothing_beats_and_intervals_widen_it():
     assert pareto.frontier(latency, top1).tolist() == [True, True, False, False, False]
     near = pareto.possible(latency * 0.98, latency * 1.02, top1 - 0.5, top1 + 0.5)
     assert near.tolist() == [True, True, True, False, False]
+    overlapping = pareto.possible(np.array([1.9, 2.0, 2.3]), np.array([2.1, 2.2, 2.5]), np.array([69, 59, 59.0]), np.array([71, 61, 61.0]))
+    assert overlapping.tolist() == [True, True, False]  # worse in Top-1, but perhaps faster; the third is neither
 
 
 def test_overlap_is_counted_over_what_both_measured():

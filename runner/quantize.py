@@ -1,29 +1,28 @@
 """int8: the images that activations' ranges are measured on, and ONNX files with those ranges written in (Q/DQ)."""
 
 import hashlib
+import itertools
 import os
 
 import numpy
 
-from runner import weights
+from runner import datasets, preprocessing, weights
 from runner.backends.base import Unsupported
 
 IMAGES = 32
-EXTENSIONS = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
 
 def batches(job, images=IMAGES):
     """(source, list of float32 arrays (batch, channels, height, width)) of at least ``images`` images.
 
-    They come from ``job.calibration``, a folder with image files at any depth, or where there is none are
+    They come from ``job.calibration``, the path of a data set (see runner.datasets), or where there is none are
     synthetic and seeded: fit to measure speed, not to judge the accuracy of an int8 network.
     """
-    size, folder, seed = job.cell.batch_size, job.calibration, job.artefact.seed
+    size, seed = job.cell.batch_size, job.artefact.seed
     count = -(-images // size)
-    if folder:
-        pixels = _from_folder(folder, count * size, job.artefact.input_shape[1], seed)
-        return "%d images of %s" % (len(pixels), os.path.basename(os.path.normpath(folder))), list(_chunks(pixels, size))
+    if job.calibration:
+        name, pixels = _from_folder(job, count * size)
+        return "%d images of %s" % (len(pixels), name), list(_chunks(pixels, size))
     shape = (size,) + tuple(job.artefact.input_shape)
     if shape[1] == 3 and shape[2] == shape[3]:
         made = [weights.images(size, shape[2], seed + 1 + step) for step in range(count)]
@@ -33,25 +32,20 @@ def batches(job, images=IMAGES):
     return "%d synthetic images, seed %d" % (count * size, seed + 1), made
 
 
-def _from_folder(folder, count, input_px, seed):
-    from PIL import Image
-
-    found = [os.path.join(base, name) for base, _, names in os.walk(folder) for name in names if name.lower().endswith(EXTENSIONS)]
-    if not found:
-        raise Unsupported("%s: no images to calibrate int8 on (%s)" % (folder, " ".join(EXTENSIONS)))
-    found.sort()
-    numpy.random.RandomState(seed).shuffle(found)
-    chosen = [found[i % len(found)] for i in range(count)]
-    return numpy.stack([_pixels(Image.open(path).convert("RGB"), input_px) for path in chosen])
-
-
-def _pixels(image, input_px):
-    """Shorter side to 8/7 of the input, centre crop, ImageNet's normalisation: float32 (3, height, width)."""
-    scale = input_px * 8 / 7 / min(image.size)
-    image = image.resize([max(input_px, round(side * scale)) for side in image.size], 2)  # 2: bilinear
-    left, top = [(side - input_px) // 2 for side in image.size]
-    pixels = numpy.asarray(image.crop((left, top, left + input_px, top + input_px)), numpy.float32) / 255
-    return ((pixels - numpy.float32(MEAN)) / numpy.float32(STD)).transpose(2, 0, 1)
+def _from_folder(job, count):
+    """float32 (count, channels, height, width): the data set's first readable images, each network's own preprocessing."""
+    try:
+        data = datasets.open_data(job.calibration)
+    except datasets.DataError as error:
+        raise Unsupported("int8's calibration: %s" % error)
+    prepare = preprocessing.of(job.artefact.spec, job.artefact.input_shape[1], data.cifar)
+    if data.needs_pillow(prepare) and datasets.without_pillow():
+        raise Unsupported("int8's calibration: %s" % datasets.without_pillow())
+    readable = (image for image in (data.image(index, prepare) for index in range(len(data))) if image is not None)
+    images = list(itertools.islice(readable, count))
+    if not images:
+        raise Unsupported("int8's calibration: none of the %d images of %s can be read" % (len(data), data.name))
+    return data.name, numpy.stack([images[index % len(images)] for index in range(count)])
 
 
 def _chunks(pixels, size):

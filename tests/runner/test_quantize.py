@@ -4,7 +4,7 @@ import numpy
 import pytest
 import tiny_network
 
-from runner import quantize
+from runner import preprocessing, quantize
 from runner.backends.base import Unsupported
 
 
@@ -21,22 +21,22 @@ def test_synthetic_images_are_seeded_whole_batches_and_not_the_measured_input(tm
 def test_a_folder_without_images_is_a_reason(tmp_path):
     with pytest.raises(Unsupported) as error:
         quantize.batches(tiny_network.job(tmp_path, calibration=str(tmp_path)))
-    assert "no images to calibrate int8 on" in str(error.value)
+    assert "int8's calibration" in str(error.value) and "empty" in str(error.value)
 
 
-def test_images_of_a_folder_are_cut_from_the_centre_and_normalised(tmp_path):
+def test_images_of_a_folder_are_prepared_as_for_accuracy_and_broken_ones_left_out(tmp_path):
     from PIL import Image
 
-    pixels = numpy.zeros((80, 160, 3), numpy.uint8)
-    pixels[:, 40:120] = 255  # what lies outside the centre is black
     (tmp_path / "cats").mkdir()
-    Image.fromarray(pixels).save(str(tmp_path / "cats" / "one.png"))
+    Image.new("RGB", (160, 80), (255, 0, 51)).save(str(tmp_path / "cats" / "one.png"))
+    (tmp_path / "cats" / "broken.png").write_bytes(b"no picture")
     source, batches = quantize.batches(tiny_network.job(tmp_path, calibration=str(tmp_path), batch_size=2), images=2)
     assert source == "2 images of " + tmp_path.name
     (batch,) = batches
     assert batch.shape == (2, 3, 32, 32) and batch.dtype == numpy.float32 and batch.flags["C_CONTIGUOUS"]
-    white = (1 - numpy.array(quantize.MEAN)) / numpy.array(quantize.STD)
-    assert numpy.allclose(batch[0].transpose(1, 2, 0), white, atol=1e-5)
+    mean, std = preprocessing.CIFAR[10]  # what a network with 32 px inputs is fed
+    colour = (numpy.array([1, 0, 0.2]) - mean) / std
+    assert numpy.allclose(batch.transpose(0, 2, 3, 1), colour, atol=1e-5)
 
 
 def test_fp16_networks_clip_what_is_too_large_and_keep_a_resizes_scales(tmp_path):

@@ -62,7 +62,9 @@ def job(
         input_px=32,
         scenario=scenario,
     )
-    artefact = SimpleNamespace(onnx_path=onnx_path, onnx_sha256="tiny", input_shape=SHAPE, seed=0, module=module)
+    artefact = SimpleNamespace(
+        onnx_path=onnx_path, onnx_sha256="tiny", input_shape=SHAPE, seed=0, spec=SimpleNamespace(name="squeezenet1_1"), module=module
+    )
     return SimpleNamespace(
         cell=cell, artefact=artefact, variant=variant, threads=threads, cache_dir=str(cache_dir), calibration=calibration
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import time
 import traceback
 from typing import Any
+import warnings
 
 import pandas as pd
 
@@ -87,12 +88,12 @@ def write(merged: Merged, out: Path, gif: bool = True) -> Written:
     except OSError as error:
         raise FrameError(f"{error.filename or out}: can't write the report: {error.strerror}") from None
     seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}
-    warnings = [f"{count:,} line(s) of {name} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
-    warnings += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
-    warnings += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
+    said = [f"{count:,} line(s) of {name} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
+    said += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
+    said += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
     count = sum(bool(d.stem) for d in drawn)
     summary = f"{len(frame):,} records of {frame['platform'].nunique()} platform(s) in {len(merged.files)} file(s); {count} figures, {len(text) / 1e6:.2f} MB"
-    return Written(out / "index.html", summary, warnings, seconds)
+    return Written(out / "index.html", summary, said, seconds)
 
 
 def findings(frame: pd.DataFrame) -> pd.DataFrame | str:
@@ -111,7 +112,10 @@ def library(_: pd.DataFrame) -> str:
 def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[Any, float]:
     """(result, CPU seconds) of function(*arguments, frame)."""
     begin = time.process_time()
-    return function(*arguments, frame), time.process_time() - begin
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a degenerate group's 0/0 is NaN in its table, where a reader sees it
+        result = function(*arguments, frame)
+    return result, time.process_time() - begin
 
 
 def _tables(frame: pd.DataFrame, done: list[Analysed], folder: Path) -> None:

@@ -175,8 +175,15 @@ function recall() {
     if (field) $$("input", field).forEach(i => { i.checked = values.includes(i.value); });
     if (name === "pick") values.forEach(v => picked.has(v) || pick(v));
   }
-  const target = id && document.getElementById(id);
-  if (target) target.scrollIntoView();
+  return id && document.getElementById(id);
+}
+async function lead(target) {  // charts that are drawn above the target push it down
+  for (let i = 0; i < 6; i++) {
+    target.scrollIntoView();
+    await new Promise(done => setTimeout(done, 80));
+    await pending;
+  }
+  target.scrollIntoView();
 }
 
 // Keyboard: arrows walk through the points of a chart, Enter compares
@@ -219,11 +226,12 @@ async function start() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   const everything = async () => { for (const box of $$(".chart")) if (!views.has(box.dataset.chart)) await draw(box); };
   addEventListener("beforeprint", () => { $$("details").forEach(d => { d.open = true; }); everything(); });
-  recall();
+  const target = recall();
   refresh();
   frozen = true;
   window.dyno = {views, everything, settled: async () => { await pending; }, dataOf, store};
   root.dataset.ready = "yes";
+  if (target) lead(target);
 }
 async function redraw() { for (const name of [...views.keys()]) await draw($(`[data-chart="${name}"]`)); }
 requestAnimationFrame(() => setTimeout(() => start().catch(error => {

@@ -39,7 +39,7 @@ def log_linear(columns: Callable[[Platform], np.ndarray]) -> Callable[[np.ndarra
     """Least squares of log seconds per image on logarithms of the columns."""
 
     def run(train: np.ndarray, test: np.ndarray, p: Platform) -> Outcome:
-        design = np.column_stack([np.ones(len(p.y)), np.log(columns(p))])
+        design = np.column_stack([np.ones(len(p.y)), np.log(np.maximum(columns(p), 1e-4))])
         log = np.log(p.y / p.nets.batch)
         solution, *_ = np.linalg.lstsq(design[train], log[train], rcond=None)
         return outcome(np.exp(design[test] @ solution) * p.nets.batch[test], p.y[test])

@@ -25,6 +25,7 @@ def test_twins_are_not_both_chosen():
     features = list(cost_laws.zoo(12).values())
     chosen = calibration.calibration_set(features + features, 12)
     assert sorted(i % 12 for i in chosen) == list(range(12))
+    assert sorted(calibration.calibration_set(features + features, 24)) == list(range(24))
 
 
 def test_the_set_covers_the_families():

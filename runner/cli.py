@@ -33,12 +33,12 @@ def fail(message, code=1):
 
 
 def _planned(path, profile, only):
-    from runner import environment, matrix, plan
+    from runner import environment, matrix, models, plan
 
     try:
         loaded = matrix.load(path, profile)
         return loaded, plan.plan(loaded, environment.platform_name(), environment.declared_devices() or ("cpu",), plan.parse_only(only))
-    except matrix.MatrixError as error:
+    except (matrix.MatrixError, models.ModelUnavailable) as error:
         fail(error, 2)
 
 
@@ -197,7 +197,7 @@ def accuracy(
     _clear_line()
     for warning in current.warnings:
         typer.echo("dyno: warning: %s" % warning, err=True)
-    rows = [tally.summary(cell, totals) for cell, totals in counted]
+    rows = [tally.summary(cell, totals) for cell, totals in sorted(counted)]
     typer.echo(json.dumps(rows, indent=1) if as_json else "\n".join(tally.sentence(row) for row in rows))
 
 
@@ -412,10 +412,10 @@ def _show_progress(progress):
 
 
 def _show_counting(progress):
-    text = "[%d/%d] %s, %d of %d images" % (progress.done, progress.total, progress.cell.id, progress.images, progress.of)
+    text = "[%d/%d] %d of %d images" % (progress.done + 1, progress.total, progress.images, progress.of)
     if progress.remaining_s == progress.remaining_s:  # unknown before the first part
         text += ", %s left" % _duration(progress.remaining_s)
-    width = _columns() - 1
+    text, width = "%s, %s" % (text, progress.cell.id), _columns() - 1
     typer.echo("\r\033[K" + (text if len(text) <= width else text[: width - 1] + "~"), err=True, nl=False)
 
 

@@ -17,6 +17,8 @@ MODULES = sorted(module.name for module in pkgutil.iter_modules(__path__))
 class ModelUnavailable(Exception):
     """This network can't be built here; the message is one line that says why and what would do."""
 
+    skip = True  # it can never work here: the cell is skipped, not failed
+
 
 @dataclass(frozen=True)
 class ModelSpec:

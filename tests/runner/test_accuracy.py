@@ -10,11 +10,11 @@ import time
 
 import numpy
 import pytest
-
 import shapes
-from runner import accuracy, backends, datasets, hits, matrix, models, plan, preprocessing, tally
 from support import ROOT, dyno, record_file, records, start
 from support import matrix as write_matrix
+
+from runner import accuracy, backends, datasets, hits, matrix, models, plan, preprocessing, tally
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FRAMEWORKS = [name for name in ("pytorch", "onnxruntime", "openvino") if backends.available(name) is None]
@@ -341,6 +341,15 @@ def test_wilsons_interval_is_that_of_the_literature():
     # Newcombe 1998, table I, method 3: 81 of 263, 15 of 148, 0 of 20, 1 of 29
     for found, images, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)):
         assert tally.wilson(found, images) == pytest.approx((low, high), abs=6e-5)
+
+
+def test_a_part_counted_twice_counts_once():
+    part = {"first": 0, "last": 500, "images": 499, "unreadable": 1, "unreadable_first": "a.png", "not_finite": 0, "top1": 300, "top5": None}
+    following = dict(part, first=500, last=600, images=100, unreadable=0, unreadable_first=None, top1=50)
+    total = tally.Totals()
+    for accuracy_part in (part, part, following, following):
+        total = total.plus({"status": "ok", "reason": None, "accuracy": accuracy_part})
+    assert (total.end, total.images, total.top1, total.top5, total.unreadable, total.unreadable_first) == (600, 599, 350, None, 1, "a.png")
 
 
 def test_one_batch_size_stands_for_all():

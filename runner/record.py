@@ -1,7 +1,7 @@
 """Records: one JSON line per cell and attempt, appended whole and flushed to disk.
 
-A record file is append-only JSON Lines. Two kinds of line: ``environment`` (once per run, before its
-first cell) and ``cell``, which names its environment by id. ``FIELDS`` is the schema; docs/records.md
+A record file is append-only JSON Lines. Three kinds of line: ``environment`` (once per run, before its
+first cell), ``cell`` and ``accuracy`` (a part of the images), which name their environment by id. ``FIELDS`` is the schema; docs/records.md
 is written from it and a test holds the two, and real records, together.
 """
 

@@ -104,6 +104,8 @@ def estimate_s(cell, protocol, last):
 class Run:
     """One invocation: its workers, its record file, its environment."""
 
+    rest_s = REST_S
+
     def __init__(self, loaded, places, platform, report=None, clock=time.time):
         self.protocol = loaded.protocol
         self.specs = loaded.models
@@ -188,7 +190,7 @@ class Run:
             threads=self.threads,
             fingerprint=environment.fingerprint(facts),
             sensors_absent=dict(self.sampler.reasons, **sensors.inside()[1]),
-            sensors_at_rest=self.sampler.rest(REST_S) if self.sampler else {},
+            sensors_at_rest=self.sampler.rest(self.rest_s) if self.sampler and self.rest_s else {},
             protocol=self.protocol,
         )
         self.environment = "env-" + self.id

@@ -67,7 +67,7 @@ class Images:
             stand_in, arguments = STAND_INS[name]
             arguments = dict(arguments, BASE=self.base(base or stand_in), BUILDER=self.base("py311"))
             flags = " ".join(f"--build-arg {key}={value}" for key, value in arguments.items())
-            platform = name if name in ("ncs2",) else name.replace("-2022", "")
+            platform = name.replace("-2022", "")
             self.make(f"build-{platform}", f"BUILD_FLAGS=--network=host {flags}")
             built = f"dyno-{platform}:{version_of_runner()}"
             tag = f"dyno-test:{name}-{base or stand_in}"

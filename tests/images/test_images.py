@@ -100,6 +100,14 @@ def test_a_base_of_another_l4t_release_is_refused(docker, images, volume):
     assert done.returncode == 1 and "32.6.1" in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("platform", ["ncs2", "jetson-jp5", "jetson-jp6"])
+def test_a_build_stops_at_a_download_whose_checksum_nobody_gave(docker, images, platform):
+    file = f"{ROOT}/docker/{platform}/Dockerfile"
+    builder = f"BUILDER={images.base('py311')}"
+    done = docker("build", "--network=host", "--target", "downloads", "--build-arg", builder, "--file", file, ROOT, check=False)
+    assert done.returncode != 0 and "no checksum is known, so it is not downloaded" in done.stderr
+
+
 def test_make_builds_checks_and_measures(images, tmp_path):
     """make cpu, as a user would; the image is built already, so the build is a look at the cache."""
     images("cpu")

@@ -46,6 +46,7 @@ class Transfer:
     residuals: np.ndarray
     quantile: float
     spread: float
+    least: float  # of the interval's half width, in logarithms
     source_log: Callable[[Networks], tuple[np.ndarray, np.ndarray]]
 
     @property
@@ -62,7 +63,7 @@ class Transfer:
         variances = np.array([_variance(f, f.signal * crosses[f.which], _kernels(points)[f.which]) for f in self.fits])
         mean = self.shares @ means
         sd = np.sqrt(self.shares @ (variances + (means - mean) ** 2) + self.spread**2)
-        half = np.hypot(self.quantile * sd, stats.norm.ppf((1 + COVERAGE) / 2) * source_sd)
+        half = np.hypot(np.maximum(self.quantile * sd, self.least), stats.norm.ppf((1 + COVERAGE) / 2) * source_sd)
         log = source + mean + np.log(n.batch)
         return np.exp(log), np.exp(log - half), np.exp(log + half)
 
@@ -84,7 +85,7 @@ def carry(population: Networks, calibration: Networks, y: np.ndarray, source_log
     shares = np.exp(evidence - evidence.max())
     shares /= shares.sum()
     if len(y) < 3:  # nothing to leave out: a scale factor, as uncertain as the prior says
-        return Transfer(reference, points, fits, shares, np.full(len(y), np.nan), _student(len(y)), 0.0, source_log)
+        return Transfer(reference, points, fits, shares, np.full(len(y), np.nan), _student(len(y)), 0.0, 0.0, source_log)
     left = [_left_out(f, ratio) for f in fits]
     residuals = shares @ np.array([residual for residual, _ in left])
     means = np.array([residual for residual, _ in left])
@@ -92,7 +93,9 @@ def carry(population: Networks, calibration: Networks, y: np.ndarray, source_log
     spread = float(np.median(sd))  # distance from the calibration networks counts for half: its own estimate is rough
     standard = residuals / np.hypot(sd, spread)
     quantile = half_width(standard) if len(y) >= 9 else _student(len(y)) / np.sqrt(2)
-    return Transfer(reference, points, fits, shares, residuals, quantile, spread, source_log)
+    # The largest of ten residuals is a rough quantile: it must not promise more than like processors keep, until there are many.
+    least = float(stats.norm.ppf((1 + COVERAGE) / 2) * LIKE * np.sqrt(10 / len(y))) if len(y) >= 9 else 0.0
+    return Transfer(reference, points, fits, shares, residuals, quantile, spread, least, source_log)
 
 
 def _student(n: int) -> float:

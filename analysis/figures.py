@@ -1,10 +1,13 @@
 """Figures to files: every chart that applies, per platform where it asks for that, as PNG, SVG and PDF."""
 
 from dataclasses import dataclass
+import io
 from pathlib import Path
 import traceback
 
+from matplotlib.figure import Figure
 import pandas as pd
+import vl_convert
 
 from analysis import charts
 from analysis.charts import base
@@ -54,10 +57,20 @@ def draw(name: str, platform: str | None, stem: str, folder: Path, frame: pd.Dat
         with LIGHT.context():
             figure = module.draw(rows, LIGHT)
             base.settle(figure)
-            for suffix in FORMATS:
-                stamp = {"CreationDate": None} if suffix == "pdf" else {"Date": None} if suffix == "svg" else {}
-                figure.savefig(folder / f"{stem}.{suffix}", metadata=stamp)
+            save(figure, folder / stem)
         return Drawn(name, platform, stem, module.explain(rows))
     except Exception as error:  # a chart is a plug-in: one that breaks must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Drawn(name, platform, missing=f"could not be drawn: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in every format, without dates; the PDF is made from the SVG, which is ten times as fast as drawing it again."""
+    if "png" in FORMATS:
+        figure.savefig(path.with_name(path.name + ".png"))
+    if "svg" in FORMATS:
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+        path.with_name(path.name + ".svg").write_text(drawn.getvalue(), encoding="utf-8")
+        if "pdf" in FORMATS:
+            path.with_name(path.name + ".pdf").write_bytes(vl_convert.svg_to_pdf(drawn.getvalue()))

@@ -1,5 +1,7 @@
 """Time per image against batch size: every network's curve, clusters of shape, their centroids with a fitted law and its band (Wang's figure 5)."""
 
+import functools
+
 import altair as alt
 from matplotlib.figure import Figure
 import numpy as np
@@ -38,8 +40,16 @@ def groups_of(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series, str]:
     wide = wide.loc[:, wide.notna().mean() >= 0.75].dropna()
     if wide.shape[1] < LEAST or len(wide) < 6:
         return wide, pd.Series(1, index=wide.index), "too few curves for clusters"
+    cluster, words = _cluster(wide.to_numpy().tobytes(), tuple(wide.index), tuple(wide.columns))
+    return wide, pd.Series(cluster, index=wide.index), words
+
+
+@functools.lru_cache(64)
+def _cluster(values: bytes, labels: tuple, sizes: tuple) -> tuple[tuple[int, ...], str]:
+    """Clusters of a table, kept because the figure and its sentence both ask."""
+    wide = pd.DataFrame(np.frombuffer(values).reshape(len(labels), len(sizes)), index=list(labels), columns=list(sizes))
     members, _, words = clusters.cluster(clusters.shapes(wide))
-    return wide, members["cluster"].reindex(wide.index).fillna(1).astype(int), words
+    return tuple(members["cluster"].reindex(wide.index).fillna(1).astype(int)), words
 
 
 def centroids(wide: pd.DataFrame, cluster: pd.Series) -> list[tuple[int, int, pd.Series, fit.Fit | None]]:

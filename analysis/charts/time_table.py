@@ -46,7 +46,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     axes = figure.subplots(1, len(tables), sharey=True, width_ratios=widths, squeeze=False)[0]
     norm = LogNorm(rows["time_per_image"].min(), rows["time_per_image"].max() * 1.0001)
     contended = set(rows.loc[rows["contended"], ["series", "label", "batch_size"]].itertuples(index=False, name=None))
-    image = None
+    image, texts = None, []
     for axis, (series, table) in zip(axes, tables.items(), strict=True):
         table = table.reindex(order)
         image = axis.imshow(table, norm=norm, cmap=HEAT, aspect="auto")
@@ -56,8 +56,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
             colour = style.ink if not np.isfinite(value) else "white" if norm(value) > HEAT_DARK_FROM else DARK_INK
             star = "†" if (series, table.index[i], table.columns[j]) in contended else ""
             words[colour].append((j, i, metrics.time_per_image.format(value) + star))
-        for colour, entries in words.items():
-            write(axis, entries, colour)
+        texts.append((axis, words))
         axis.set_title(series, loc="left")
         axis.set_xticks(range(table.shape[1]), [f"{b:.0f}" for b in table.columns])
         axis.set_yticks(range(len(order)), base.short(order), fontsize=7)
@@ -68,25 +67,41 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     bar = figure.colorbar(image, ax=list(axes), location="bottom", fraction=0.025, pad=0.01, aspect=50, format="%g")
     bar.set_label(metrics.time_per_image.title + ("; †: contended" if contended else "") + ("; —: no time, see Coverage" if rows_missing(tables, order) else ""))
     bar.outline.set_visible(False)
+    base.settle(figure)
+    for axis, words in texts:
+        for colour, entries in words.items():
+            write(axis, entries, colour)
     return figure
 
 
 @functools.cache
-def glyphs(text: str) -> Path:
-    """Outline of a text, centred on the origin, in points."""
-    path = TextPath((0, 0), text, size=TEXT_SIZE, prop=FontProperties(family="DejaVu Sans"))
-    drawn = path.vertices[path.codes != Path.CLOSEPOLY, 0]
-    return Path(path.vertices - [(drawn.min() + drawn.max()) / 2, TEXT_SIZE * 0.36], path.codes)
+def glyph(letter: str) -> tuple[Path, float]:
+    """(outline, advance) of a letter, in points."""
+    font = FontProperties(family="DejaVu Sans")
+    pair = TextPath((0, 0), letter + "0", size=TEXT_SIZE, prop=font).vertices[:, 0].max()
+    zero = TextPath((0, 0), "0", size=TEXT_SIZE, prop=font).vertices[:, 0].max()
+    outline = TextPath((0, 0), letter, size=TEXT_SIZE, prop=font)
+    return Path(outline.vertices - [0, TEXT_SIZE * 0.36], outline.codes), pair - zero
 
 
 def write(axis: Axes, entries: list[tuple[float, float, str]], colour: str) -> None:
-    """Many short texts in one colour as a single outline: a thousand text artists would take seconds in each format."""
-    if not entries:
-        return
-    outlines = PathCollection([glyphs(text) for *_, text in entries], offsets=[(x, y) for x, y, _ in entries], offset_transform=axis.transData, facecolors=colour, linewidths=0)
-    outlines.set_transform(Affine2D().scale(1 / 72) + axis.figure.dpi_scale_trans)
-    outlines.set_snap(False)  # a dash, thinner than a pixel, would be snapped away
-    axis.add_collection(outlines, autolim=False)
+    """Many short texts in one colour, a collection per letter: a thousand text artists would take seconds in each format.
+
+    The layout must be settled, since places of letters are found in it.
+    """
+    box = axis.get_window_extent().transformed(axis.figure.dpi_scale_trans.inverted())
+    per_point = abs(np.subtract(*axis.get_xlim())) / (72 * box.width)
+    places: dict[str, list[tuple[float, float]]] = {}
+    for x, y, text in entries:
+        at = x - per_point * sum(glyph(letter)[1] for letter in text) / 2
+        for letter in text:
+            places.setdefault(letter, []).append((at, y))
+            at += per_point * glyph(letter)[1]
+    for letter, offsets in places.items():
+        marks = PathCollection([glyph(letter)[0]], offsets=offsets, offset_transform=axis.transData, facecolors=colour, linewidths=0)
+        marks.set_transform(Affine2D().scale(1 / 72) + axis.figure.dpi_scale_trans)
+        marks.set_snap(False)  # a dash, thinner than a pixel, would be snapped away
+        axis.add_collection(marks, autolim=False)
 
 
 def rows_missing(tables: dict[str, pd.DataFrame], order: pd.Index) -> bool:

@@ -3,14 +3,15 @@
 import io
 from pathlib import Path
 
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis import fit, metrics
-from analysis.charts import base, complexity_accuracy as chart
+from analysis.charts import base
+from analysis.charts import complexity_accuracy as chart
 from analysis.style import LIGHT, OKABE_ITO, Style
 
 MOST_BYTES = 700_000
@@ -57,7 +58,9 @@ def film(frame: pd.DataFrame, style: Style) -> tuple[list[Image.Image], list[int
         title = axis.set_title("", loc="left", fontsize=9)
         for point, row in zip(points, rows.itertuples(), strict=True):
             point.set_visible(True)
-            title.set_text(f"{base.short([row.label])[0]}: {metrics.macs.format(row.macs)} GMACs, {row.top1:.1f} %, {metrics.params.format(row.params)} M parameters")
+            title.set_text(
+                f"{base.short([row.label])[0]}: {metrics.macs.format(row.macs)} GMACs, {row.top1:.1f} %, {metrics.params.format(row.params)} M parameters"
+            )
             images.append(_shot(figure))
             durations.append(NETWORK_MS)
         if curve:

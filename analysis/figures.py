@@ -1,13 +1,13 @@
 """Figures to files: every chart that applies, per platform where it asks for that, as PNG, SVG and PDF."""
 
-from dataclasses import dataclass
 import io
-from pathlib import Path
 import traceback
+from dataclasses import dataclass
+from pathlib import Path
 
-from matplotlib.figure import Figure
 import pandas as pd
 import vl_convert
+from matplotlib.figure import Figure
 
 from analysis import charts
 from analysis.charts import base
@@ -36,7 +36,9 @@ def part(frame: pd.DataFrame, platform: str | None) -> pd.DataFrame:
 def jobs(frame: pd.DataFrame) -> list[tuple[str, str | None, str]]:
     """(chart, platform, stem of its files), in the page's order; stems are unique even where platforms' names are alike."""
     found: list[tuple[str, str | None, str]] = []
-    modules = sorted(((getattr(m, "ORDER", 100), name, m) for name in charts.names() for m in [charts.load(name)]), key=lambda entry: entry[:2])
+    modules = sorted(
+        ((getattr(m, "ORDER", 100), name, m) for name in charts.names() for m in [charts.load(name)]), key=lambda entry: entry[:2]
+    )
     for _, name, module in modules:
         for platform in sorted(frame["platform"].unique()) if getattr(module, "PER", None) == "platform" else [None]:
             stem = name if platform is None else f"{name}-{slug(platform)}"
@@ -61,7 +63,9 @@ def draw(name: str, platform: str | None, stem: str, folder: Path, frame: pd.Dat
         return Drawn(name, platform, stem, module.explain(rows))
     except Exception as error:  # a chart is a plug-in: one that breaks must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return Drawn(name, platform, missing=f"could not be drawn: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+        return Drawn(
+            name, platform, missing=f"could not be drawn: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        )
 
 
 def save(figure: Figure, path: Path) -> None:

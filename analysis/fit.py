@@ -3,9 +3,10 @@
 A curve is fitted on the scale it will be shown on: with `log_y` the residuals are those of ln y, and the laws are written for y all the same.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-import warnings
+from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
@@ -46,7 +47,9 @@ LAWS = (
         "y = {0} / (1 + exp(−{1} (ln x − {2})))", positive_x=True),
 )  # fmt: skip
 
-BATCH = Law("a/b + c", lambda x, a, c: a / x + c, lambda x, y: [_line(1 / x, y)[::-1]], "t(b) = {0}/b + {1}", positive_x=True)  # fixed cost shared by a batch
+BATCH = Law(
+    "a/b + c", lambda x, a, c: a / x + c, lambda x, y: [_line(1 / x, y)[::-1]], "t(b) = {0}/b + {1}", positive_x=True
+)  # fixed cost shared by a batch
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Fit:
         scale = " of ln y" if self.log_y else ""
         return f"{self.law.name}: {self.equation}; R²{scale} = {self.r2:.2f}, leave-one-out error {self.error}, n = {self.n}"
 
-    def curve(self, x: Sequence[float], level: float = 0.95) -> dict[str, np.ndarray]:
+    def curve(self, x: Any, level: float = 0.95) -> dict[str, np.ndarray]:
         """y at x with its confidence band (lo, hi) and prediction band (plo, phi), by the delta method with Student's t."""
         x = np.asarray(x, float)
         value = _scale(self.law.f(x, *self.p), self.log_y)
@@ -114,7 +117,7 @@ def _jacobian(f: Callable, x: np.ndarray, p: np.ndarray, log_y: bool) -> np.ndar
     return np.column_stack(columns)
 
 
-def fit(x: Sequence[float], y: Sequence[float], log_y: bool = False, laws: Sequence[Law] = LAWS) -> Fit | None:
+def fit(x: Any, y: Any, log_y: bool = False, laws: Sequence[Law] = LAWS) -> Fit | None:
     """The best-supported law: of the candidates within AICC_TIE of the lowest AICc those with fewest parameters, of these the lowest leave-one-out error.
 
     Points that are not finite (or not positive where a logarithm is taken) are left out. None with fewer than 5 points or one distinct x.
@@ -139,7 +142,9 @@ def _fit(law: Law, x: np.ndarray, y: np.ndarray, log_y: bool) -> Fit | None:
         warnings.simplefilter("ignore")  # a start that leads nowhere is no news; the next one is tried
         for start in law.starts(x, y):
             try:
-                p, _ = optimize.curve_fit(lambda x_, *p_: np.nan_to_num(_scale(law.f(x_, *p_), log_y), nan=1e6), x, target, p0=start, maxfev=2000)
+                p, _ = optimize.curve_fit(
+                    lambda x_, *p_: np.nan_to_num(_scale(law.f(x_, *p_), log_y), nan=1e6), x, target, p0=start, maxfev=2000
+                )
             except (RuntimeError, ValueError, TypeError):
                 continue
             sse = float(np.sum((_scale(law.f(x, *p), log_y) - target) ** 2))

@@ -4,10 +4,10 @@ Columns: see COLUMNS. Missing is NaN or None, never 0. Nothing in a file is fata
 schema or seen before are set aside and counted in `Merged.problems`.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-import json
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +120,28 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
     if record["status"] not in STATUSES:
         raise ValueError(record["status"])
     out: dict[str, Any] = {name: str(cell[name]) for name in CELL if name not in ("batch_size", "input_px")}
-    out |= {"batch_size": int(cell["batch_size"]), "input_px": int(cell["input_px"]), "record_id": str(record["id"]), "source": "records", "file": file.stem}
+    out |= {
+        "batch_size": int(cell["batch_size"]),
+        "input_px": int(cell["input_px"]),
+        "record_id": str(record["id"]),
+        "source": "records",
+        "file": file.stem,
+    }
     out["environment"] = str(record.get("environment"))
-    for name in ("run", "cell_id", "role", "anchor", "attempt", "status", "reason", "phase", "started_at", "weights", "wall_s", "sensitivity"):
+    for name in (
+        "run",
+        "cell_id",
+        "role",
+        "anchor",
+        "attempt",
+        "status",
+        "reason",
+        "phase",
+        "started_at",
+        "weights",
+        "wall_s",
+        "sensitivity",
+    ):
         out[name] = record.get(name)
     out["quality"] = tuple(map(str, record.get("quality") or ()))
     complexity, parity = record.get("complexity") or {}, record.get("parity") or {}
@@ -153,7 +172,12 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
     medians = tuple(float(np.median(s)) for s in samples)
     latency_s = float(np.median(medians))
     pooled = np.concatenate(samples)
-    out |= {"replicate_medians_s": medians, "latency_s": latency_s, "throughput": cell["batch_size"] / latency_s, "in_flight": replicates[0].get("in_flight")}
+    out |= {
+        "replicate_medians_s": medians,
+        "latency_s": latency_s,
+        "throughput": cell["batch_size"] / latency_s,
+        "in_flight": replicates[0].get("in_flight"),
+    }
     if out["in_flight"] in (None, 1):  # in `throughput` a sample is the mean of a window, which has no tail
         out |= {f"latency_p{p}_s": float(np.percentile(pooled, p)) for p, enough in ENOUGH.items() if len(pooled) >= enough}
     out["noise"] = float(np.median([np.subtract(*np.percentile(s, [75, 25])) / np.median(s) for s in samples]))

@@ -44,7 +44,11 @@ def measured(lines: Iterable[tuple[Path, dict[str, Any]]]) -> dict[Key, dict[str
             for name, count in (("top1", total.top1), ("top5", total.top5)):
                 if count is not None:
                     low, high = wilson(np.array([count / total.images]), total.images)
-                    found[key] |= {name: 100 * count / total.images, f"{name}_low": 100 * float(low[0]), f"{name}_high": 100 * float(high[0])}
+                    found[key] |= {
+                        name: 100 * count / total.images,
+                        f"{name}_low": 100 * float(low[0]),
+                        f"{name}_high": 100 * float(high[0]),
+                    }
     return found
 
 
@@ -53,13 +57,31 @@ def of(row: Mapping[str, Any], found: Mapping[Key, dict[str, Any]]) -> dict[str,
     if row["source"] != "records":
         return {}
     mine = (row["file"], row["platform"], row["device"], row["backend"], row["precision"])
-    same = {key: entry for key, entry in found.items() if (key.model, key.input_px) == (row["model"], row["input_px"]) and _may_stand(key.weights, row["weights"])}
+    same = {
+        key: entry
+        for key, entry in found.items()
+        if (key.model, key.input_px) == (row["model"], row["input_px"]) and _may_stand(key.weights, row["weights"])
+    }
     near = [key for key in same if (key.precision == "int8") == (row["precision"] == "int8")]
     if not near:
         return {"accuracy_source": "measured", "top1": np.nan, "accuracy_weights": "measured in another precision alone"} if same else {}
     # the same weights, precision, backend, device, platform and host, in this order of importance
-    best = max(near, key=lambda key: (key.weights == row["weights"], key[4] == mine[4], key[3] == mine[3], key[2] == mine[2], key[1] == mine[1], key[0] == mine[0]))
-    note = best.weights if best[:5] == mine else f"{best.weights}, measured in {best.precision} with {best.backend} on {best.platform} {best.device} ({best.file})"
+    best = max(
+        near,
+        key=lambda key: (
+            key.weights == row["weights"],
+            key[4] == mine[4],
+            key[3] == mine[3],
+            key[2] == mine[2],
+            key[1] == mine[1],
+            key[0] == mine[0],
+        ),
+    )
+    note = (
+        best.weights
+        if best[:5] == mine
+        else f"{best.weights}, measured in {best.precision} with {best.backend} on {best.platform} {best.device} ({best.file})"
+    )
     return same[best] | {"accuracy_weights": note}
 
 

@@ -1,7 +1,7 @@
 """What a reader came for: which network for which device, what changed, what can't be trusted. Each from the frame, each a table or sentences."""
 
-from collections.abc import Iterable
 import importlib.util
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -94,17 +94,23 @@ def doubts(merged: Merged) -> list[str]:
         if count := int((cells["status"] == status).sum()):
             said.append(f"{count:,} of {len(cells):,} cells {verb}; their reasons stand under Coverage.")
     labels = cells.loc[cells["status"] == "ok", "quality"].explode().value_counts()
-    said += [f"{count:,} cells are labelled {label}: {QUALITY.get(label, 'see docs/records.md')}." for label, count in labels.items() if label]
+    said += [
+        f"{count:,} cells are labelled {label}: {QUALITY.get(label, 'see docs/records.md')}." for label, count in labels.items() if label
+    ]
     good = ranked(frame)
     if good["input_px"].nunique() > 1:
         sizes = ", ".join(f"{int(px)} px" for px in sorted(good["input_px"].unique()))
-        said.append(f"Input sizes differ ({sizes}): a network at another size than most carries it in its name, and is no like-for-like comparison.")
+        said.append(
+            f"Input sizes differ ({sizes}): a network at another size than most carries it in its name, and is no like-for-like comparison."
+        )
     unrated = sorted(good.loc[good["top1"].isna(), "label"].unique())
     if unrated:
         said.append(f"No Top-1 is published at the input size that was timed for {_few(unrated)}; charts of accuracy leave them out.")
     sources = good.loc[good["top1"].notna(), "accuracy_source"].value_counts()
     if "published" in sources and len(sources) > 1:
-        said.append(f"Top-1 is published for {sources['published']:,} cells and measured for the others, on other images: the two are not comparable.")
+        said.append(
+            f"Top-1 is published for {sources['published']:,} cells and measured for the others, on other images: the two are not comparable."
+        )
     elif "published" in sources:
         said.append("Top-1 and Top-5 are the values published with pretrained weights, not measured here.")
     few = good[good["n_replicates"] < 2]

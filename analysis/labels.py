@@ -5,9 +5,9 @@ Written because markers here have sizes: an allocator that takes points for poin
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-import numpy as np
 
 ANGLES = np.deg2rad(np.arange(0, 360, 20))
 GAPS = (1.5, 6, 14, 24, 38, 56, 78, 104)  # px at 100 dpi between a marker's edge and its name
@@ -42,7 +42,10 @@ def place(axis: Axes, x: Sequence[float], y: Sequence[float], names: Sequence[st
     left_out = []
     kept: list[int] = []
     for i in order:
-        if i not in chosen or _against(options[i][[chosen[i]]], centres[i], [(options[j][chosen[j]], centres[j]) for j in kept])[0] >= ON_NAME:
+        if (
+            i not in chosen
+            or _against(options[i][[chosen[i]]], centres[i], [(options[j][chosen[j]], centres[j]) for j in kept])[0] >= ON_NAME
+        ):
             left_out.append(names[i])
             continue
         kept.append(i)
@@ -100,7 +103,7 @@ def _fixed(boxes: np.ndarray, centre: np.ndarray, obstacles: np.ndarray, lines: 
             cost += LEADER_ON_MARKER * (away < others[None, None, :, 2]).any(axis=1).sum(axis=1)
     if len(lines):
         inside = (lines[None, :, :] >= boxes[:, None, :2]).all(axis=2) & (lines[None, :, :] <= boxes[:, None, 2:]).all(axis=2)
-        cost += ON_LINE * inside.any(axis=1)
+        cost += ON_LINE * np.any(inside, axis=1)
     return cost
 
 
@@ -114,10 +117,10 @@ def _against(boxes: np.ndarray, centre: np.ndarray, others: Sequence[tuple[np.nd
     cost += ON_NAME * overlap.sum(axis=1)
     mine = _leaders(boxes, centre)
     through = (mine[:, :, None, :] > placed[None, None, :, :2]).all(axis=3) & (mine[:, :, None, :] < placed[None, None, :, 2:]).all(axis=3)
-    cost += LEADER_ON_NAME * through.any(axis=1).sum(axis=1)
+    cost += LEADER_ON_NAME * np.any(through, axis=1).sum(axis=1)
     theirs = np.concatenate([_leaders(box[None], c)[0] for box, c in others])
     hit = (theirs[None] > boxes[:, None, :2]).all(axis=2) & (theirs[None] < boxes[:, None, 2:]).all(axis=2)
-    cost += LEADER_ON_NAME * hit.any(axis=1)
+    cost += LEADER_ON_NAME * np.any(hit, axis=1)
     ends = np.clip(centre, boxes[:, :2], boxes[:, 2:])
     for box, c in others:
         cost += LEADERS_CROSS * _cross(centre, ends, c, np.clip(c, box[:2], box[2:]))
@@ -136,7 +139,7 @@ def _cross(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.nda
 def _write(axis: Axes, name: str, box: np.ndarray, centre: np.ndarray, radius: float, size: float, colour: str, line_colour: str) -> None:
     back = axis.transData.inverted()
     middle = back.transform((box[:2] + box[2:]) / 2)
-    text = axis.text(*middle, name, fontsize=size, color=colour, ha="center", va="center", zorder=6)
+    text = axis.text(middle[0], middle[1], name, fontsize=size, color=colour, ha="center", va="center", zorder=6)
     text.set_in_layout(False)
     end = np.clip(centre, box[:2] + PAD, box[2:] - PAD)
     away = np.linalg.norm(end - centre)

@@ -1,11 +1,11 @@
 """The page: one HTML file. Text and tables are there at once; charts and long tables wait, compressed, until they come into view."""
 
 import base64
-from dataclasses import dataclass, field
 import functools
 import gzip
 import hashlib
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,14 @@ from analysis.analyses import inference_time
 from analysis.frame import Merged, ranked
 
 TEMPLATES = Path(__file__).with_name("templates")
-FILTERS = {"platform": "platform", "backend": "backend", "precision": "precision", "scenario": "scenario", "batch_size": "batch size", "family": "family"}
+FILTERS = {
+    "platform": "platform",
+    "backend": "backend",
+    "precision": "precision",
+    "scenario": "scenario",
+    "batch_size": "batch size",
+    "family": "family",
+}
 DIGITS = 4  # significant digits of numbers in charts
 
 
@@ -26,13 +33,23 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
            animated: str | None = None) -> str:  # fmt: skip
     """The page as text."""
     frame = merged.frame
-    specs = {chart.name: {"spec": chart.spec, "free": chart.free} if chart.spec else {"error": chart.error} for chart in live if chart.spec or chart.error}
+    specs = {
+        chart.name: {"spec": chart.spec, "free": chart.free} if chart.spec else {"error": chart.error}
+        for chart in live
+        if chart.spec or chart.error
+    }
     datasets = {name: table for chart in live for name, table in chart.datasets.items()}
     long_tables: dict[str, Any] = {}
     changed = insight.changes(frame)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     sections = [_section(item, frame, long_tables) for item in done]
-    data = pack(json.dumps({"specs": specs, "datasets": datasets, "tables": long_tables, "metrics": _metric_titles()}, separators=(",", ":"), allow_nan=False).encode())
+    data = pack(
+        json.dumps(
+            {"specs": specs, "datasets": datasets, "tables": long_tables, "metrics": _metric_titles()},
+            separators=(",", ":"),
+            allow_nan=False,
+        ).encode()
+    )
     body = {
         "title": "Dyno report",
         "made": frame["started_at"].dropna().max(),
@@ -177,7 +194,11 @@ def _section(item: Any, frame: pd.DataFrame, long_tables: dict[str, Any]) -> dic
             values = pd.Series(table.drop(columns="label").to_numpy(float).ravel())
             heat = tables.heat_scale(values, "higher" if name.endswith("throughput") else "lower")
             marked = functools.partial(lambda n, label, column: (n, label, column) in marks, name)
-            entry |= {"platform": name.split(" · ")[0], "scenario": name.split(" · ")[-1], "unit": "images/s" if name.endswith("throughput") else "ms per image"}
+            entry |= {
+                "platform": name.split(" · ")[0],
+                "scenario": name.split(" · ")[-1],
+                "unit": "images/s" if name.endswith("throughput") else "ms per image",
+            }
         if len(table) > tables.LONG:
             key = f"{item.name}-{len(long_tables)}"
             long_tables[key] = tables.payload(table)

@@ -1,9 +1,9 @@
 """Work on as many processes as this one may use, sharing what was there before the fork."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 import multiprocessing
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 _shared: Any = None  # seen by the workers through fork, which copies nothing; never changed while they run

@@ -1,12 +1,12 @@
 """The report: one page that opens with no network, figures as PNG, SVG and PDF, tables as CSV."""
 
+import time
+import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-import time
-import traceback
 from typing import Any
-import warnings
 
 import pandas as pd
 
@@ -53,7 +53,9 @@ def analyse(name: str, frame: pd.DataFrame) -> Analysed:
         return Analysed(name, title, {key: table for key, table in found.items() if isinstance(table, pd.DataFrame)}, sentence)
     except Exception as error:  # an analysis is a plug-in: one that breaks must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return Analysed(name, title, missing=f"could not be done: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+        return Analysed(
+            name, title, missing=f"could not be done: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        )
 
 
 def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
@@ -78,12 +80,16 @@ def write(merged: Merged, out: Path, gif: bool = True) -> Written:
         if gif:
             work["animation"] = (animation.write, (out / "figures" / "complexity_accuracy.gif",))
         results = dict(zip(work, parallel.run([(timed, job) for job in work.values()], frame), strict=True))
-        found = {kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")}
+        found = {
+            kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")
+        }
         done, drawn = found["analysis"], found["figure"]
         _tables(frame, done, out / "tables")
         if isinstance(results["plausibility"][0], pd.DataFrame):
             tables.write_csv(results["plausibility"][0], out / "tables" / "plausibility.csv")
-        text = page.render(merged, drawn, done, found["chart"], results["plausibility"][0], results["library"][0], results["animation"][0] if gif else None)
+        text = page.render(
+            merged, drawn, done, found["chart"], results["plausibility"][0], results["library"][0], results["animation"][0] if gif else None
+        )
         (out / "index.html").write_text(text, encoding="utf-8")
     except OSError as error:
         raise FrameError(f"{error.filename or out}: can't write the report: {error.strerror}") from None

@@ -26,7 +26,7 @@ def readings(replicates: Sequence[dict[str, Any]], device: str) -> dict[str, Any
     for sensors in replicates:
         for column, names in READINGS.items():
             for sensor in ORDER.get(device, OTHERS):
-                values = sensors.get(sensor)
+                values = sensors.get(sensor) or {}
                 value = next((v * factor for name, factor in names if (v := _number(values, name)) is not None), None)
                 if value is not None:
                     found.setdefault(column, []).append(value)

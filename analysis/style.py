@@ -1,8 +1,8 @@
 """Style: one meaning per colour, everywhere. Colour and shape are a network's family; kin share a hue. Backends are told apart by
 panel and line, never by colour. Heat tables use one sequential scale. Palette: Okabe and Ito 2008, safe for colour-blind eyes."""
 
-from dataclasses import dataclass, field
 import hashlib
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
@@ -38,13 +38,14 @@ class Style:
 
     def context(self) -> Any:
         """matplotlib's settings for this theme, as a context manager."""
-        return mpl.rc_context({
+        settings: dict[Any, Any] = {
             "figure.facecolor": self.paper, "axes.facecolor": self.paper, "savefig.facecolor": self.paper, "text.color": self.ink, "axes.labelcolor": self.ink,
             "axes.edgecolor": self.muted, "xtick.color": self.muted, "ytick.color": self.muted, "xtick.labelcolor": self.ink, "ytick.labelcolor": self.ink,
             "grid.color": self.grid, "axes.grid": True, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "font.size": 8.5,
             "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8, "legend.frameon": False, "font.family": "DejaVu Sans", "figure.dpi": 100,
             "savefig.dpi": 160, "svg.fonttype": "path", "svg.hashsalt": "dyno", "pdf.fonttype": 42, "text.parse_math": False, **self.rc,
-        })  # fmt: skip
+        }  # fmt: skip
+        return mpl.rc_context(settings)
 
 
 LIGHT = Style()

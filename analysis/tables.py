@@ -1,10 +1,10 @@
 """Tables for the page and as CSV: headings, units and digits come from the metrics; every text is escaped."""
 
-from collections.abc import Callable
 import csv
+import re
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
-import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,15 @@ import pandas as pd
 
 from analysis.metrics import METRICS, significant
 
-HEADINGS = {"label": "network", "series": "backend", "batch_size": "batch", "n": "n", "speedup": "speed-up", "dominated_by": "beaten by", "p": "p"}
+HEADINGS = {
+    "label": "network",
+    "series": "backend",
+    "batch_size": "batch",
+    "n": "n",
+    "speedup": "speed-up",
+    "dominated_by": "beaten by",
+    "p": "p",
+}
 LONG = 80  # rows beyond which the page builds the table from its compressed data
 HEAT_STEPS = 10
 SAFE = re.compile(r"[^A-Za-z0-9._+-]+")
@@ -37,6 +45,7 @@ def text(value: Any, column: str = "") -> str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
+        value = float(value)
         if column == "p" or column.startswith("p_") or column.endswith("_p"):
             return f"{value:.2g}"
         if float(value).is_integer() and abs(value) < 1e6:

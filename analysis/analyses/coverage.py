@@ -17,7 +17,9 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     counts.insert(0, "networks", cells.groupby(KEYS)["model"].nunique())
     counts.insert(1, "cells", cells.groupby(KEYS).size())
     gaps = cells[outcome != "ok"].assign(outcome=outcome)
-    shares = gaps["others_share"].map(lambda share: f"others took {100 * share:.0f} % of its CPUs" if pd.notna(share) else "others used its CPUs or GPU")
+    shares = gaps["others_share"].map(
+        lambda share: f"others took {100 * share:.0f} % of its CPUs" if pd.notna(share) else "others used its CPUs or GPU"
+    )
     gaps["reason"] = gaps["reason"].where(gaps["outcome"] != "contended", shares).fillna("no reason recorded")
     columns = ["platform", "backend", "label", "precision", "batch_size", "scenario", "outcome", "phase", "reason", "attempt"]
     return {"coverage": counts.reset_index(), "gaps": gaps[columns].sort_values(columns[:6]).reset_index(drop=True)}

@@ -16,7 +16,11 @@ def comparable(fact: str) -> bool:
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`environments`: a row per recorded fact, a column per machine and set-up (runs with alike facts share one); `differences` between runs of one machine."""
     columns = [c for c in frame if c.startswith("env_")]
-    runs = frame[frame["environment"].notna() & frame["source"].eq("records")].drop_duplicates(["machine", "environment"]).sort_values(["machine", "environment"])
+    runs = (
+        frame[frame["environment"].notna() & frame["source"].eq("records")]
+        .drop_duplicates(["machine", "environment"])
+        .sort_values(["machine", "environment"])
+    )
     facts = {c: c.removeprefix("env_") for c in columns}
     same = [c for c in columns if comparable(facts[c])]
     kept, differ = {}, []
@@ -34,12 +38,19 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     shown = [c for c in columns if not facts[c].startswith(HIDDEN)]
     table = pd.DataFrame({name: row[shown].astype(object) for name, row in kept.items()}, index=shown).dropna(how="all")
     table.index = [facts[c] for c in table.index]
-    return {"environments": table.rename_axis("fact").reset_index(), "differences": pd.DataFrame(differ, columns=["platform", "fact", "values"])}
+    return {
+        "environments": table.rename_axis("fact").reset_index(),
+        "differences": pd.DataFrame(differ, columns=["platform", "fact", "values"]),
+    }
 
 
 def explain(frame: pd.DataFrame) -> str:
     """How many machines, and whether any changed."""
     differ = analyse(frame)["differences"]
     runs = frame[frame["source"].eq("records")]["environment"].nunique()
-    tail = f"between runs of one machine differ: {', '.join(sorted(differ['fact'].unique())[:6])}" if len(differ) else "no machine changed between its runs"
+    tail = (
+        f"between runs of one machine differ: {', '.join(sorted(differ['fact'].unique())[:6])}"
+        if len(differ)
+        else "no machine changed between its runs"
+    )
     return f"{runs} runs on {frame['machine'].nunique()} machines; {tail}."

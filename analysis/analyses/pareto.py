@@ -15,7 +15,7 @@ def frontier(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
     cost, gain = np.asarray(cost, float), np.asarray(gain, float)
     at_least = (cost[None, :] <= cost[:, None]) & (gain[None, :] >= gain[:, None])
     strictly = (cost[None, :] < cost[:, None]) | (gain[None, :] > gain[:, None])
-    return ~(at_least & strictly).any(axis=1)
+    return np.asarray(~(at_least & strictly).any(axis=1))
 
 
 def place(cells: pd.DataFrame) -> pd.DataFrame:

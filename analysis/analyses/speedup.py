@@ -26,7 +26,11 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
         name = reference(group["series"])
         base = group.loc[group["series"] == name, [*KEYS, "latency_s", "replicate_medians_s"]].drop_duplicates(KEYS)
         pairs.append(group.loc[group["series"] != name, columns].merge(base, on=KEYS, suffixes=("", "_base")).assign(reference=name))
-    found = pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=[*columns, "latency_s_base", "replicate_medians_s_base", "reference"])
+    found = (
+        pd.concat(pairs, ignore_index=True)
+        if pairs
+        else pd.DataFrame(columns=[*columns, "latency_s_base", "replicate_medians_s_base", "reference"])
+    )
     low, high = intervals.ratios(found["replicate_medians_s_base"].tolist(), found["replicate_medians_s"].tolist())
     verdict = np.select([np.isnan(low), low > 1, high < 1], ["unknown", "faster", "slower"], "undecided")
     found = found.assign(speedup=found["latency_s_base"] / found["latency_s"], low=low, high=high, verdict=verdict)
@@ -41,7 +45,20 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         mean, low, high = intervals.geometric_mean(group["speedup"])
         counts = group["verdict"].value_counts()
         rows.append((*key, mean, low, high, len(group), *(int(counts.get(v, 0)) for v in ("faster", "slower", "undecided"))))
-    columns = ["platform", "series", "reference", "scenario", "batch_size", "speedup", "low", "high", "networks", "faster", "slower", "undecided"]
+    columns = [
+        "platform",
+        "series",
+        "reference",
+        "scenario",
+        "batch_size",
+        "speedup",
+        "low",
+        "high",
+        "networks",
+        "faster",
+        "slower",
+        "undecided",
+    ]
     return {"speedup": pd.DataFrame(rows, columns=columns), "speedup by network": each.drop(columns="family")}
 
 

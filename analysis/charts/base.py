@@ -3,28 +3,29 @@
 `PER = "platform"` in a chart's module asks for one figure per platform; otherwise it gets the whole frame once.
 """
 
-from collections.abc import Sequence
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib.artist import Artist  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.layout_engine import PlaceHolderLayoutEngine  # noqa: E402
-from matplotlib.lines import Line2D  # noqa: E402
-from matplotlib.patches import Patch  # noqa: E402
-from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from analysis import labels, metrics, style as styles  # noqa: E402
-from analysis.fit import Fit  # noqa: E402
-from analysis.frame import ranked  # noqa: E402
-from analysis.style import Style  # noqa: E402
+from analysis import labels, metrics
+from analysis import style as styles
+from analysis.fit import Fit
+from analysis.frame import ranked
+from analysis.style import Style
 
 LABEL_SIZE = 6.3
 POINTS = 40  # per curve
@@ -69,7 +70,17 @@ def scatter(axis: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, size: 
         mine = rows["family"] == family
         area = size[mine] if isinstance(size, pd.Series) else size
         colour = styles.family(family)[0]
-        axis.scatter(rows.loc[mine, x], rows.loc[mine, y], s=area, c=colour, marker=styles.marker(family), edgecolors=style.ink, linewidths=0.4, alpha=0.85, zorder=3)
+        axis.scatter(
+            rows.loc[mine, x],
+            rows.loc[mine, y],
+            s=area,
+            c=colour,
+            marker=styles.marker(family),
+            edgecolors=style.ink,
+            linewidths=0.4,
+            alpha=0.85,
+            zorder=3,
+        )
     for name, which in ((x, "x"), (y, "y")):
         metric = metrics.METRICS[name]
         getattr(axis, f"set_{which}label")(metric.title)
@@ -88,7 +99,9 @@ def log_axis(axis: Axes, which: str) -> None:
     side.set_minor_formatter(NullFormatter())
 
 
-def label(axis: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, avoid: pd.DataFrame | None = None, sizes: float | pd.Series = 26) -> list[str]:
+def label(
+    axis: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, avoid: pd.DataFrame | None = None, sizes: float | pd.Series = 26
+) -> list[str]:
     """Names beside points, on no other name, point (of `avoid`, or `rows`) or line of the axis if that can be; returns the names that found no place.
 
     sizes: area of the markers in square points, of `avoid` (or `rows`), as `scatter` takes it.
@@ -100,9 +113,24 @@ def label(axis: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, avoid: p
     others = rows if avoid is None else avoid
     radii = np.sqrt(sizes if isinstance(sizes, pd.Series) else pd.Series(sizes, index=others.index, dtype=float)) / 2 * px + 0.5
     dots = np.column_stack([axis.transData.transform(others[[x, y]].to_numpy(float)), radii])
-    paths = [axis.transData.transform(_dense(line.get_path().vertices, line.get_drawstyle())) for line in axis.get_lines() if len(line.get_xdata()) > 1]
+    paths = [
+        axis.transData.transform(_dense(line.get_path().vertices, line.get_drawstyle()))
+        for line in axis.get_lines()
+        if np.size(line.get_xdata()) > 1
+    ]
     lines = np.concatenate(paths) if paths else np.empty((0, 2))
-    return labels.place(axis, rows[x].to_list(), rows[y].to_list(), short(rows["label"]), radii[rows.index].to_list(), dots, lines, LABEL_SIZE, style.ink, style.muted)
+    return labels.place(
+        axis,
+        rows[x].to_list(),
+        rows[y].to_list(),
+        short(rows["label"]),
+        radii[rows.index].to_list(),
+        dots,
+        lines,
+        LABEL_SIZE,
+        style.ink,
+        style.muted,
+    )
 
 
 def _dense(vertices: Any, drawstyle: str) -> np.ndarray:
@@ -110,7 +138,11 @@ def _dense(vertices: Any, drawstyle: str) -> np.ndarray:
     points = np.asarray(vertices, float)
     if drawstyle.startswith("steps"):
         corners = np.repeat(points, 2, axis=0)
-        points = np.column_stack([corners[1:, 0], corners[:-1, 1]]) if drawstyle == "steps-post" else np.column_stack([corners[:-1, 0], corners[1:, 1]])
+        points = (
+            np.column_stack([corners[1:, 0], corners[:-1, 1]])
+            if drawstyle == "steps-post"
+            else np.column_stack([corners[:-1, 0], corners[1:, 1]])
+        )
     share = np.linspace(0, 1, 12)[None, :, None]
     return (points[:-1, None] + share * (points[1:, None] - points[:-1, None])).reshape(-1, 2)
 
@@ -124,7 +156,9 @@ def settle(figure: Any) -> None:
 
 def caption(axis: Axes, name: str, summary: str = "") -> None:
     """A panel's title: its name, and below it what was fitted, wrapped to the panel's width."""
-    width = int(axis.get_figure().get_figwidth() * 14 / max(1, axis.get_subplotspec().get_gridspec().ncols))
+    figure: Any = axis.figure
+    place: Any = axis.get_subplotspec()
+    width = int(figure.get_figwidth() * 14 / place.get_gridspec().ncols)
     axis.set_title("\n".join(filter(None, [name, *textwrap.wrap(summary, width)])), loc="left", fontsize=7.5)
 
 
@@ -161,7 +195,14 @@ def family_legend(figure: Figure, rows: pd.DataFrame, style: Style, extra: Seque
     """One legend of the families that are there, below the figure."""
     handles = [Line2D([], [], linestyle="", marker=styles.marker(f), markerfacecolor=styles.family(f)[0], markeredgecolor=style.ink, markeredgewidth=0.4, markersize=5.5, label=f)
                for f in styles.order(rows["family"])]  # fmt: skip
-    figure.legend(handles=[*handles, *extra], loc="outside lower center", ncols=min(len(handles) + len(extra), 8 if figure.get_figwidth() > 8 else 6), handletextpad=0.5, handlelength=1.6, columnspacing=1.2)
+    figure.legend(
+        handles=[*handles, *extra],
+        loc="outside lower center",
+        ncols=min(len(handles) + len(extra), 8 if figure.get_figwidth() > 8 else 6),
+        handletextpad=0.5,
+        handlelength=1.6,
+        columnspacing=1.2,
+    )
 
 
 def band_handles(style: Style) -> list[Artist]:
@@ -190,16 +231,20 @@ def named(chart: Any, **tables: pd.DataFrame) -> Any:
     return chart
 
 
-def facets(layers: Sequence[Any], tables: dict[str, pd.DataFrame], **size: int) -> Any:
+def facets(layers: Sequence[Any], tables: dict[str, pd.DataFrame], **size: Any) -> Any:
     """Layers without data of their own, repeated in a panel per platform and series (`panel`), over the union of the tables."""
-    chart = alt.layer(*layers, data=alt.NamedData("+".join(tables))).properties(width=size.get("width", WIDTH), height=size.get("height", HEIGHT))
+    chart = alt.layer(*layers, data=alt.NamedData("+".join(tables))).properties(
+        width=size.get("width", WIDTH), height=size.get("height", HEIGHT)
+    )
     return named(chart.facet(facet=alt.Facet("panel:N", title=None), columns=2), **tables)
 
 
 def keys_of(rows: pd.DataFrame, platform: str, series: str) -> dict[str, Any]:
     """What the page's filters need to know of a curve of one platform and series."""
     row = rows[(rows["platform"] == platform) & (rows["series"] == series)].iloc[0]
-    return {name: row[name] for name in ("platform", "series", "backend", "device", "precision", "batch_size", "scenario")} | {"panel": f"{platform} · {series}"}
+    return {name: row[name] for name in ("platform", "series", "backend", "device", "precision", "batch_size", "scenario")} | {
+        "panel": f"{platform} · {series}"
+    }
 
 
 def source(data: str) -> Any:
@@ -240,7 +285,9 @@ def family_channels(families: Sequence[str]) -> dict[str, Any]:
     domain = styles.order(families)
     colours, shapes = zip(*(styles.family(f) for f in domain), strict=True) if domain else ((), ())
     return {
-        "color": alt.Color("family:N", title="family", scale=alt.Scale(domain=domain, range=list(colours)), legend=alt.Legend(orient="bottom", columns=7)),
+        "color": alt.Color(
+            "family:N", title="family", scale=alt.Scale(domain=domain, range=list(colours)), legend=alt.Legend(orient="bottom", columns=7)
+        ),
         "shape": alt.Shape("family:N", title="family", scale=alt.Scale(domain=domain, range=list(shapes))),
     }
 
@@ -265,13 +312,22 @@ def tips(*names: str) -> list[Any]:
 
 def points(data: str, x: str, y: str, families: Sequence[str], tooltip: Sequence[str], log: bool | None = None, **more: Any) -> Any:
     """A layer of points; rows that lack either value (curves, for one) are left out."""
-    mark = source(data).transform_filter(f"isValid(datum.{x}) && isValid(datum.{y}) && isValid(datum.label)").mark_point(filled=True, size=70, stroke="currentColor")
-    return mark.encode(x=channel(alt.X, x, log), y=channel(alt.Y, y, log), tooltip=tips(*tooltip), **family_channels(families), **compared(), **more)
+    mark = (
+        source(data)
+        .transform_filter(f"isValid(datum.{x}) && isValid(datum.{y}) && isValid(datum.label)")
+        .mark_point(filled=True, size=70, stroke="currentColor")
+    )
+    return mark.encode(
+        x=channel(alt.X, x, log), y=channel(alt.Y, y, log), tooltip=tips(*tooltip), **family_channels(families), **compared(), **more
+    )
 
 
 def band_layers(data: str, x: str, y: str) -> list[Any]:
     """Layers of a curve and its bands, from rows made by `bands`."""
     base = source(data).transform_filter("isValid(datum.plo)").encode(x=alt.X("x:Q", title=metrics.METRICS[x].title))
     title = metrics.METRICS[y].title
-    area = [base.mark_area(opacity=o, color="gray", clip=True).encode(y=alt.Y(f"{a}:Q", title=title), y2=f"{b}:Q") for a, b, o in (("plo", "phi", 0.12), ("lo", "hi", 0.25))]
+    area = [
+        base.mark_area(opacity=o, color="gray", clip=True).encode(y=alt.Y(f"{a}:Q", title=title), y2=f"{b}:Q")
+        for a, b, o in (("plo", "phi", 0.12), ("lo", "hi", 0.25))
+    ]
     return [*area, base.mark_line(color="gray", strokeWidth=1.6, clip=True).encode(y=alt.Y("y:Q", title=title))]

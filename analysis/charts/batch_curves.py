@@ -3,11 +3,12 @@
 import functools
 
 import altair as alt
-from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from analysis import fit, metrics, style as styles
+from analysis import fit, metrics
+from analysis import style as styles
 from analysis.charts import base
 from analysis.frame import ranked
 from analysis.stats import clusters
@@ -74,15 +75,39 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         mine = rows[rows["series"] == name]
         for _, curve in mine.sort_values("batch_size").groupby("label"):
             family = curve["family"].iloc[0]
-            axis.plot(curve["batch_size"], curve["time_per_image"], color=styles.family(family)[0], marker=styles.marker(family), markersize=2.5, linewidth=0.7, alpha=0.6)
+            axis.plot(
+                curve["batch_size"],
+                curve["time_per_image"],
+                color=styles.family(family)[0],
+                marker=styles.marker(family),
+                markersize=2.5,
+                linewidth=0.7,
+                alpha=0.6,
+            )
         wide, cluster, _ = groups_of(mine)
         for (number, members, centre, law), dash in zip(centroids(wide, cluster), DASHES * 3):
             if law:
                 x = base.grid(law, log_x=True)
                 bands = law.curve(x)
                 axis.fill_between(x, bands["plo"], bands["phi"], color=style.curve, alpha=0.12, linewidth=0)
-                axis.plot(x, bands["y"], color=style.ink, linewidth=1.8, linestyle=dash, label=f"cluster {number} ({members}): {law.equation}, R² {law.r2:.2f}")
-            axis.plot(centre.index, centre, linestyle="", marker="o", markersize=4.5, markerfacecolor=style.paper, markeredgecolor=style.ink, zorder=5)
+                axis.plot(
+                    x,
+                    bands["y"],
+                    color=style.ink,
+                    linewidth=1.8,
+                    linestyle=dash,
+                    label=f"cluster {number} ({members}): {law.equation}, R² {law.r2:.2f}",
+                )
+            axis.plot(
+                centre.index,
+                centre,
+                linestyle="",
+                marker="o",
+                markersize=4.5,
+                markerfacecolor=style.paper,
+                markeredgecolor=style.ink,
+                zorder=5,
+            )
         axis.set_xscale("log", base=2)
         sizes = sorted(mine["batch_size"].unique())
         axis.set_xticks(sizes, [f"{b:.0f}" for b in sizes])

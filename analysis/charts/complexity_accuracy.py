@@ -1,10 +1,10 @@
 """Multiply-adds against Top-1 and Top-5, bubbles as large as the network (Zhao's figure 1, Wang's figures 1 and 2)."""
 
 import altair as alt
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis import fit
 from analysis.charts import base
@@ -49,7 +49,9 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         base.caption(axis, "", curve.summary if curve else "")
     handles = [Line2D([], [], linestyle="", marker="o", markersize=np.sqrt(bubble(size)), markerfacecolor="none", markeredgecolor=style.muted, label=f"{size} M")
                for size in SIZES]  # fmt: skip
-    axes[0].legend(handles=handles, title="parameters", loc="lower right", labelspacing=0.9, handletextpad=1.2, borderpad=1, title_fontsize=8)
+    axes[0].legend(
+        handles=handles, title="parameters", loc="lower right", labelspacing=0.9, handletextpad=1.2, borderpad=1, title_fontsize=8
+    )
     base.family_legend(figure, rows, style, base.band_handles(style))
     for axis, name in zip(axes, found, strict=True):
         mine = rows.dropna(subset=[name])

@@ -1,8 +1,8 @@
 """Accuracy density against Top-1 with a fit (Zhao's figure 2)."""
 
 import altair as alt
-from matplotlib.figure import Figure
 import pandas as pd
+from matplotlib.figure import Figure
 
 from analysis import fit
 from analysis.charts import base
@@ -46,7 +46,13 @@ def explain(frame: pd.DataFrame) -> str:
     rows = rows_of(frame)
     curve = curve_of(rows)
     rank = rows["top1"].corr(rows["density"], method="spearman")
-    words = "the more accurate, the less dense" if rank < -0.3 else "the more accurate, the denser" if rank > 0.3 else "accuracy and density hardly go together"
+    words = (
+        "the more accurate, the less dense"
+        if rank < -0.3
+        else "the more accurate, the denser"
+        if rank > 0.3
+        else "accuracy and density hardly go together"
+    )
     return f"Spearman's rank correlation is {rank:.2f}: {words}" + (f" ({curve.summary})." if curve else ".")
 
 

@@ -1,12 +1,13 @@
 """Accuracy density: sorted bars with error bars on a logarithmic axis (Wang's figure 3)."""
 
 import altair as alt
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from analysis import metrics, style as styles
+from analysis import metrics
+from analysis import style as styles
 from analysis.analyses import density
 from analysis.charts import base
 from analysis.style import Style
@@ -35,7 +36,9 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     axis = figure.add_subplot()
     axis.set_xscale("log")
     floor = rows["density"].min() * 0.7
-    axis.barh(at, rows["density"] - floor, left=floor, color=[styles.family(f)[0] for f in rows["family"]], height=0.72, alpha=0.85, zorder=2)
+    axis.barh(
+        at, rows["density"] - floor, left=floor, color=[styles.family(f)[0] for f in rows["family"]], height=0.72, alpha=0.85, zorder=2
+    )
     spread = np.maximum([rows["density"] - rows["low"], rows["high"] - rows["density"]], 0)
     axis.errorbar(rows["density"], at, xerr=np.nan_to_num(spread), fmt="none", ecolor=style.ink, elinewidth=0.8, capsize=1.8, zorder=3)
     for y, high, value in zip(at, rows["high"].fillna(rows["density"]), rows["density"], strict=True):
@@ -66,7 +69,12 @@ def interactive(frame: pd.DataFrame) -> alt.LayerChart:
     y = alt.Y("label:N", title=None, sort=alt.EncodingSortField("density", order="descending"), axis=alt.Axis(labelLimit=170))
     channels = base.family_channels(rows["family"])
     x = base.channel(alt.X, "density")
-    tip = [*base.tips("density", "top1"), alt.Tooltip("low:Q", format=".4~g"), alt.Tooltip("high:Q", format=".4~g"), alt.Tooltip("params_m:Q", title="parameters (M)", format=".4~g")]
+    tip = [
+        *base.tips("density", "top1"),
+        alt.Tooltip("low:Q", format=".4~g"),
+        alt.Tooltip("high:Q", format=".4~g"),
+        alt.Tooltip("params_m:Q", title="parameters (M)", format=".4~g"),
+    ]
     dots = data.mark_point(filled=True, size=70).encode(y=y, x=x, tooltip=tip, **channels, **base.compared())
     whiskers = data.mark_rule(color="gray", strokeWidth=2).encode(y=y, x=alt.X("low:Q"), x2="high:Q")
     return base.named(alt.layer(whiskers, dots).properties(width=2 * base.WIDTH - 120, height=alt.Step(15)), density=rows)

@@ -1,10 +1,9 @@
 """Memory against parameters, with a robust line and its bands (Zhao's figure 7, Wang's figure 7)."""
 
 import altair as alt
-from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
-
+from matplotlib.figure import Figure
 
 from analysis.charts import base
 from analysis.stats import robust
@@ -68,7 +67,11 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         base.caption(axis, f"{series}, batch {mine['batch_size'].iloc[0]:.0f}", words(line) if line else "")
     base.family_legend(figure, rows, style, base.band_handles(style))
     for axis, line, mine in zip(axes, found.values(), groups, strict=True):
-        named = mine.nlargest(6, "params_size") if line is None else pd.concat([mine.nlargest(6, "params_size"), mine[line.aside]]).drop_duplicates("label")
+        named = (
+            mine.nlargest(6, "params_size")
+            if line is None
+            else pd.concat([mine.nlargest(6, "params_size"), mine[line.aside]]).drop_duplicates("label")
+        )
         base.label(axis, named, "params_size", "memory", style, avoid=mine)
     return figure
 
@@ -85,10 +88,14 @@ def explain(frame: pd.DataFrame) -> str:
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     """Points with tooltips, a panel per platform and series, with the line and its bands."""
     cells, rows = base.cells_table(frame), rows_of(frame)
-    layer = base.points("", "params_size", "memory", cells["family"], ["series", "batch_size", "memory", "params_size", "params"], log=False)
-    curves = [curve_of(line, np.linspace(0, rows["params_size"].max(), 12)).assign(**base.keys_of(rows, p, s)) for (p, s), line in lines(rows).items() if line]
+    layer = base.points(
+        "", "params_size", "memory", cells["family"], ["series", "batch_size", "memory", "params_size", "params"], log=False
+    )
+    curves = [
+        curve_of(line, np.linspace(0, rows["params_size"].max(), 12)).assign(**base.keys_of(rows, p, s))
+        for (p, s), line in lines(rows).items()
+        if line
+    ]
     tables = {"cells": cells} | ({"memory_lines": pd.concat(curves)} if curves else {})
     layers = [*(base.band_layers("", "params_size", "memory") if curves else []), layer]
     return base.facets(layers, tables)
-
-

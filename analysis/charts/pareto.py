@@ -1,9 +1,9 @@
 """Top-1 against latency with the Pareto frontier (Wang's figure 6, per platform and backend)."""
 
 import altair as alt
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-import pandas as pd
 
 from analysis import metrics
 from analysis.analyses.pareto import place
@@ -66,5 +66,7 @@ def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     )
     step = alt.Chart().transform_filter("isValid(datum.on_latency)").mark_line(interpolate="step-after", color="gray", strokeWidth=1.6)
     step = step.encode(x=alt.X("on_latency:Q", title=metrics.latency.title), y=alt.Y("on_top1:Q", title=metrics.top1.title))
-    layer = base.points("", "latency", "top1", cells["family"], ["series", "batch_size", "latency", "throughput", "top1", "params", "macs", "noise"])
+    layer = base.points(
+        "", "latency", "top1", cells["family"], ["series", "batch_size", "latency", "throughput", "top1", "params", "macs", "noise"]
+    )
     return base.facets([step, layer], {"cells": cells, "frontier": line})

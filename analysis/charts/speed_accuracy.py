@@ -1,9 +1,9 @@
 """Images per second against Top-1, per platform and backend, with a fit and the Pareto frontier (Zhao's figures 4 to 6, Wang's figure 6)."""
 
 import altair as alt
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-import pandas as pd
 
 from analysis import fit
 from analysis.analyses.pareto import frontier
@@ -58,7 +58,9 @@ def explain(frame: pd.DataFrame) -> str:
     said = []
     for (platform, series), curve in fits(rows).items():
         if curve:
-            said.append(f"{series} on {platform} {curve.r2:.0%} (leave-one-out error {curve.error} points, {curve.law.name}, n = {curve.n})")
+            said.append(
+                f"{series} on {platform} {curve.r2:.0%} (leave-one-out error {curve.error} points, {curve.law.name}, n = {curve.n})"
+            )
     if not said:
         return f"{rows['label'].nunique()} networks are too few for a curve; the frontier has {int(rows['on'].sum())}."
     return "Speed explains this share of the variance of Top-1: " + "; ".join(said) + "."
@@ -67,7 +69,9 @@ def explain(frame: pd.DataFrame) -> str:
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     """Points with tooltips, a panel per platform and series, with curve and bands."""
     cells = base.cells_table(frame)
-    layer = base.points("", "throughput", "top1", cells["family"], ["series", "batch_size", "throughput", "latency", "top1", "params", "macs", "energy"])
+    layer = base.points(
+        "", "throughput", "top1", cells["family"], ["series", "batch_size", "throughput", "latency", "top1", "params", "macs", "energy"]
+    )
     curves = [base.bands(c, log_x=True, **base.keys_of(rows_of(frame), p, s)) for (p, s), c in fits(rows_of(frame)).items() if c]
     tables = {"cells": cells} | ({"speed_curves": pd.concat(curves)} if curves else {})
     layers = [*(base.band_layers("", "throughput", "top1") if curves else []), layer]

@@ -1,11 +1,12 @@
 """Speed-up of each backend over the reference, network by network, with intervals."""
 
 import altair as alt
-from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from analysis import intervals, style as styles
+from analysis import intervals
+from analysis import style as styles
 from analysis.analyses.speedup import ratios
 from analysis.charts import base
 from analysis.style import Style
@@ -41,7 +42,16 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         axis.hlines(at, mine["low"], mine["high"], color=style.muted, linewidth=1)
         for family in styles.order(mine["family"].dropna()):
             own = (mine["family"] == family).to_numpy()
-            axis.scatter(mine["speedup"][own], at[own], s=20, c=styles.family(family)[0], marker=styles.marker(family), edgecolors=style.ink, linewidths=0.4, zorder=3)
+            axis.scatter(
+                mine["speedup"][own],
+                at[own],
+                s=20,
+                c=styles.family(family)[0],
+                marker=styles.marker(family),
+                edgecolors=style.ink,
+                linewidths=0.4,
+                zorder=3,
+            )
         mean, low, high = intervals.geometric_mean(mine["speedup"])
         axis.axvline(mean, color=style.curve, linewidth=1, linestyle="--")
         if np.isfinite(low):
@@ -71,12 +81,22 @@ def explain(frame: pd.DataFrame) -> str:
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     """Ratios with intervals, a panel per platform and backend."""
     rows = ratios(frame)
-    rows = rows.assign(panel=rows["platform"] + " · " + rows["series"] + " over " + rows["reference"], backend=rows["series"].str.split().str[0])
+    rows = rows.assign(
+        panel=rows["platform"] + " · " + rows["series"] + " over " + rows["reference"], backend=rows["series"].str.split().str[0]
+    )
     y = alt.Y("label:N", title=None, sort=alt.EncodingSortField("speedup", order="descending"), axis=alt.Axis(labelLimit=160))
     scale = alt.Scale(type="log", nice=False, padding=10)
     line = alt.Chart().mark_rule(color="gray", strokeWidth=2).encode(y=y, x=alt.X("low:Q", scale=scale), x2="high:Q")
-    tip = [alt.Tooltip("label:N", title="network"), *(alt.Tooltip(f"{c}:Q", format=".3~g") for c in ("speedup", "low", "high", "batch_size")), alt.Tooltip("verdict:N")]
+    tip = [
+        alt.Tooltip("label:N", title="network"),
+        *(alt.Tooltip(f"{c}:Q", format=".3~g") for c in ("speedup", "low", "high", "batch_size")),
+        alt.Tooltip("verdict:N"),
+    ]
     x = alt.X("speedup:Q", title="times as fast as the reference", scale=scale, axis=alt.Axis(format="~g", tickCount=5))
-    point = alt.Chart().mark_point(filled=True, size=60, stroke="currentColor").encode(y=y, x=x, tooltip=tip, **base.family_channels(rows["family"]), **base.compared())
+    point = (
+        alt.Chart()
+        .mark_point(filled=True, size=60, stroke="currentColor")
+        .encode(y=y, x=x, tooltip=tip, **base.family_channels(rows["family"]), **base.compared())
+    )
     one = alt.Chart().mark_rule(strokeDash=[3, 3], color="gray").encode(x=alt.datum(1))
     return base.facets([one, line, point], {"ratios": rows}, width=380, height=alt.Step(14))

@@ -1,7 +1,10 @@
 """The table of inference time by network and batch size, coloured (Zhao's figure 3, Wang's figure 4)."""
 
 import functools
+from typing import Any
 
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import LogNorm
@@ -10,8 +13,6 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
-import numpy as np
-import pandas as pd
 
 from analysis import metrics
 from analysis.charts import base
@@ -40,13 +41,16 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     """A coloured table per series, networks in one order (by mean of logarithms), one colour scale for all; contended cells carry a dagger."""
     rows = rows_of(frame)
     tables = {s: g.pivot_table(index="label", columns="batch_size", values="time_per_image") for s, g in rows.groupby("series")}
-    order = np.log(rows.pivot_table(index="label", columns=["series", "batch_size"], values="time_per_image")).mean(axis=1).sort_values().index
+    order = (
+        np.log(rows.pivot_table(index="label", columns=["series", "batch_size"], values="time_per_image")).mean(axis=1).sort_values().index
+    )
     widths = [t.shape[1] for t in tables.values()]
     figure = Figure(figsize=(2.1 + 0.52 * sum(widths) + 0.3 * len(widths), 1.3 + 0.185 * len(order)), layout="constrained")
     axes = figure.subplots(1, len(tables), sharey=True, width_ratios=widths, squeeze=False)[0]
     norm = LogNorm(rows["time_per_image"].min(), rows["time_per_image"].max() * 1.0001)
     contended = set(rows.loc[rows["contended"], ["series", "label", "batch_size"]].itertuples(index=False, name=None))
-    image, texts = None, []
+    texts = []
+    image: Any = None
     for axis, (series, table) in zip(axes, tables.items(), strict=True):
         table = table.reindex(order)
         image = axis.imshow(table, norm=norm, cmap=HEAT, aspect="auto")
@@ -65,7 +69,11 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         axis.spines[:].set_visible(False)
         axis.set_xlabel("batch size")
     bar = figure.colorbar(image, ax=list(axes), location="bottom", fraction=0.025, pad=0.01, aspect=50, format="%g")
-    bar.set_label(metrics.time_per_image.title + ("; †: contended" if contended else "") + ("; —: no time, see Coverage" if rows_missing(tables, order) else ""))
+    bar.set_label(
+        metrics.time_per_image.title
+        + ("; †: contended" if contended else "")
+        + ("; —: no time, see Coverage" if rows_missing(tables, order) else "")
+    )
     bar.outline.set_visible(False)
     base.settle(figure)
     for axis, words in texts:

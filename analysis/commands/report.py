@@ -13,13 +13,16 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def report(
-        records: Annotated[list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default=str(DEFAULT))] = None,
+        records: Annotated[
+            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default=str(DEFAULT))
+        ] = None,
         out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/report"),
         gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
         timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
-        from analysis import frame, report as writer
+        from analysis import frame
+        from analysis import report as writer
 
         written = writer.write(frame.merge(records or [DEFAULT]), out, gif=gif)
         for line in written.warnings:

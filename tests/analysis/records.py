@@ -1,8 +1,8 @@
 """Synthetic records in the exact shape of runner/record.py, for tests only: made-up machines whose names say so."""
 
 import json
-from pathlib import Path
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,9 @@ def cell_record(platform, backend, model, batch_size=1, *, attempt=1, status="ok
     px = input_px or (299 if model == "inception_v3" else 224)
     cell = {"platform": platform, "device": "cpu" if "cpu" in platform else "gpu", "backend": backend, "model": model, "precision": precision,
             "batch_size": batch_size, "input_px": px, "scenario": scenario}  # fmt: skip
-    cell_id = "_".join(str(cell[k]) for k in ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")).replace(":", "-")
+    cell_id = "_".join(
+        str(cell[k]) for k in ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
+    ).replace(":", "-")
     rng = np.random.default_rng(zlib.crc32(f"{cell_id}{attempt}{run}".encode()))
     gmacs = GMACS.get(model, 1.0) * (px / (299 if model == "inception_v3" else 224)) ** 2
     rows = published.table()

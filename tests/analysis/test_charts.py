@@ -3,8 +3,8 @@
 import itertools
 
 import numpy as np
-from PIL import Image
 import pytest
+from PIL import Image
 
 from analysis import animation, charts, labels, report, style
 from analysis.charts import base, complexity_accuracy
@@ -66,7 +66,9 @@ def test_two_names_that_fit_nowhere_are_not_written_on_one_another():
         base.settle(figure)
         count = 60
         at = np.full(count, 0.5)
-        left = labels.place(axis, at, at, [f"a_long_name_{i}" for i in range(count)], [2] * count, np.empty((0, 3)), np.empty((0, 2)), 8, "black", "grey")
+        left = labels.place(
+            axis, at, at, [f"a_long_name_{i}" for i in range(count)], [2] * count, np.empty((0, 3)), np.empty((0, 2)), 8, "black", "grey"
+        )
         assert left and overlapping(texts(figure, axis)) == []
 
 
@@ -98,7 +100,7 @@ def test_figure_and_page_colour_a_family_alike(frame):
     spec = charts.load("pareto").interactive(frame).to_dict(validate=False)
     encodings = [layer["encoding"] for layer in spec["spec"]["layer"] if "color" in layer["encoding"]]
     scale = encodings[0]["color"]["scale"]
-    assert {f: c for f, c in zip(scale["domain"], scale["range"], strict=True)} == {f: style.family(f)[0] for f in scale["domain"]}
+    assert dict(zip(scale["domain"], scale["range"], strict=True)) == {f: style.family(f)[0] for f in scale["domain"]}
 
 
 def test_a_contended_cell_is_in_no_chart_that_ranks():

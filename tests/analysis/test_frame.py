@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from analysis import frame as frames, published
+from analysis import frame as frames
+from analysis import published
 from analysis.frame import FrameError, latest, merge, ranked
 from tests.analysis.records import QUICK, cell_record, environment_record, frame_of, sweep, write
 
@@ -19,7 +20,11 @@ def test_files_and_folders_are_merged_into_one_frame(tmp_path):
 
 def test_torn_lines_duplicates_other_schemas_and_malformed_records_are_counted_not_fatal(tmp_path):
     good = cell_record("synthetic-cpu", "pytorch", "resnet18")
-    path = write(tmp_path / "x.jsonl", [good, good, {**good, "id": "b", "schema_version": 99}, {**good, "id": "c", "cell": None}, {**good, "id": "d", "status": "fine"}], tail='{"kind')
+    path = write(
+        tmp_path / "x.jsonl",
+        [good, good, {**good, "id": "b", "schema_version": 99}, {**good, "id": "c", "cell": None}, {**good, "id": "d", "status": "fine"}],
+        tail='{"kind',
+    )
     merged = merge([path])
     assert len(merged.frame) == 1
     counts = {what.split()[0] + " " + what.split()[1]: count for (_, what), count in merged.problems.items()}
@@ -89,7 +94,10 @@ def test_every_promised_column_is_there():
 
 
 def test_the_latest_attempt_wins():
-    frame = frame_of(cell_record("synthetic-cpu", "pytorch", "resnet18", attempt=1), cell_record("synthetic-cpu", "pytorch", "resnet18", attempt=2, load=3.0, id="2"))
+    frame = frame_of(
+        cell_record("synthetic-cpu", "pytorch", "resnet18", attempt=1),
+        cell_record("synthetic-cpu", "pytorch", "resnet18", attempt=2, load=3.0, id="2"),
+    )
     assert latest(frame)["attempt"].tolist() == [2]
 
 
@@ -104,21 +112,30 @@ def test_contended_failed_and_anchor_rows_are_left_out_of_rankings():
 
 
 def test_a_later_failure_does_not_leave_an_old_time_in_the_rankings():
-    frame = frame_of(cell_record("synthetic-cpu", "pytorch", "resnet18"), cell_record("synthetic-cpu", "pytorch", "resnet18", attempt=2, status="failed", id="2"))
+    frame = frame_of(
+        cell_record("synthetic-cpu", "pytorch", "resnet18"),
+        cell_record("synthetic-cpu", "pytorch", "resnet18", attempt=2, status="failed", id="2"),
+    )
     assert ranked(frame).empty
 
 
 def test_hosts_that_share_a_platform_are_told_apart(tmp_path):
     for host in ("a", "b"):
         run = f"run-{host}"
-        write(tmp_path / f"cpu-{host}.jsonl", [environment_record("cpu", run, host=host), cell_record("cpu", "pytorch", "resnet18", run=run)])
+        write(
+            tmp_path / f"cpu-{host}.jsonl", [environment_record("cpu", run, host=host), cell_record("cpu", "pytorch", "resnet18", run=run)]
+        )
     frame = merge([tmp_path]).frame
     assert sorted(frame["machine"]) == ["cpu @ a", "cpu @ b"]
     assert len(ranked(frame)) == 2
 
 
 def test_series_names_what_varies_and_no_more():
-    frame = frame_of(cell_record("synthetic-cpu", "pytorch", "resnet18"), cell_record("synthetic-cpu", "openvino", "resnet18"), cell_record("synthetic-cpu", "openvino", "resnet18", precision="int8"))
+    frame = frame_of(
+        cell_record("synthetic-cpu", "pytorch", "resnet18"),
+        cell_record("synthetic-cpu", "openvino", "resnet18"),
+        cell_record("synthetic-cpu", "openvino", "resnet18", precision="int8"),
+    )
     assert frame["series"].tolist() == ["pytorch", "openvino fp32", "openvino int8"]
 
 
@@ -128,7 +145,9 @@ def test_a_network_at_another_input_size_carries_it_in_its_name():
 
 
 def test_environment_facts_become_columns_and_stay_with_their_records():
-    frame = frame_of(environment_record("synthetic-cpu", frameworks={"torch": "2.13.0"}), cell_record("synthetic-cpu", "pytorch", "resnet18"))
+    frame = frame_of(
+        environment_record("synthetic-cpu", frameworks={"torch": "2.13.0"}), cell_record("synthetic-cpu", "pytorch", "resnet18")
+    )
     assert frame["env_frameworks_torch"].tolist() == ["2.13.0"]
     assert frame["env_cpu"].tolist() == ["Synthetic CPU, 2 cores"]
     assert not [c for c in frame if c.startswith("env_packages_")]
@@ -160,14 +179,30 @@ def accuracy_record(first, last, top1, top5=None, **changes):
 
 
 def test_measured_accuracy_adds_up_its_parts_and_goes_before_the_published(tmp_path):
-    lines = [cell_record("synthetic-cpu", "pytorch", "resnet18"), cell_record("synthetic-cpu", "openvino", "resnet18"), accuracy_record(0, 500, 350, 450), accuracy_record(500, 1000, 360, 460)]
+    lines = [
+        cell_record("synthetic-cpu", "pytorch", "resnet18"),
+        cell_record("synthetic-cpu", "openvino", "resnet18"),
+        accuracy_record(0, 500, 350, 450),
+        accuracy_record(500, 1000, 360, 460),
+    ]
     frame = merge([write(tmp_path / "x.jsonl", lines)]).frame.set_index("backend", drop=False)
-    assert frame.loc["pytorch", ["top1", "top5", "accuracy_source", "accuracy_images", "accuracy_data"]].tolist() == [71.0, 91.0, "measured", 1000, "mine"]
+    assert frame.loc["pytorch", ["top1", "top5", "accuracy_source", "accuracy_images", "accuracy_data"]].tolist() == [
+        71.0,
+        91.0,
+        "measured",
+        1000,
+        "mine",
+    ]
     assert frame.loc["openvino", "top1"] == 71.0  # the same network: what is published of it is no longer shown
 
 
 def test_a_part_counted_twice_counts_once_and_a_malformed_one_is_set_aside(tmp_path):
-    lines = [cell_record("synthetic-cpu", "pytorch", "resnet18"), accuracy_record(0, 500, 350), accuracy_record(0, 500, 350, id="again"), accuracy_record(500, 600, 1, accuracy={})]
+    lines = [
+        cell_record("synthetic-cpu", "pytorch", "resnet18"),
+        accuracy_record(0, 500, 350),
+        accuracy_record(0, 500, 350, id="again"),
+        accuracy_record(500, 600, 1, accuracy={}),
+    ]
     merged = merge([write(tmp_path / "x.jsonl", lines)])
     assert merged.frame["top1"].tolist() == [70.0] and merged.frame["accuracy_images"].tolist() == [500]
     assert sum(merged.problems.values()) == 1
@@ -181,7 +216,10 @@ def test_families_put_kin_together(model, family):
 def test_memory_is_the_gpu_s_on_a_gpu_and_the_host_s_on_a_cpu():
     record = cell_record("synthetic-gpu", "pytorch", "resnet18")
     for replicate in record["replicates"]:
-        replicate["sensors"] = {"memory": {"above_baseline_bytes": 2**20, "method": "VmHWM"}, "nvml": {"peak_above_baseline_bytes": 5 * 2**20, "memory_method": "NVML process", "power_w": 90.0}}
+        replicate["sensors"] = {
+            "memory": {"above_baseline_bytes": 2**20, "method": "VmHWM"},
+            "nvml": {"peak_above_baseline_bytes": 5 * 2**20, "memory_method": "NVML process", "power_w": 90.0},
+        }
     row = frame_of(record).iloc[0]
     assert (row["memory_mb"], row["memory_method"], row["power_w"]) == (5.0, "nvml: NVML process", 90.0)
     record["cell"]["device"] = "cpu"

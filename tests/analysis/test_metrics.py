@@ -36,7 +36,10 @@ def test_a_metric_is_one_function(monkeypatch):
     assert per_joule.title == "Images per joule (images/J)"
 
 
-@pytest.mark.parametrize(("value", "said"), [(0.012345, "0.0123"), (1.005, "1.00"), (12.345, "12.3"), (1234.5, "1,230"), (0, "0"), (99.96, "100.0"), (-2.5, "-2.50")])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.012345, "0.0123"), (1.005, "1.00"), (12.345, "12.3"), (1234.5, "1,230"), (0, "0"), (99.96, "100.0"), (-2.5, "-2.50")],
+)
 def test_numbers_have_significant_digits(value, said):
     assert metrics.significant(value) == said
 
@@ -113,7 +116,10 @@ def test_the_prediction_band_holds_19_of_20_new_points():
 
 def test_an_extra_parameter_must_earn_its_place():
     rng = np.random.default_rng(11)
-    chosen = [fit.fit(X, 10 + X + rng.normal(0, 2, len(X)), laws=[law for law in fit.LAWS if law.name in ("linear", "quadratic")]).law.name for _ in range(40)]
+    chosen = [
+        fit.fit(X, 10 + X + rng.normal(0, 2, len(X)), laws=[law for law in fit.LAWS if law.name in ("linear", "quadratic")]).law.name
+        for _ in range(40)
+    ]
     assert chosen.count("linear") >= 28
 
 

@@ -1,15 +1,16 @@
 """The report: what it writes, what it survives, what a hostile record can't do."""
 
 import csv
-from pathlib import Path
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from analysis import analyses, charts, commands, figures, frame as frames, insight, registry, report, tables
+from analysis import analyses, charts, commands, figures, insight, registry, report, tables
+from analysis import frame as frames
 from analysis.analyses import pareto, speedup
 from tests.analysis.records import QUICK, cell_record, environment_record, frame_of, sweep, write
 
@@ -34,7 +35,9 @@ def test_the_page_the_figures_and_the_tables_are_written(written):
     for stem in stems:
         for suffix in ("png", "svg", "pdf"):
             assert (out / "figures" / f"{stem}.{suffix}").stat().st_size > 2000
-    assert {"cells.csv", "coverage.csv", "coverage-gaps.csv", "environments.csv", "speedup.csv", "pareto.csv"} <= {path.name for path in (out / "tables").iterdir()}
+    assert {"cells.csv", "coverage.csv", "coverage-gaps.csv", "environments.csv", "speedup.csv", "pareto.csv"} <= {
+        path.name for path in (out / "tables").iterdir()
+    }
 
 
 def test_no_chart_or_analysis_of_ours_breaks(written):
@@ -113,7 +116,13 @@ def test_a_chart_that_breaks_costs_only_itself(monkeypatch, tmp_path):
         raise RuntimeError("made to break")
 
     monkeypatch.setattr(charts.load("pareto"), "draw", broken)
-    drawn = figures.draw("pareto", "synthetic-cpu", "pareto", tmp_path, report.by_machine(frame_of(*(cell_record("synthetic-cpu", "pytorch", m) for m in QUICK))))
+    drawn = figures.draw(
+        "pareto",
+        "synthetic-cpu",
+        "pareto",
+        tmp_path,
+        report.by_machine(frame_of(*(cell_record("synthetic-cpu", "pytorch", m) for m in QUICK))),
+    )
     assert drawn.stem is None and "made to break" in drawn.missing and "test_report.py" in drawn.missing
 
 
@@ -170,7 +179,13 @@ def test_a_folder_that_can_t_be_written_is_one_line(tmp_path):
 
 
 def test_a_speed_up_is_the_ratio_of_medians_over_pytorch():
-    frame = report.by_machine(frame_of(cell_record("synthetic-cpu", "pytorch", "resnet18"), cell_record("synthetic-cpu", "openvino", "resnet18"), cell_record("synthetic-cpu", "noop", "resnet18")))
+    frame = report.by_machine(
+        frame_of(
+            cell_record("synthetic-cpu", "pytorch", "resnet18"),
+            cell_record("synthetic-cpu", "openvino", "resnet18"),
+            cell_record("synthetic-cpu", "noop", "resnet18"),
+        )
+    )
     each = speedup.ratios(frame).set_index("series")
     latency = frame.set_index("backend")["latency_s"]
     assert each.loc["openvino", "speedup"] == pytest.approx(latency["pytorch"] / latency["openvino"])
@@ -179,7 +194,9 @@ def test_a_speed_up_is_the_ratio_of_medians_over_pytorch():
 
 
 def test_a_contended_cell_has_no_speed_up():
-    frame = report.by_machine(frame_of(cell_record("synthetic-cpu", "pytorch", "resnet18"), cell_record("synthetic-cpu", "openvino", "resnet18", contended=True)))
+    frame = report.by_machine(
+        frame_of(cell_record("synthetic-cpu", "pytorch", "resnet18"), cell_record("synthetic-cpu", "openvino", "resnet18", contended=True))
+    )
     assert speedup.ratios(frame).empty
 
 
@@ -209,7 +226,10 @@ def test_the_answer_names_fastest_most_accurate_and_what_keeps_up_with_a_camera(
 
 def test_a_cell_that_became_slower_is_told_and_noise_is_not():
     first = [cell_record("synthetic-cpu", "pytorch", m, run="a") for m in ("resnet18", "resnet34")]
-    again = [cell_record("synthetic-cpu", "pytorch", "resnet18", attempt=2, run="b", load=1.3), cell_record("synthetic-cpu", "pytorch", "resnet34", attempt=2, run="b")]
+    again = [
+        cell_record("synthetic-cpu", "pytorch", "resnet18", attempt=2, run="b", load=1.3),
+        cell_record("synthetic-cpu", "pytorch", "resnet34", attempt=2, run="b"),
+    ]
     changed = insight.changes(report.by_machine(frame_of(*first, *again)))
     assert changed[["label", "verdict"]].to_numpy().tolist() == [["resnet18", "slower"]]
     assert changed["ratio"].iloc[0] == pytest.approx(1.3, rel=0.06)
@@ -226,7 +246,9 @@ def test_environments_that_differ_are_named():
 
 
 def test_the_table_of_times_is_per_image_and_marks_contended_cells():
-    frame = report.by_machine(frame_of(cell_record("c", "pytorch", "resnet18", 4), cell_record("c", "pytorch", "resnet34", 4, contended=True)))
+    frame = report.by_machine(
+        frame_of(cell_record("c", "pytorch", "resnet18", 4), cell_record("c", "pytorch", "resnet34", 4, contended=True))
+    )
     module = analyses.load("inference_time")
     table = module.analyse(frame)["c · pytorch · latency"].set_index("label")
     assert table.loc["resnet18", "batch 4"] == pytest.approx(1e3 * frame["latency_s"].iloc[0] / 4)

@@ -1,15 +1,23 @@
 """A page in headless Chromium: built once from synthetic records, opened anew for each test."""
 
 import os
-from pathlib import Path
 import shutil
+from pathlib import Path
 
 import pytest
 
-from analysis import figures, frame as frames, report
+from analysis import figures, report
+from analysis import frame as frames
 from tests.analysis.records import QUICK, sweep
 
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 

@@ -48,7 +48,7 @@ def test_every_filter_changes_what_is_drawn_and_back(open_page):
     seen = {row["platform"] for row in page.evaluate(ROWS, "pareto")}
     assert len(seen) == 1
     for field in FILTERS:
-        values = page.evaluate("f => [...document.querySelectorAll(`fieldset[data-f=\"${f}\"] input`)].map(i => [i.value, i.checked])", field)
+        values = page.evaluate('f => [...document.querySelectorAll(`fieldset[data-f="${f}"] input`)].map(i => [i.value, i.checked])', field)
         off = [value for value, on in values if not on]
         before = page.evaluate(ROWS, "pareto")
         if off:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -84,7 +85,7 @@ def film(frame: pd.DataFrame, style: Style) -> tuple[list[Image.Image], list[int
     return images, [*durations, STILL_MS]
 
 
-def _stage(rows: pd.DataFrame, style: Style) -> tuple[Figure, object, list, tuple]:
+def _stage(rows: pd.DataFrame, style: Style) -> tuple[Figure, Axes, list, tuple]:
     """The figure with every network drawn by itself, laid out as it will end."""
     figure = Figure(figsize=(SIZE_PX[0] / DPI, SIZE_PX[1] / DPI), dpi=DPI, layout="constrained")
     axis = figure.add_subplot()

@@ -129,10 +129,10 @@ def explain(frame: pd.DataFrame) -> str:
     said = []
     for (platform, series), mine in rows_of(frame).groupby(["platform", "series"]):
         wide, cluster, _ = groups_of(mine)
-        found = [c for c in centroids(wide, cluster) if c[3]]
+        found = [(members, law) for _, members, _, law in centroids(wide, cluster) if law]
         kinds = f"{cluster.nunique()} clusters of shape" if cluster.nunique() > 1 else "one continuum of shapes"
         if found:
-            number, members, _, law = max(found, key=lambda c: c[1])
+            members, law = max(found, key=lambda c: c[0])
             said.append(f"{series} on {platform}: {kinds}, the largest ({members} networks) follows {law.summary}")
         else:
             said.append(f"{series} on {platform}: {len(wide)} whole curves, too few or too short for a law")

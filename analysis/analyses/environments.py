@@ -25,7 +25,7 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     same = [c for c in columns if comparable(facts[c])]
     kept, differ = {}, []
     for machine, group in runs.groupby("machine"):
-        setups = group[same].map(str).agg("\n".join, axis=1) if same else pd.Series("", index=group.index)
+        setups = group[same].astype(object).map(str).agg("\n".join, axis=1) if same else pd.Series("", index=group.index)
         for _, alike in group.groupby(setups, sort=False):
             names = alike["environment"].astype(str)
             kept[f"{machine} · {names.iloc[0]}" + (f" and {len(names) - 1} more run(s)" if len(names) > 1 else "")] = alike.iloc[0]

@@ -15,6 +15,7 @@ from analysis.style import LIGHT
 from analysis.tables import slug
 
 FORMATS = ("png", "svg", "pdf")
+MOST_PICTURE = 250_000  # bytes of an SVG that the page may hold, before compression
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Drawn:
     stem: str | None = None
     sentence: str = ""
     missing: str | None = None
+    picture: str = ""  # the SVG of a chart that has no interactive form, for the page
 
 
 def part(frame: pd.DataFrame, platform: str | None) -> pd.DataFrame:
@@ -60,7 +62,10 @@ def draw(name: str, platform: str | None, stem: str, folder: Path, frame: pd.Dat
             figure = module.draw(rows, LIGHT)
             base.settle(figure)
             save(figure, folder / stem)
-        return Drawn(name, platform, stem, module.explain(rows))
+            drawn = folder / f"{stem}.svg"
+            still = not hasattr(module, "interactive") and drawn.exists() and drawn.stat().st_size < MOST_PICTURE
+            picture = drawn.read_text(encoding="utf-8") if still else ""
+        return Drawn(name, platform, stem, module.explain(rows), picture=picture)
     except Exception as error:  # a chart is a plug-in: one that breaks must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Drawn(

@@ -45,7 +45,13 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
     sections = [_section(item, frame, long_tables) for item in done]
     data = pack(
         json.dumps(
-            {"specs": specs, "datasets": datasets, "tables": long_tables, "metrics": _metric_titles()},
+            {
+                "specs": specs,
+                "datasets": datasets,
+                "tables": long_tables,
+                "pictures": {d.stem: d.picture for d in drawn if d.picture},
+                "metrics": _metric_titles(),
+            },
             separators=(",", ":"),
             allow_nan=False,
         ).encode()
@@ -175,7 +181,15 @@ def _figures(frame: pd.DataFrame, drawn: list[figures.Drawn], specs: dict[str, A
             module = charts.load(item.chart)
             out.append({"name": item.chart, "title": module.TITLE, "interactive": "spec" in specs.get(item.chart, {}), "parts": [],
                         "free": [FILTERS.get(f, f) for f in getattr(module, "FREE", ())]})  # fmt: skip
-        out[-1]["parts"].append({"platform": item.platform, "stem": item.stem, "sentence": item.sentence, "missing": item.missing})
+        out[-1]["parts"].append(
+            {
+                "platform": item.platform,
+                "stem": item.stem,
+                "sentence": item.sentence,
+                "missing": item.missing,
+                "picture": bool(item.picture),
+            }
+        )
     return out
 
 

@@ -20,6 +20,7 @@ function rowsOf(columns) {
 async function load() {
   const raw = JSON.parse(await unpack("data"));
   store = {specs: raw.specs, tables: raw.tables, metrics: raw.metrics, sets: {}};
+  for (const image of $$("img[data-picture]")) image.src = "data:image/svg+xml," + encodeURIComponent(raw.pictures[image.dataset.picture]);
   for (const [name, columns] of Object.entries(raw.datasets)) store.sets[name] = rowsOf(columns);
 }
 function vega() {

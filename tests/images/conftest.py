@@ -18,6 +18,7 @@ USER = "12345:12345"  # whoever runs a container; CI itself is root
 # What stands in for each platform's real base, and the stages that no stand-in can take, replaced by build arguments.
 STAND_INS = {
     "cpu": ("py311", {}),
+    "cpu-arm64": ("arm64", {"TORCH": ""}),  # PyTorch's CPU build for aarch64 is on its own index only
     "openvino": ("py311", {}),
     "ncs2": ("py38", {"OPENVINO": "wheel", "EXPORTER": "none"}),
     "ncs2-2022": ("py38-openvino2022", {"OPENVINO": "base", "EXPORTER": "none"}),
@@ -62,18 +63,18 @@ class Images:
             self._made[tag] = tag
         return tag
 
-    def __call__(self, name, base=None):
-        if (name, base) not in self._made:
+    def __call__(self, name):
+        if name not in self._made:
             stand_in, arguments = STAND_INS[name]
-            arguments = dict(arguments, BASE=self.base(base or stand_in), BUILDER=self.base("py311"))
+            arguments = dict(arguments, BASE=self.base(stand_in), BUILDER=self.base("py311"))
             flags = " ".join(f"--build-arg {key}={value}" for key, value in arguments.items())
-            platform = name.replace("-2022", "")
+            platform = name.replace("-2022", "").replace("-arm64", "")
             self.make(f"build-{platform}", f"BUILD_FLAGS=--network=host {flags}")
             built = f"dyno-{platform}:{version_of_runner()}"
-            tag = f"dyno-test:{name}-{base or stand_in}"
+            tag = f"dyno-test:{name}"
             self.docker("tag", built, tag)
-            self._made[name, base] = tag
-        return self._made[name, base]
+            self._made[name] = tag
+        return self._made[name]
 
     def make(self, *arguments):
         """make in the repository with this Docker; its output."""

@@ -14,7 +14,7 @@ from conftest import ROOT, STAND_INS, USER
 
 HERE = Path(__file__).parent
 UID = int(USER.split(":")[0])
-PLATFORMS = [name for name in STAND_INS if name != "ncs2-2022"]
+PLATFORMS = [name for name in STAND_INS if name not in ("ncs2-2022", "cpu-arm64")]
 MATRIX = {
     "protocol": {"replicates": 1, "max_time_s": 0.5, "min_time_s": 0.2, "warmup_max_s": 0.2, "quiet_wait_s": 0.2, "contention_retries": 0},
     "axes": {
@@ -208,9 +208,12 @@ def test_the_myriad_plugin_takes_the_studies_networks_and_a_missing_stick_is_sai
     """OpenVINO 2021.4.2's MYRIAD plugin tells without a stick which operators it has; loading a network needs one."""
     zoo = yaml.safe_load((ROOT / "matrix.yaml").read_text())["profiles"]["zoo"]["axes"]["model"]
     assert len(zoo) == 42
-    matrix_file(volume, "zoo", model=zoo, backend=["openvino"], batch_size=[1], input_px=[96])
-    docker(*command(volume, images("cpu"), "export", options=["--rm"], matrix="zoo"))
-    files = sorted(f"/results/{path.relative_to(volume)}" for path in volume.glob("cache/networks/*-96px/b1.onnx"))
+    # adaptive pooling to 6 or 7 px exports from few sizes only; small images for the rest, to be quick
+    large = [name for name in zoo if name.startswith(("vgg", "alexnet"))]
+    for name, models, px in (("large", large, 224), ("small", [name for name in zoo if name not in large], 96)):
+        matrix_file(volume, name, model=models, backend=["openvino"], batch_size=[1], input_px=[px])
+        docker(*command(volume, images("cpu"), "export", options=["--rm"], matrix=name))
+    files = sorted(f"/results/{path.relative_to(volume)}" for path in volume.glob("cache/networks/*px/b1.onnx") if "-64px" not in str(path))
     assert len(files) == 42
     run = ["run", "--rm", "--network=none", "--volume", f"{volume}:/results", "--volume", f"{HERE}/myriad.py:/myriad.py:ro"]
     answers = json.loads(docker(*run, "--entrypoint", "python3", images("ncs2"), "-W", "ignore", "/myriad.py", *files).stdout)
@@ -246,11 +249,11 @@ def emulation():
 
 
 def test_an_arm64_image_runs_a_cell_under_emulation(docker, images, networks, emulation):
-    """Functional only: the aarch64 wheels of the lock are there, import and compute the right numbers."""
-    image = images("jetson-jp7", base="arm64")
-    matrix_file(networks, "arm", model=["squeezenet1_1"], backend=["onnxruntime"], batch_size=[1])
+    """Functional only: the lock's aarch64 wheels are there, install, import and compute the right numbers."""
+    image = images("cpu-arm64")
+    matrix_file(networks, "arm", model=["squeezenet1_1"], backend=["openvino"], batch_size=[1])
     options = ["--rm", "--env", "QEMU_CPU=cortex-a57"]
-    docker(*command(networks, image, "run", platform="standin-arm64", options=options, matrix="arm"))
+    docker(*command(networks, image, "run", platform="standin-arm64", options=options, matrix="arm"), timeout=600)
     records = cells(networks, "standin-arm64")
-    assert records and {record["status"] for record in records} == {"ok"}
+    assert [(record["status"], record["reason"]) for record in records if record["role"] == "cell"] == [("ok", None)]
     assert records[0]["parity"]["max_rel"] < 1e-3

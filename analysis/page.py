@@ -1,4 +1,4 @@
-"""The page: one HTML file. Text and tables are there at once; charts and long tables wait, compressed, until they come into view."""
+"""The page: one HTML file. Text and tables are there at once; charts and long tables wait, compressed, until they come into view or the page is idle."""
 
 import base64
 import functools

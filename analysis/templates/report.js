@@ -208,11 +208,26 @@ async function start() {
   $("#filters").hidden = false;
   await load();
   const watch = new IntersectionObserver(entries => entries.forEach(entry => {
-    if (!entry.isIntersecting) return;
-    watch.unobserve(entry.target);
-    pending = draw(entry.target);
+    if (entry.isIntersecting) begin(entry.target);
   }), {rootMargin: "300px"});
+  const begun = new Map();
+  const begin = box => {
+    if (!begun.has(box)) {
+      watch.unobserve(box);
+      begun.set(box, pending = draw(box));
+    }
+    return begun.get(box);
+  };
   for (const box of $$(".chart")) { watch.observe(box); box.addEventListener("keydown", walk); }
+  // What is in view comes first; the rest follows whenever the page has nothing else to do, so that a print or a picture of it is whole.
+  const idle = window.requestIdleCallback || (task => setTimeout(task, 50));
+  const rest = async () => {
+    const box = $$(".chart").find(one => !begun.has(one));
+    if (!box) return;
+    await begin(box);
+    idle(rest);
+  };
+  idle(rest);
   $("#filters").addEventListener("submit", event => event.preventDefault());
   $("#filters").addEventListener("change", event => { if (event.target.id !== "pick") { frozen = true; refresh(); } });
   for (const button of $$("[data-all]")) button.onclick = () => {
@@ -225,7 +240,7 @@ async function start() {
   for (const details of $$("details")) { details.addEventListener("toggle", () => details.open && open(details)); if (details.open) open(details); }
   $("#theme").onclick = () => { root.dataset.theme = dark() ? "light" : "dark"; redraw(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  const everything = async () => { for (const box of $$(".chart")) if (!views.has(box.dataset.chart)) await draw(box); };
+  const everything = async () => { for (const box of $$(".chart")) await begin(box); };
   addEventListener("beforeprint", () => { $$("details").forEach(d => { d.open = true; }); everything(); });
   const target = recall();
   refresh();

@@ -50,12 +50,23 @@ class Advice:
     def recommended(self) -> pd.DataFrame:
         """The frontier of those that meet the limits: measured first, then by latency."""
         own = self.candidates[self.candidates["frontier"]]
-        return own.assign(order=own["kind"].ne("measured")).sort_values(["order", "latency_s"], kind="stable").drop(columns="order").reset_index(drop=True)
+        return (
+            own.assign(order=own["kind"].ne("measured"))
+            .sort_values(["order", "latency_s"], kind="stable")
+            .drop(columns="order")
+            .reset_index(drop=True)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: missing numbers are null."""
         rows = self.recommended.astype(object).where(self.recommended.notna(), None).to_dict("records")
-        return {"platform": self.platform, "batch_size": self.batch_size, "limits": asdict(self.limits), "recommended": rows, "relax": list(self.relax)}
+        return {
+            "platform": self.platform,
+            "batch_size": self.batch_size,
+            "limits": asdict(self.limits),
+            "recommended": rows,
+            "relax": list(self.relax),
+        }
 
 
 def advise(frame: pd.DataFrame, platform: str, limits: Limits, batch_size: int = 1, **wanted: str | None) -> Advice:
@@ -83,13 +94,27 @@ def candidates(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, batch_size
     new = others[[(model, px) not in known for model, px in zip(others["model"], others["input_px"], strict=True)]]
     needed = ["latency_s", *(name for name in ("memory_mb", "energy_j") if name in limits.given())]
     table += _predicted(frame, setup, rows, new, batch_size, needed)
-    columns = ["model", "input_px", "backend", "device", "precision", "kind", "top1", "top1_low", "top1_high", *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")), "extrapolates"]
+    columns = [
+        "model",
+        "input_px",
+        "backend",
+        "device",
+        "precision",
+        "kind",
+        "top1",
+        "top1_low",
+        "top1_high",
+        *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")),
+        "extrapolates",
+    ]
     return pd.DataFrame(table).assign(backend=setup.backend, device=setup.device, precision=setup.precision).reindex(columns=columns)
 
 
 def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
     out = _accuracy(row) | {"model": row["model"], "input_px": row["input_px"], "kind": "measured", "extrapolates": ""}
-    replicates = [r for r in row["replicate_medians_s"] or () if np.isfinite(r)] if isinstance(row["replicate_medians_s"], (tuple, list)) else []
+    replicates = (
+        [r for r in row["replicate_medians_s"] or () if np.isfinite(r)] if isinstance(row["replicate_medians_s"], (tuple, list)) else []
+    )
     for name in ("latency_s", "memory_mb", "energy_j"):
         value = float(row[name])
         spread = max(LEAST_SPREAD, float(np.std(np.log(replicates), ddof=1)) if name == "latency_s" and len(replicates) > 1 else 0.0)
@@ -97,7 +122,9 @@ def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
     return out
 
 
-def _predicted(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, new: pd.DataFrame, batch_size: int, needed: list[str]) -> list[dict[str, Any]]:
+def _predicted(
+    frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, new: pd.DataFrame, batch_size: int, needed: list[str]
+) -> list[dict[str, Any]]:
     """Rows of networks that were not measured here; none where the latency can't be learnt."""
     if new.empty:
         return []
@@ -108,12 +135,19 @@ def _predicted(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, new: pd.Da
         return []
     table, elsewhere = [], set(zip(rows["model"], rows["input_px"], strict=True))
     for i, row in enumerate(new.to_dict("records")):
-        out = _accuracy(row) | {"model": row["model"], "input_px": row["input_px"], "kind": "predicted", "extrapolates": "; ".join(found["latency_s"][i].extrapolates)}
+        out = _accuracy(row) | {
+            "model": row["model"],
+            "input_px": row["input_px"],
+            "kind": "predicted",
+            "extrapolates": "; ".join(found["latency_s"][i].extrapolates),
+        }
         for name, estimates in found.items():
             share = batch_size if name in PER_IMAGE else 1
             out |= {name: estimates[i].value / share, f"{name}_low": estimates[i].low / share, f"{name}_high": estimates[i].high / share}
         curve = batch.at(rows, row["model"], row["input_px"], batch_size) if (row["model"], row["input_px"]) in elsewhere else None
-        if curve is not None and curve.high / curve.low < out["latency_s_high"] / out["latency_s_low"]:  # its own times at other batch sizes tell more
+        if (
+            curve is not None and curve.high / curve.low < out["latency_s_high"] / out["latency_s_low"]
+        ):  # its own times at other batch sizes tell more
             out |= {"latency_s": curve.value, "latency_s_low": curve.low, "latency_s_high": curve.high}
         table.append(out)
     return table
@@ -178,7 +212,13 @@ def text(advice: Advice) -> str:
     wanted = ", ".join(f"{NAMES[n]} {'at least' if n == 'top1' else 'at most'} {said(n, v)}" for n, v in given.items()) or "no limits"
     lines = [f"{advice.platform}, batch {advice.batch_size}: {wanted}"]
     if advice.relax:
-        return "\n".join([*lines, f"none of {advice.candidates['model'].nunique()} networks meets this; relax one:", *(f"  {line}" for line in advice.relax)])
+        return "\n".join(
+            [
+                *lines,
+                f"none of {advice.candidates['model'].nunique()} networks meets this; relax one:",
+                *(f"  {line}" for line in advice.relax),
+            ]
+        )
     shown = ["latency_s", *(n for n in ("memory_mb", "energy_j") if n in given)]
     lines.append(f"{'network':24}{'set-up':20}{'Top-1':>7}  " + "".join(f"{NAMES[n] + ' (90 %)':>34}" for n in shown) + "   sure")
     for row in advice.recommended.to_dict("records"):

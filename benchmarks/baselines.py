@@ -49,9 +49,13 @@ def log_linear(columns: Callable[[Platform], np.ndarray]) -> Callable[[np.ndarra
 
 def boosting(train: np.ndarray, test: np.ndarray, p: Platform) -> Outcome:
     """Gradient boosting of log seconds per image on the operator features and their descriptors."""
-    columns = np.hstack([descriptors(p.nets.features()), np.log1p(np.hstack([p.nets.macs, p.nets.bytes, p.nets.count])), np.log(p.nets.params + 1)[:, None]])
+    columns = np.hstack(
+        [descriptors(p.nets.features()), np.log1p(np.hstack([p.nets.macs, p.nets.bytes, p.nets.count])), np.log(p.nets.params + 1)[:, None]]
+    )
     log = np.log(p.y / p.nets.batch)
-    model = GradientBoostingRegressor(n_estimators=200, max_depth=3, learning_rate=0.05, subsample=0.7, random_state=0).fit(columns[train], log[train])
+    model = GradientBoostingRegressor(n_estimators=200, max_depth=3, learning_rate=0.05, subsample=0.7, random_state=0).fit(
+        columns[train], log[train]
+    )
     return outcome(np.exp(model.predict(columns[test])) * p.nets.batch[test], p.y[test])
 
 

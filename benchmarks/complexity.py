@@ -11,7 +11,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from runner import complexity, export, models, weights  # noqa: E402
+from runner import complexity, export, models, weights
 
 
 def main():

@@ -18,7 +18,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from runner import contention, interchange, models, threads  # noqa: E402
+from runner import contention, interchange, models, threads
 
 TORCH = """
 import sys, torch, json
@@ -118,11 +118,15 @@ def dyno(backend):
     def measure(case):
         with tempfile.TemporaryDirectory() as folder:
             matrix = os.path.join(folder, "matrix.yaml")
-            protocol = "{replicates: 3, max_time_s: %g, min_time_s: %g, warmup_max_s: 1, interval: 0.005, quiet_wait_s: 5, contention_retries: %d}"
+            protocol = (
+                "{replicates: 3, max_time_s: %g, min_time_s: %g, warmup_max_s: 1, interval: 0.005, quiet_wait_s: 5, contention_retries: %d}"
+            )
             budget = case["budget"] / 3.0
             with open(matrix, "w") as file:
                 file.write("protocol: " + protocol % (budget, budget / 2, 0 if case["busy"] else 2) + "\n")
-                file.write("axes: {backend: %s, model: %s, batch_size: %d, input_px: %d}\n" % (backend, case["model"], case["batch"], case["px"]))
+                file.write(
+                    "axes: {backend: %s, model: %s, batch_size: %d, input_px: %d}\n" % (backend, case["model"], case["batch"], case["px"])
+                )
             command = [sys.executable, "-m", "runner", "run", "-m", matrix, "-r", folder, "--cache", case["cache"]]
             subprocess.check_call(command, cwd=ROOT, stdout=subprocess.DEVNULL)
             (name,) = os.listdir(os.path.join(folder, "records"))

@@ -29,7 +29,12 @@ CALIBRATION = (1, 10, 20)
 
 def line(name: str, runs: Sequence[Outcome], goal: str = "") -> None:
     """One row: every number is the mean over the runs; n is that of the predicted networks."""
-    cells = [np.median(r.error) for r in runs], [r.error.mean() for r in runs], [(r.error < 0.1).mean() for r in runs], [(r.error < 0.2).mean() for r in runs]
+    cells = (
+        [np.median(r.error) for r in runs],
+        [r.error.mean() for r in runs],
+        [(r.error < 0.1).mean() for r in runs],
+        [(r.error < 0.2).mean() for r in runs],
+    )
     text = " | ".join(f"{100 * np.mean(c):5.1f}" for c in cells)
     inside, span = np.mean([r.inside.mean() for r in runs]), np.mean([np.median(r.span) for r in runs])
     interval = f"{100 * inside:5.1f} | {span:5.2f}" if np.isfinite(inside) else "      |      "
@@ -37,7 +42,9 @@ def line(name: str, runs: Sequence[Outcome], goal: str = "") -> None:
 
 
 def heading(title: str) -> None:
-    print(f"\n### {title}\n| {'':52} |      n | median | mean | in 10 % | in 20 % |  90 % |   x/: | to reach |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        f"\n### {title}\n| {'':52} |      n | median | mean | in 10 % | in 20 % |  90 % |   x/: | to reach |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    )
 
 
 def splits(n: int, total: int, seeds: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -69,9 +76,17 @@ def classics(platforms: Sequence[Platform]) -> None:
             print(f"| {p.name}: {len(rows)} classic networks, too few |")
             continue
         for name, method in METHODS.items():
-            line(f"{p.name}, leave one out: {name}", [left_out(p, rows, p.nets.model[rows], method)], "mean 6.5; in 10 % 80 (RTX 4090)" if name == "Dyno" else "")
+            line(
+                f"{p.name}, leave one out: {name}",
+                [left_out(p, rows, p.nets.model[rows], method)],
+                "mean 6.5; in 10 % 80 (RTX 4090)" if name == "Dyno" else "",
+            )
         for name, method in METHODS.items():
-            line(f"{p.name}, leave family out: {name}", [left_out(p, rows, p.nets.family[rows], method)], "mean 14 (RTX 4090)" if name == "Dyno" else "")
+            line(
+                f"{p.name}, leave family out: {name}",
+                [left_out(p, rows, p.nets.family[rows], method)],
+                "mean 14 (RTX 4090)" if name == "Dyno" else "",
+            )
 
 
 def nano(folder: Path) -> None:
@@ -106,7 +121,9 @@ def scaled(a: Platform, b: Platform, train: np.ndarray, test: np.ndarray) -> Out
 
 
 def transfers(platforms: Sequence[Platform], seeds: int) -> None:
-    heading(f"From one platform to another with k calibration networks: random, and chosen by calibration_set from a random half; {seeds} seeds")
+    heading(
+        f"From one platform to another with k calibration networks: random, and chosen by calibration_set from a random half; {seeds} seeds"
+    )
     for a in platforms:
         for b in platforms:
             shared = np.flatnonzero(np.isin(b.nets.model, a.nets.model))
@@ -123,13 +140,18 @@ def transfers(platforms: Sequence[Platform], seeds: int) -> None:
                     runs["chosen"].append(carried(a, b, chosen, test))
                     runs["scale factor"].append(scaled(a, b, pool[:k], test))
                 for name, got in runs.items():
-                    goal = "median 6.5 between GPUs; 90 % 87-94" if k == 10 and name != "scale factor" and not (a.is_cpu or b.is_cpu) else ""
+                    goal = (
+                        "median 6.5 between GPUs; 90 % 87-94" if k == 10 and name != "scale factor" and not (a.is_cpu or b.is_cpu) else ""
+                    )
                     line(f"{short(a)} to {short(b)}, k = {k}: {name}", got, goal)
 
 
 def short(p: Platform) -> str:
     parts = p.name.split("-")
-    return "-".join([part for part in parts[:2] if part in ("amp", "fp32", "nhwc", "nchw")][1:] + [x for x in parts[2:] if not x.startswith(("pt", "cu", "cpu"))])
+    return "-".join(
+        [part for part in parts[:2] if part in ("amp", "fp32", "nhwc", "nchw")][1:]
+        + [x for x in parts[2:] if not x.startswith(("pt", "cu", "cpu"))]
+    )
 
 
 def unseen(platforms: Sequence[Platform]) -> None:
@@ -147,14 +169,20 @@ def unseen(platforms: Sequence[Platform]) -> None:
                 runs.append(outcome(got.value, p.y[has], got.low, got.high))
                 flagged.append(flags.mean())
                 worst.append(np.exp(np.abs(np.log(runs[-1].ratio[~flags]))).max() if (~flags).any() else 1.0)
-            line(f"{short(p)}, without {group}", runs, f"flagged {100 * np.mean(flagged):.0f} %; worst unflagged off by {max(worst):.1f}x (to reach: under 10x)")
+            line(
+                f"{short(p)}, without {group}",
+                runs,
+                f"flagged {100 * np.mean(flagged):.0f} %; worst unflagged off by {max(worst):.1f}x (to reach: under 10x)",
+            )
 
 
 def speed(p: Platform) -> None:
     rows = np.random.default_rng(0).permutation(len(p.y))[:1000]
     wall, cpu = time.perf_counter(), time.process_time()
     predictor.train(p.nets[rows], p.y[rows]).predict(p.nets[rows])
-    print(f"\nFit on {len(rows)} networks and predict them: {time.perf_counter() - wall:.1f} s, of the CPU {time.process_time() - cpu:.1f} s (to reach: 5 s on 2 cores)")
+    print(
+        f"\nFit on {len(rows)} networks and predict them: {time.perf_counter() - wall:.1f} s, of the CPU {time.process_time() - cpu:.1f} s (to reach: 5 s on 2 cores)"
+    )
 
 
 def main() -> None:

@@ -26,7 +26,11 @@ wide_resnet101_2 inception_v3 dpn68 dpn92 dpn98 dpn107 dpn131 mobilenetv2_050 mo
 mnasnet_small mnasnet_075 dpn68b resnext101_64x4d
 """
 CLASSIC = tuple(_CLASSIC.split())
-ZHAO = {"Colab, PyTorch": "colab_fps_bs1", "Jetson Nano, PyTorch": "nano_pytorch_fps_bs1(fig5)", "Jetson Nano, TensorRT": "nano_tensorrt_fps_bs1(fig6)"}
+ZHAO = {
+    "Colab, PyTorch": "colab_fps_bs1",
+    "Jetson Nano, PyTorch": "nano_pytorch_fps_bs1(fig5)",
+    "Jetson Nano, TensorRT": "nano_tensorrt_fps_bs1(fig6)",
+}
 
 
 @dataclass(frozen=True)
@@ -80,13 +84,21 @@ def _platform(file: Path, operators: pd.DataFrame) -> Platform:
     rows = rows[rows["infer_samples_per_sec"].gt(0) & rows["infer_batch_size"].gt(0)].drop_duplicates(["base", "infer_img_size"])
     # A model that names no file of features may stand there under its tagged name.
     joined = rows.merge(operators, left_on=["base", "infer_img_size"], right_on=["model", "img"], suffixes=("_timed", ""))
-    tagged = rows[~rows.index.isin(rows.index[rows.set_index(["base", "infer_img_size"]).index.isin(joined.set_index(["base", "infer_img_size"]).index)])]
+    tagged = rows[
+        ~rows.index.isin(
+            rows.index[rows.set_index(["base", "infer_img_size"]).index.isin(joined.set_index(["base", "infer_img_size"]).index)]
+        )
+    ]
     joined = pd.concat([joined, tagged.merge(operators, left_on=["model", "infer_img_size"], right_on=["model", "img"])], ignore_index=True)
     missing = sorted(set(rows["base"] + "@" + rows["infer_img_size"].astype(int).astype(str)) - set(_label(joined)))
     batch = joined["infer_batch_size"].to_numpy(float)
     nets = networks(features(joined.to_dict("records")), batch, _label(joined), [kin(name) for name in joined["base"]])
-    gmacs = pd.to_numeric(joined["infer_gmacs"], errors="coerce").to_numpy(float) if "infer_gmacs" in joined else np.full(len(joined), np.nan)
-    macts = pd.to_numeric(joined["infer_macts"], errors="coerce").to_numpy(float) if "infer_macts" in joined else np.full(len(joined), np.nan)
+    gmacs = (
+        pd.to_numeric(joined["infer_gmacs"], errors="coerce").to_numpy(float) if "infer_gmacs" in joined else np.full(len(joined), np.nan)
+    )
+    macts = (
+        pd.to_numeric(joined["infer_macts"], errors="coerce").to_numpy(float) if "infer_macts" in joined else np.full(len(joined), np.nan)
+    )
     counted = nets.macs.sum(1) / 1e9
     return Platform(file.stem.removeprefix("benchmark-infer-"), nets, batch / joined["infer_samples_per_sec"].to_numpy(float),
                     joined["base"].to_numpy(object), joined["infer_img_size"].to_numpy(float), np.where(gmacs > 0, gmacs, counted),
@@ -106,7 +118,15 @@ def classic(platform: Platform) -> np.ndarray:
 
 def zhao(folder: Path, px: int) -> dict[str, tuple[Networks, np.ndarray]]:
     """(networks, seconds per batch of 1) by set-up of the first study; {} where its table is not there. px: input size of the features."""
-    found = [path for path in (folder / "models_digitised.csv", folder / "zhao" / "models_digitised.csv", folder.parent / "zhao" / "models_digitised.csv") if path.exists()]
+    found = [
+        path
+        for path in (
+            folder / "models_digitised.csv",
+            folder / "zhao" / "models_digitised.csv",
+            folder.parent / "zhao" / "models_digitised.csv",
+        )
+        if path.exists()
+    ]
     if not found:
         return {}
     operators = pd.read_csv(CLASSIC_FEATURES)

@@ -19,7 +19,10 @@ def representatives(cells, batch_size=None):
     groups = OrderedDict()
     for cell in cells:
         groups.setdefault(cell._replace(batch_size=0, scenario="latency"), set()).add(cell.batch_size)
-    return [key._replace(batch_size=batch_size or max([size for size in sizes if size <= BATCH] or [min(sizes)])) for key, sizes in groups.items()]
+    return [
+        key._replace(batch_size=batch_size or max([size for size in sizes if size <= BATCH] or [min(sizes)]))
+        for key, sizes in groups.items()
+    ]
 
 
 def fitting(cells, specs, data):
@@ -106,7 +109,9 @@ class Evaluation(run.Run):
     def _preprocessing(self, cell, spec):
         """As a dict, or None where it is known only when the network's files have been made (timm)."""
         if self.data.cifar is None and cell.input_px > preprocessing.SMALL_PX and models.has_data_config(spec.name):
-            config = interchange.artefact(self.places.cache, spec, self.protocol["seed"], cell.batch_size, cell.input_px).manifest.get("data_config")
+            config = interchange.artefact(self.places.cache, spec, self.protocol["seed"], cell.batch_size, cell.input_px).manifest.get(
+                "data_config"
+            )
             return preprocessing.of(spec, cell.input_px, None, config, **self.changes).as_dict() if config else None
         return preprocessing.of(spec, cell.input_px, self.data.cifar, **self.changes).as_dict()
 
@@ -131,7 +136,14 @@ class Evaluation(run.Run):
             self._show(cell, place, part["last"], added)
 
         self._show(cell, place, first)
-        job = {"kind": "accuracy", "protocol": self.protocol, "data": task, "preprocessing": line["accuracy"]["preprocessing"], "first": first, "last": self.last}
+        job = {
+            "kind": "accuracy",
+            "protocol": self.protocol,
+            "data": task,
+            "preprocessing": line["accuracy"]["preprocessing"],
+            "first": first,
+            "last": self.last,
+        }
         return self._job(cell.base_backend, cell, spec, self.protocol["timeout_s"], on_part=on_part, **job)
 
     def _show(self, cell, place, images, line=None):
@@ -151,7 +163,21 @@ class Evaluation(run.Run):
         part = {"data": data.name, "data_id": data.id, "format": data.format, "data_images": len(data), "classes": len(data.classes)}
         part.update(network=network, preprocessing=prepare, first=None, last=None, images=0, unreadable=0, unreadable_first=None)
         part.update(not_finite=0, top1=0, top5=None, executed=None)
-        line = {"schema_version": record.SCHEMA_VERSION, "kind": "accuracy", "id": "%s/%s/%s-end" % (self.id, cell.id, data.id), "run": self.id}
-        line.update(environment=self.environment, cell=cell.as_dict(), cell_id=cell.id, status="ok", reason=None, phase=None, signal=None, stderr=None)
+        line = {
+            "schema_version": record.SCHEMA_VERSION,
+            "kind": "accuracy",
+            "id": "%s/%s/%s-end" % (self.id, cell.id, data.id),
+            "run": self.id,
+        }
+        line.update(
+            environment=self.environment,
+            cell=cell.as_dict(),
+            cell_id=cell.id,
+            status="ok",
+            reason=None,
+            phase=None,
+            signal=None,
+            stderr=None,
+        )
         line.update(started_at=None, wall_s=0.0, weights=spec.weights, seed=self.protocol["seed"], accuracy=part)
         return line

@@ -15,7 +15,9 @@ NOISE = 0.1  # variance of one measurement, in units of the variance between net
 def work(features):
     """(macs, bytes, out, count), each an array (networks, groups), of a list of {"params": .., "groups": {group: {..}}}."""
     return tuple(
-        np.array([[float((network["groups"].get(group) or {}).get(field) or 0) for group in GROUPS] for network in features]).reshape(-1, len(GROUPS))
+        np.array([[float((network["groups"].get(group) or {}).get(field) or 0) for group in GROUPS] for network in features]).reshape(
+            -1, len(GROUPS)
+        )
         for field in ("macs", "bytes", "out", "count")
     )
 
@@ -58,7 +60,7 @@ def calibration_set(features, k):
     covariance = kernel(points, points)
     chosen = []
     for _ in range(min(k, len(features))):
-        gain = (covariance ** 2).sum(0) / (np.diag(covariance) + NOISE)
+        gain = (covariance**2).sum(0) / (np.diag(covariance) + NOISE)
         gain[chosen] = -1
         best = int(gain.argmax())
         chosen.append(best)

@@ -109,7 +109,9 @@ def run(
     results: str = RESULTS,
     cache: Optional[str] = CACHE,
     retry: List[str] = RETRY,
-    sustained: float = typer.Option(0.0, "--sustained", min=0.0, max=1440.0, metavar="MINUTES", help="Run each cell on end: what heat costs."),
+    sustained: float = typer.Option(
+        0.0, "--sustained", min=0.0, max=1440.0, metavar="MINUTES", help="Run each cell on end: what heat costs."
+    ),
     time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
 ):
     """Measure what is missing; Ctrl-C keeps what is done, and running again goes on."""
@@ -185,7 +187,9 @@ def accuracy(
         if not cells:
             fail("no network of %s fits the data" % matrix)
         os.makedirs(places.cache, exist_ok=True)
-        current = counting.Evaluation(loaded, places, environment.platform_name(), found, settings, _show_counting if sys.stderr.isatty() else None)
+        current = counting.Evaluation(
+            loaded, places, environment.platform_name(), found, settings, _show_counting if sys.stderr.isatty() else None
+        )
         counted = current.execute(cells, retry)
     except (datasets.DataError, record.RecordError) as error:
         fail(error)
@@ -250,7 +254,10 @@ def backends(as_json: bool = JSON):
         typer.echo(json.dumps(found, indent=1))
         return
     for item in found:
-        typer.echo("%-12s %-44s %s" % (item["name"], "%s; %s" % (", ".join(item["devices"]), ", ".join(item["precisions"])), item["reason"] or "ready"))
+        typer.echo(
+            "%-12s %-44s %s"
+            % (item["name"], "%s; %s" % (", ".join(item["devices"]), ", ".join(item["precisions"])), item["reason"] or "ready")
+        )
         for variant in item["variants"]:
             typer.echo("  %s:%s" % (item["name"], variant))
 
@@ -284,7 +291,9 @@ def doctor(results: str = RESULTS, as_json: bool = JSON):
     else:
         for check in checks:
             mark = {True: "ok", False: "FAIL", None: "--"}[check.ok]
-            typer.echo("%-4s  %-22s %s%s" % (mark, check.name, check.found, "" if check.ok or not check.mend else "\n      mend: %s" % check.mend))
+            typer.echo(
+                "%-4s  %-22s %s%s" % (mark, check.name, check.found, "" if check.ok or not check.mend else "\n      mend: %s" % check.mend)
+            )
     if any(check.ok is False for check in checks):
         raise typer.Exit(1)
 
@@ -347,7 +356,9 @@ def calibrate(
     _clear_line()
     paths = [os.path.join(side, "records") for side in sides]
     if find_spec("pandas") is None or find_spec("analysis") is None:
-        typer.echo("measured; on the host: python -m analysis calibrate %s --out %s" % (" ".join(paths), os.path.join(results, "noise.json")))
+        typer.echo(
+            "measured; on the host: python -m analysis calibrate %s --out %s" % (" ".join(paths), os.path.join(results, "noise.json"))
+        )
         return
     command = [sys.executable, "-m", "analysis", "calibrate"] + paths + ["--out", os.path.join(results, "noise.json")]
     raise typer.Exit(subprocess.call(command))

@@ -124,7 +124,9 @@ def _folder(path, classes):
     lines = [b"%s\0%d\n" % (relative, size) for _, relative, size, _ in sorted(found, key=lambda item: item[1])]
     digest = hashlib.sha256(b"".join(lines) + "\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     labels = numpy.array([label for _, _, _, label in found], numpy.uint16)
-    return DataSet(root, "folder", digest, tuple(names), labels, tuple(relative.decode("utf-8", "surrogateescape") for _, relative, _, _ in found))
+    return DataSet(
+        root, "folder", digest, tuple(names), labels, tuple(relative.decode("utf-8", "surrogateescape") for _, relative, _, _ in found)
+    )
 
 
 def _folders(path):
@@ -139,7 +141,9 @@ def _class_names(path, root, folders):
         raise DataError("%s: can't read the list of classes: %s" % (path, getattr(error, "strerror", None) or "no UTF-8 text"))
     unknown = sorted(set(folders) - set(names))
     if unknown or len(set(names)) != len(names):
-        raise DataError("%s: %s" % (path, "%s of %s is not in this list of classes" % (unknown[0], root) if unknown else "a class appears twice"))
+        raise DataError(
+            "%s: %s" % (path, "%s of %s is not in this list of classes" % (unknown[0], root) if unknown else "a class appears twice")
+        )
     return names
 
 
@@ -169,7 +173,9 @@ def _cifar(path, count):
     binary = path.endswith(".bin") or content[:1] <= bytes([count])  # a pickle begins otherwise
     labels, pixels = (_binary if binary else _pickled)(content, count, path)
     if not len(labels) or int(labels.max()) >= count:
-        raise DataError("%s: %s" % (path, "a label is %d, beyond the %d classes" % (labels.max(), count) if len(labels) else "no images in it"))
+        raise DataError(
+            "%s: %s" % (path, "a label is %d, beyond the %d classes" % (labels.max(), count) if len(labels) else "no images in it")
+        )
     digest = hashlib.sha256(labels.astype("<u2").tobytes() + pixels.tobytes()).hexdigest()[:16]
     pixels = numpy.ascontiguousarray(pixels.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
     return DataSet(path, "cifar%d" % count, digest, tuple(map(str, range(count))), labels.astype(numpy.uint16), pixels=pixels)

@@ -47,7 +47,13 @@ def evaluate(backend, job, task, phase, send):
         readable = [place for place, image in enumerate(images) if image is not None]
         top1, top5, finite = hits(outputs[readable], data.labels[first : first + len(images)][readable])
         broken = [first + place for place, image in enumerate(images) if image is None]
-        for name, count in (("images", len(readable)), ("unreadable", len(broken)), ("not_finite", (~finite).sum()), ("top1", top1.sum()), ("top5", top5.sum())):
+        for name, count in (
+            ("images", len(readable)),
+            ("unreadable", len(broken)),
+            ("not_finite", (~finite).sum()),
+            ("top1", top1.sum()),
+            ("top5", top5.sum()),
+        ):
             part[name] += int(count)
         if broken and not part["unreadable_first"]:
             part["unreadable_first"] = data.describe(broken[0])

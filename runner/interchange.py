@@ -125,7 +125,14 @@ def artefact(cache, spec, seed, batch_size, input_px):
 def _key(spec, seed, input_px):
     """What the files depend on. Versions of torch are not in it: the weights are drawn by numpy, and a cache made by
     one image serves the others; they are in the manifest for the reader."""
-    key = {"format": FORMAT, "name": spec.name, "weights": [spec.weights, weights.VERSION], "num_classes": spec.num_classes, "seed": seed, "input_px": input_px}
+    key = {
+        "format": FORMAT,
+        "name": spec.name,
+        "weights": [spec.weights, weights.VERSION],
+        "num_classes": spec.num_classes,
+        "seed": seed,
+        "input_px": input_px,
+    }
     for path in (spec.weights, spec.name.partition(":")[2]):
         if os.path.isfile(path):
             key[path] = [os.path.getsize(path), int(os.path.getmtime(path))]

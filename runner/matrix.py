@@ -106,7 +106,9 @@ def parse(text, name="matrix.yaml", profile=None):
     if profile is not None:
         if profile not in checked:
             found = "profile %s is unknown" % _show(profile)
-            raise MatrixError("%s: %s" % (name, choose(found, profile, sorted(checked)) if checked else found + "; the file has no profiles"))
+            raise MatrixError(
+                "%s: %s" % (name, choose(found, profile, sorted(checked)) if checked else found + "; the file has no profiles")
+            )
         chosen = checked[profile]
         protocol.update(chosen["protocol"])
         exclude += chosen["exclude"]
@@ -115,9 +117,7 @@ def parse(text, name="matrix.yaml", profile=None):
     full = {key: default for key, (_, _, _, default) in PROTOCOL.items()}
     full.update(protocol)
     if full["max_samples"] < full["min_samples"]:
-        raise MatrixError(
-            "%s: protocol.max_samples: %d is below min_samples, %d" % (where, full["max_samples"], full["min_samples"])
-        )
+        raise MatrixError("%s: protocol.max_samples: %d is below min_samples, %d" % (where, full["max_samples"], full["min_samples"]))
     specs = {}
     for index, block in enumerate(blocks):
         for axis in AXES:
@@ -137,7 +137,7 @@ def parse(text, name="matrix.yaml", profile=None):
 
 def _yaml(text, name):
     try:
-        tree = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader that refuses duplicate keys)
+        tree = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = "line %d, column %d" % (mark.line + 1, mark.column + 1) if mark else "file"
@@ -209,7 +209,9 @@ def _profile(value, where):
     blocks = axes if isinstance(axes, list) else [axes]
     return {
         "protocol": _protocol(value.get("protocol", {}), where + ".protocol"),
-        "axes": [_block(block, "%s.axes" % where + ("[%d]" % index if isinstance(axes, list) else "")) for index, block in enumerate(blocks)],
+        "axes": [
+            _block(block, "%s.axes" % where + ("[%d]" % index if isinstance(axes, list) else "")) for index, block in enumerate(blocks)
+        ],
         "exclude": _exclusions(value.get("exclude", []), where + ".exclude"),
     }
 

@@ -3,7 +3,6 @@
 import numpy
 
 
-
 def compare(outputs, reference):
     """Differences of two float arrays (images, classes), as in ``parity`` of a record; ValueError on unlike shapes."""
     outputs, reference = numpy.asarray(outputs, numpy.float64), numpy.asarray(reference, numpy.float64)

@@ -67,7 +67,12 @@ FIELDS = (
     ("replicates[].load_cached", "bool", "", "the backend loaded a compiled artefact instead of building it"),
     ("replicates[].device_samples_s[]", "float", "s", "the same samples by device events, where there are any"),
     ("replicates[].sustained{}", "object", "s", "role sustained: medians of windows over minutes, cold, sustained and their ratio"),
-    ("replicates[].contention.others_share", "float|null", "of the process's CPUs", "CPU time others took during the samples, steal included"),
+    (
+        "replicates[].contention.others_share",
+        "float|null",
+        "of the process's CPUs",
+        "CPU time others took during the samples, steal included",
+    ),
     ("replicates[].contention.steal_share", "float|null", "of the process's CPUs", "CPU time the hypervisor took"),
     ("replicates[].contention.pressure_share", "float|null", "of wall time", "time in which some task waited for a CPU (PSI)"),
     ("replicates[].contention.involuntary_switches", "int|null", "", "involuntary context switches during the samples"),
@@ -94,7 +99,12 @@ FIELDS = (
     ("accuracy.data_images", "int", "images", "images of the whole data set"),
     ("accuracy.classes", "int", "", "classes of the data set, and of the network"),
     ("accuracy.network", "str", "", "hash of what the network is: name, weights, classes, seed, input size"),
-    ("accuracy.preprocessing{}", "object", "", "`resize_px` (shorter side, or both: `keep_ratio`), centre crop to `input_px`, `interpolation`, `mean`, `std`"),
+    (
+        "accuracy.preprocessing{}",
+        "object",
+        "",
+        "`resize_px` (shorter side, or both: `keep_ratio`), centre crop to `input_px`, `interpolation`, `mean`, `std`",
+    ),
     ("accuracy.first", "int|null", "", "first image of this part, in the data set's own shuffled order"),
     ("accuracy.last", "int|null", "", "image after the last one of this part"),
     ("accuracy.images", "int", "images", "images that were read and judged"),
@@ -175,7 +185,9 @@ class RecordFile:
         with open(self.path + ".torn", "ab") as file:
             file.write(content[keep:] + b"\n")
         os.ftruncate(self._fd, keep)
-        self.warnings.append("%s: the last line was torn (%d bytes); set aside in %s.torn" % (self.path, size - keep, os.path.basename(self.path)))
+        self.warnings.append(
+            "%s: the last line was torn (%d bytes); set aside in %s.torn" % (self.path, size - keep, os.path.basename(self.path))
+        )
 
     def append(self, record):
         """Append one line and flush it to disk; raises RecordError, with nothing written, when that fails."""
@@ -184,7 +196,7 @@ class RecordFile:
         try:
             view = memoryview(data)
             while view:
-                view = view[os.write(self._fd, view):]
+                view = view[os.write(self._fd, view) :]
             os.fsync(self._fd)
         except OSError as error:
             try:

@@ -119,7 +119,7 @@ class Run:
         self.too_large = {}  # cell without its batch size: (smallest batch that failed, reason)
         self.impatient = 0  # waits for quiet in a row that were in vain
         self.worker_cpu_s = 0.0
-        self.counts = {status: 0 for status in record.STATUSES}
+        self.counts = dict.fromkeys(record.STATUSES, 0)
 
     def execute(self, cells, retry=(), time_budget_s=None, sustained_s=0.0):
         """Measure what is missing of ``cells`` in their order; returns the number of cells left for another run.

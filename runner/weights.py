@@ -11,7 +11,7 @@ import zlib
 
 import numpy
 
-from .checkpoints import CheckpointError, load_checkpoint  # noqa: F401
+from .checkpoints import CheckpointError, load_checkpoint
 
 VERSION = 1  # moves when the same seed gives other weights: part of the key of whatever is kept of them
 POOL = (1 << 20) + 7  # not a multiple of any layer's row, so that rows start at different places

@@ -50,7 +50,7 @@ def main(argv):
 
         backend = backends.create(backend_name)
         # all that a child needs, so that no child pays for it
-        from runner import contention, hits, interchange, measure, models, parity, plan, sensors  # noqa: F401
+        from runner import contention, hits, interchange, measure, models, parity, plan, sensors
 
         sensors.inside()
         if backend.needs == "torch":
@@ -110,7 +110,7 @@ def _one_line(error):
 def _child(job, backend, messages):
     from runner import interchange, models
 
-    phase = lambda name: messages.send(phase=name)  # noqa: E731
+    phase = lambda name: messages.send(phase=name)
     spec = models.ModelSpec(**job["spec"])
     cell = job["cell"]
     art = interchange.artefact(job["cache_dir"], spec, job["seed"], cell["batch_size"], cell["input_px"])
@@ -162,7 +162,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
         latency_s = sorted(warmup.seconds)[len(warmup.seconds) // 2]
         probe_s = _timed(lambda: backend.infer_many(backend.in_flight), clock) / backend.in_flight
         per_sample = measure.window_batches(min(probe_s, latency_s), backend.in_flight)
-        infer = lambda: backend.infer_many(per_sample)  # noqa: E731
+        infer = lambda: backend.infer_many(per_sample)
     spans["warmup_s"] = clock() - started
     phase("measure")
     device_s = []

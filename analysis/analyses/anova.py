@@ -46,11 +46,28 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
             one = anova.one_way(part, "log_time", factor)
             equal, welch = anova.levene(part, "log_time", factor), anova.welch(part, "log_time", factor)
             between = one.loc["between"]
-            single.append({"setup": label, "factor": factor, "f": between["f"], "df1": between["df"], "df2": one.loc["within", "df"], "p": between["p"],
-                           "levene": equal["statistic"], "levene_p": equal["p"], "welch_f": welch["f"], "welch_p": welch["p"]})
-    return {"crossed": _join(crossed, COLUMNS), "assumptions": _join(checks, ["setup", "check", "statistic", "p", "holds", "words"]),
-            "scale": pd.DataFrame(scale, columns=["setup", "scale", "f", "df1", "df2", "p"]),
-            "one-way, as in the studies": pd.DataFrame(single, columns=["setup", "factor", "f", "df1", "df2", "p", "levene", "levene_p", "welch_f", "welch_p"])}
+            single.append(
+                {
+                    "setup": label,
+                    "factor": factor,
+                    "f": between["f"],
+                    "df1": between["df"],
+                    "df2": one.loc["within", "df"],
+                    "p": between["p"],
+                    "levene": equal["statistic"],
+                    "levene_p": equal["p"],
+                    "welch_f": welch["f"],
+                    "welch_p": welch["p"],
+                }
+            )
+    return {
+        "crossed": _join(crossed, COLUMNS),
+        "assumptions": _join(checks, ["setup", "check", "statistic", "p", "holds", "words"]),
+        "scale": pd.DataFrame(scale, columns=["setup", "scale", "f", "df1", "df2", "p"]),
+        "one-way, as in the studies": pd.DataFrame(
+            single, columns=["setup", "factor", "f", "df1", "df2", "p", "levene", "levene_p", "welch_f", "welch_p"]
+        ),
+    }
 
 
 def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
@@ -68,10 +85,15 @@ def explain(frame: pd.DataFrame) -> str:
         tested = part[part["f"].notna()]
         first = tested.sort_values("ss").iloc[-1]
         total = part.loc[part["source"] == "total", "ss"].iloc[0]
-        said.append(f"{label}: {NAMES[first['source']]} explains {100 * first['ss'] / total:.0f} % of the variance of log time (R2 of all "
-                    f"{first['r2']:.4f})")
+        said.append(
+            f"{label}: {NAMES[first['source']]} explains {100 * first['ss'] / total:.0f} % of the variance of log time (R2 of all "
+            f"{first['r2']:.4f})"
+        )
     log, raw = (tables["scale"].query("scale == @name")["p"] for name in ("logarithm of time", "raw time"))
-    return "; ".join(said) + f". Effects add up on the log scale in {int((log >= 0.05).sum())} of {len(log)} analyses, on raw time in {int((raw >= 0.05).sum())}."
+    return (
+        "; ".join(said)
+        + f". Effects add up on the log scale in {int((log >= 0.05).sum())} of {len(log)} analyses, on raw time in {int((raw >= 0.05).sum())}."
+    )
 
 
 NAMES = {"model": "the network", "batch_size": "the batch size", "setup": "the set-up"}

@@ -25,11 +25,29 @@ def fits(frame: pd.DataFrame) -> pd.DataFrame:
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per curve: fixed_ms (a), per_image_ms (c), knee with its interval, median and leave-one-out error (%), and the law chosen."""
     found = fits(frame)
-    columns = ["setup", "label", "fixed_ms", "per_image_ms", "knee", "knee_low", "knee_high", "error_percent", "loo_percent", "law", "law_loo_percent", "n"]
+    columns = [
+        "setup",
+        "label",
+        "fixed_ms",
+        "per_image_ms",
+        "knee",
+        "knee_low",
+        "knee_high",
+        "error_percent",
+        "loo_percent",
+        "law",
+        "law_loo_percent",
+        "n",
+    ]
     if found.empty:
         return pd.DataFrame(columns=columns)
-    return found.assign(fixed_ms=metrics.MILLI * found["a_s"], per_image_ms=metrics.MILLI * found["c_s"], error_percent=100 * found["error"],
-                        loo_percent=100 * found["loo_error"], law_loo_percent=100 * found["law_loo_error"])[columns]
+    return found.assign(
+        fixed_ms=metrics.MILLI * found["a_s"],
+        per_image_ms=metrics.MILLI * found["c_s"],
+        error_percent=100 * found["error"],
+        loo_percent=100 * found["loo_error"],
+        law_loo_percent=100 * found["law_loo_error"],
+    )[columns]
 
 
 def explain(frame: pd.DataFrame) -> str:
@@ -41,6 +59,9 @@ def explain(frame: pd.DataFrame) -> str:
     for label, part in found.groupby("setup", sort=False):
         knees = part["knee"].quantile([0.25, 0.5, 0.75]).tolist()
         best = part["law"].ne("a/b + c").sum()
-        said.append(f"{label}: t(b) = a/b + c fits {len(part)} curves with a median error of {100 * part['error'].median():.1f} %; half of the knees lie "
-                    f"between batch {knees[0]:.0f} and {knees[2]:.0f} (median {knees[1]:.0f})" + (f"; {best} follow another law better" if best else ""))
+        said.append(
+            f"{label}: t(b) = a/b + c fits {len(part)} curves with a median error of {100 * part['error'].median():.1f} %; half of the knees lie "
+            f"between batch {knees[0]:.0f} and {knees[2]:.0f} (median {knees[1]:.0f})"
+            + (f"; {best} follow another law better" if best else "")
+        )
     return "; ".join(said) + "."

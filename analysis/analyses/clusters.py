@@ -26,8 +26,10 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     results = found(frame)
     choice = [table.assign(setup=label) for label, (_, table, _) in results.items()]
     members = [table.reset_index().assign(setup=label) for label, (table, _, _) in results.items() if table["cluster"].nunique() > 1]
-    return {"choice": _join(choice, ["setup", "k", "silhouette", "null95", "stability", "smallest", "stable"]),
-            "members": _join(members, ["setup", "label", "cluster", "silhouette"])}
+    return {
+        "choice": _join(choice, ["setup", "k", "silhouette", "null95", "stability", "smallest", "stable"]),
+        "members": _join(members, ["setup", "label", "cluster", "silhouette"]),
+    }
 
 
 def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

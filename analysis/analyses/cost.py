@@ -34,6 +34,9 @@ def explain(frame: pd.DataFrame) -> str:
     said = []
     for row in best.to_dict("records"):
         money = row.get("total_cost")
-        said.append(f"{row['setup']}: {row['label']} costs least, " + (f"{money:.3g} per 1,000 images" if money == money and money is not None else
-                                                                       f"{row['energy_j']:,.0f} J per 1,000 images") + f" at batch {row['batch_size']:.0f}")
+        said.append(
+            f"{row['setup']}: {row['label']} costs least, "
+            + (f"{money:.3g} per 1,000 images" if money == money and money is not None else f"{row['energy_j']:,.0f} J per 1,000 images")
+            + f" at batch {row['batch_size']:.0f}"
+        )
     return "; ".join(said) + "."

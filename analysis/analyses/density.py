@@ -13,7 +13,9 @@ COLUMNS = ["model", "input_px", "top1", "top1_low", "top1_high", "images", "para
 def images(frame: pd.DataFrame) -> pd.Series:
     """Images that each Top-1 was counted on: as recorded, else those of the data set named, else ImageNet's for values published with weights."""
     column = pd.to_numeric(frame.get("accuracy_images", pd.Series(np.nan, index=frame.index)), errors="coerce")
-    named = frame.get("accuracy_data", pd.Series(None, index=frame.index, dtype=object)).map(lambda name: IMAGES.get(str(name).lower(), np.nan))
+    named = frame.get("accuracy_data", pd.Series(None, index=frame.index, dtype=object)).map(
+        lambda name: IMAGES.get(str(name).lower(), np.nan)
+    )
     published = frame["accuracy_source"].eq("published").map({True: 50_000.0, False: np.nan})
     return column.fillna(named.astype(float)).fillna(published)
 
@@ -39,5 +41,7 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No network has both a Top-1 and a number of parameters."
     first, last = table.iloc[0], table.iloc[-1]
-    return (f"{first['model']} reaches {first['density']:.1f} % of Top-1 per million parameters, {last['model']} {last['density']:.2f}, "
-            f"{first['density'] / last['density']:.0f} times less; bars are 95 % Wilson intervals of Top-1.")
+    return (
+        f"{first['model']} reaches {first['density']:.1f} % of Top-1 per million parameters, {last['model']} {last['density']:.2f}, "
+        f"{first['density'] / last['density']:.0f} times less; bars are 95 % Wilson intervals of Top-1."
+    )

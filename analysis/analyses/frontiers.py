@@ -21,8 +21,13 @@ def members(frame: pd.DataFrame) -> pd.DataFrame:
         bounds = intervals.latency_bounds(part)
         share = intervals.wilson(part["top1"] / 100, density.images(part))
         low, high = (pd.Series(100 * side, part.index).fillna(part["top1"]).to_numpy(float) for side in share)
-        parts.append(part.assign(setup=label, on_frontier=pareto.frontier(part["latency_s"].to_numpy(), part["top1"].to_numpy()),
-                                 possible=pareto.possible(bounds["low_s"].to_numpy(), bounds["high_s"].to_numpy(), low, high)))
+        parts.append(
+            part.assign(
+                setup=label,
+                on_frontier=pareto.frontier(part["latency_s"].to_numpy(), part["top1"].to_numpy()),
+                possible=pareto.possible(bounds["low_s"].to_numpy(), bounds["high_s"].to_numpy(), low, high),
+            )
+        )
     return pd.concat(parts) if parts else cells.assign(on_frontier=[], possible=[])
 
 
@@ -30,12 +35,21 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`sizes` per set-up; `overlap` of every two frontiers (Jaccard, over networks that both measured); `membership`: network x set-up."""
     cells = members(frame)
     groups = dict(setups.named(cells))
-    sizes = pd.DataFrame([{"setup": label, "networks": len(part), "frontier": int(part["on_frontier"].sum()), "possible": int(part["possible"].sum())}
-                          for label, part in groups.items()], columns=["setup", "networks", "frontier", "possible"])
+    sizes = pd.DataFrame(
+        [
+            {"setup": label, "networks": len(part), "frontier": int(part["on_frontier"].sum()), "possible": int(part["possible"].sum())}
+            for label, part in groups.items()
+        ],
+        columns=["setup", "networks", "frontier", "possible"],
+    )
     on = {label: set(part.loc[part["on_frontier"].astype(bool), "model"]) for label, part in groups.items()}
     all_of = {label: set(part["model"]) for label, part in groups.items()}
     table = pd.DataFrame({label: {model: ("frontier" if model in on[label] else "") for model in all_of[label]} for label in groups})
-    table = table[(table == "frontier").any(axis=1)].fillna("not measured").sort_index().rename_axis("model").reset_index() if len(groups) else table
+    table = (
+        table[(table == "frontier").any(axis=1)].fillna("not measured").sort_index().rename_axis("model").reset_index()
+        if len(groups)
+        else table
+    )
     return {"sizes": sizes, "overlap": pareto.overlap(on, all_of), "membership": table}
 
 
@@ -46,5 +60,7 @@ def explain(frame: pd.DataFrame) -> str:
     if overlap.empty:
         return "Fewer than two set-ups measured the same networks with a known Top-1."
     least = overlap.sort_values("jaccard").iloc[0]
-    return (f"Frontiers of {len(tables['sizes'])} set-ups share {overlap['jaccard'].min():.2f} to {overlap['jaccard'].max():.2f} of their networks "
-            f"(Jaccard); the least between {least['a']} and {least['b']}, {least['shared']} of {least['either']}: choose on the device that you will use.")
+    return (
+        f"Frontiers of {len(tables['sizes'])} set-ups share {overlap['jaccard'].min():.2f} to {overlap['jaccard'].max():.2f} of their networks "
+        f"(Jaccard); the least between {least['a']} and {least['b']}, {least['shared']} of {least['either']}: choose on the device that you will use."
+    )

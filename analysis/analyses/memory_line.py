@@ -19,8 +19,11 @@ def points(frame: pd.DataFrame) -> pd.DataFrame:
 def lines(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, robust.Line]]:
     """{set-up: (points, line)} where there are four networks of different size."""
     cells = points(frame)
-    return {label: (part, robust.line(part["params_mib"].to_numpy(float), part["memory_mb"].to_numpy(float)))
-            for label, part in setups.named(cells) if len(part) >= 4 and part["params_mib"].nunique() > 1}
+    return {
+        label: (part, robust.line(part["params_mib"].to_numpy(float), part["memory_mb"].to_numpy(float)))
+        for label, part in setups.named(cells)
+        if len(part) >= 4 and part["params_mib"].nunique() > 1
+    }
 
 
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
@@ -28,10 +31,24 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for label, (part, line) in lines(frame).items():
         low, high = line.slope_interval()
-        rows.append({"setup": label, "batch_size": int(part["batch_size"].iloc[0]), "base_mb": line.intercept, "mb_per_mib": line.slope, "low": low,
-                     "high": high, "r2": line.r2, "sigma_mb": line.sigma, "loo_percent": 100 * line.loo_error, "n": len(part),
-                     "set_aside": ", ".join(part.loc[line.aside, "model"])})
-    return pd.DataFrame(rows, columns=["setup", "batch_size", "base_mb", "mb_per_mib", "low", "high", "r2", "sigma_mb", "loo_percent", "n", "set_aside"])
+        rows.append(
+            {
+                "setup": label,
+                "batch_size": int(part["batch_size"].iloc[0]),
+                "base_mb": line.intercept,
+                "mb_per_mib": line.slope,
+                "low": low,
+                "high": high,
+                "r2": line.r2,
+                "sigma_mb": line.sigma,
+                "loo_percent": 100 * line.loo_error,
+                "n": len(part),
+                "set_aside": ", ".join(part.loc[line.aside, "model"]),
+            }
+        )
+    return pd.DataFrame(
+        rows, columns=["setup", "batch_size", "base_mb", "mb_per_mib", "low", "high", "r2", "sigma_mb", "loo_percent", "n", "set_aside"]
+    )
 
 
 def explain(frame: pd.DataFrame) -> str:
@@ -39,6 +56,9 @@ def explain(frame: pd.DataFrame) -> str:
     table = analyse(frame)
     if table.empty:
         return "Fewer than four networks have both memory and parameters."
-    said = [f"{r.setup}: {r.base_mb:.0f} MB and {r.mb_per_mib:.2f} MB for each MiB of parameters (R2 {r.r2:.3f}, leave-one-out error {r.loo_percent:.1f} %)"
-            + (f", setting aside {r.set_aside}" if r.set_aside else "") for r in setups.lines(table)]
+    said = [
+        f"{r.setup}: {r.base_mb:.0f} MB and {r.mb_per_mib:.2f} MB for each MiB of parameters (R2 {r.r2:.3f}, leave-one-out error {r.loo_percent:.1f} %)"
+        + (f", setting aside {r.set_aside}" if r.set_aside else "")
+        for r in setups.lines(table)
+    ]
     return "; ".join(said) + "."

@@ -21,17 +21,25 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for factor in names:
             honest = pairs.crossed(part, "log_time", names, factor)
             plain = pairs.lsd(part, "log_time", factor)
-            found = {"Tukey's HSD, crossed": honest["p"], "Holm, crossed": honest["p_holm"], "Fisher's LSD, one-way (as in the studies)": plain["p"],
-                     "Holm, one-way": plain["p_holm"]}
+            found = {
+                "Tukey's HSD, crossed": honest["p"],
+                "Holm, crossed": honest["p_holm"],
+                "Fisher's LSD, one-way (as in the studies)": plain["p"],
+                "Holm, one-way": plain["p_holm"],
+            }
             if part[factor].nunique() <= FEW:
                 found["Games-Howell, one-way"] = pairs.games_howell(part, "log_time", factor)["p"]
-            counts += [{"setup": label, "factor": factor, "method": method, "pairs": len(p), "different": int((p < ALPHA).sum())}
-                       for method, p in found.items()]
+            counts += [
+                {"setup": label, "factor": factor, "method": method, "pairs": len(p), "different": int((p < ALPHA).sum())}
+                for method, p in found.items()
+            ]
             if factor == "model":
                 networks.append(_ties(honest).assign(setup=label))
     columns = ["setup", "model", "relative_time", "tied_with", "tied_names"]
-    return {"pairs found different": pd.DataFrame(counts, columns=["setup", "factor", "method", "pairs", "different"]),
-            "networks": pd.concat(networks, ignore_index=True)[columns] if networks else pd.DataFrame(columns=columns)}
+    return {
+        "pairs found different": pd.DataFrame(counts, columns=["setup", "factor", "method", "pairs", "different"]),
+        "networks": pd.concat(networks, ignore_index=True)[columns] if networks else pd.DataFrame(columns=columns),
+    }
 
 
 def _ties(table: pd.DataFrame) -> pd.DataFrame:
@@ -40,8 +48,14 @@ def _ties(table: pd.DataFrame) -> pd.DataFrame:
     effect = both.groupby("a")["difference"].sum() / (both["a"].nunique())
     tied = both[both["p"] >= ALPHA].groupby("a")["b"].agg(lambda names: list(names))
     names = [tied.get(model, []) for model in effect.index]
-    ordered = pd.DataFrame({"model": effect.index, "relative_time": np.exp(effect - effect.min()).to_numpy(), "tied_with": [len(n) for n in names],
-                            "tied_names": [", ".join(sorted(n)[:6]) + (", ..." if len(n) > 6 else "") for n in names]})
+    ordered = pd.DataFrame(
+        {
+            "model": effect.index,
+            "relative_time": np.exp(effect - effect.min()).to_numpy(),
+            "tied_with": [len(n) for n in names],
+            "tied_names": [", ".join(sorted(n)[:6]) + (", ..." if len(n) > 6 else "") for n in names],
+        }
+    )
     return ordered.sort_values("relative_time", ignore_index=True)
 
 
@@ -55,8 +69,10 @@ def explain(frame: pd.DataFrame) -> str:
     for label, part in table.groupby("setup", sort=False):
         by = part.set_index("method")
         count = by["different"].to_dict()
-        said.append(f"{label}: of {by['pairs'].iloc[0]:,} pairs of networks {count[TUKEY]:,} differ (Tukey's HSD with batch size in the model)"
-                    f"; one-way, Fisher's LSD calls {count[LSD]:,} different and Holm keeps {count['Holm, one-way']:,}")
+        said.append(
+            f"{label}: of {by['pairs'].iloc[0]:,} pairs of networks {count[TUKEY]:,} differ (Tukey's HSD with batch size in the model)"
+            f"; one-way, Fisher's LSD calls {count[LSD]:,} different and Holm keeps {count['Holm, one-way']:,}"
+        )
     return "; ".join(said) + "."
 
 

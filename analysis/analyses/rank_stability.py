@@ -29,8 +29,10 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
             rows.append(_pair("set-up", a, b, _at(left, shared[0]), _at(right, shared[0]), alike))
     for label, part in groups.items():
         sizes = sorted(part["batch_size"].unique())
-        rows += [_pair("batch size", f"{label}, batch {sizes[0]:.0f}", f"batch {other:.0f}", _at(part, sizes[0]), _at(part, other), True)
-                 for other in sizes[1:]]
+        rows += [
+            _pair("batch size", f"{label}, batch {sizes[0]:.0f}", f"batch {other:.0f}", _at(part, sizes[0]), _at(part, other), True)
+            for other in sizes[1:]
+        ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table[table["n"] >= 4].reset_index(drop=True)
 
@@ -56,6 +58,8 @@ def explain(frame: pd.DataFrame) -> str:
     for across, part in table.groupby("across", sort=False):
         worst = part.sort_values("rho").iloc[0]
         unlike = "" if np.all(worst["same_input"]) else ", whose inputs differ in size"
-        said.append(f"across {across}s ranks correlate {part['rho'].median():.2f} in the middle of {len(part)} comparison(s) and least, {worst['rho']:.2f} "
-                    f"({worst['rho_low']:.2f} to {worst['rho_high']:.2f}), between {worst['a']} and {worst['b']}{unlike}")
+        said.append(
+            f"across {across}s ranks correlate {part['rho'].median():.2f} in the middle of {len(part)} comparison(s) and least, {worst['rho']:.2f} "
+            f"({worst['rho_low']:.2f} to {worst['rho_high']:.2f}), between {worst['a']} and {worst['b']}{unlike}"
+        )
     return "; ".join(said).capitalize() + "."

@@ -22,7 +22,9 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     for name, part in setups.named(one, "machine_"):
         series = "series" if "series" in part else "backend"
         if part[series].nunique() > 1:
-            found[f"backends on {name}"] = part.pivot_table(index=["model", "batch_size", "input_px"], columns=series, values="image_s", aggfunc="median")
+            found[f"backends on {name}"] = part.pivot_table(
+                index=["model", "batch_size", "input_px"], columns=series, values="image_s", aggfunc="median"
+            )
     whole = {what: complete(table) for what, table in found.items()}
     return {what: table for what, table in whole.items() if min(table.shape) > 1}
 
@@ -53,6 +55,8 @@ def explain(frame: pd.DataFrame) -> str:
         order = found[test.what]
         near = int((~order["certainly_behind_the_best"]).sum()) - 1
         agreement = f", agreement W = {test.w:.2f}" if test.w == test.w else ""
-        said.append(f"{test.what}: {order['name'].iloc[0]} has the best mean rank ({order['mean_rank'].iloc[0]:.1f} of {test.treatments}) over "
-                    f"{test.blocks} conditions{agreement}; {near} more lie within the critical difference of {test.critical_difference:.1f}")
+        said.append(
+            f"{test.what}: {order['name'].iloc[0]} has the best mean rank ({order['mean_rank'].iloc[0]:.1f} of {test.treatments}) over "
+            f"{test.blocks} conditions{agreement}; {near} more lie within the critical difference of {test.critical_difference:.1f}"
+        )
     return ("; ".join(said) + ".") if said else "No two conditions share their networks, so there are no ranks to average."

@@ -30,15 +30,35 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     platforms, networks = [], []
     for label, part in tables.items():
         counts = part["bound"].value_counts()
-        platforms.append({"setup": label, "peak_gflops": part.attrs["peak"] / 1e9, "bandwidth_gbs": part.attrs["bandwidth"] / 1e9,
-                          "ridge": part.attrs["ridge"], **{bound: int(counts.get(bound, 0)) for bound in ("compute", "memory", "overhead")}})
+        platforms.append(
+            {
+                "setup": label,
+                "peak_gflops": part.attrs["peak"] / 1e9,
+                "bandwidth_gbs": part.attrs["bandwidth"] / 1e9,
+                "ridge": part.attrs["ridge"],
+                **{bound: int(counts.get(bound, 0)) for bound in ("compute", "memory", "overhead")},
+            }
+        )
         best = part.sort_values("batch_size").drop_duplicates("model", keep="last")
-        networks.append(pd.DataFrame({"setup": label, "model": best["model"], "batch_size": best["batch_size"], "intensity": best["intensity"],
-                                      "gflops": best["rate"] / 1e9, "roof_percent": 100 * best["share"], "bound": best["bound"]}))
+        networks.append(
+            pd.DataFrame(
+                {
+                    "setup": label,
+                    "model": best["model"],
+                    "batch_size": best["batch_size"],
+                    "intensity": best["intensity"],
+                    "gflops": best["rate"] / 1e9,
+                    "roof_percent": 100 * best["share"],
+                    "bound": best["bound"],
+                }
+            )
+        )
     columns = ["setup", "model", "batch_size", "intensity", "gflops", "roof_percent", "bound"]
     joined = pd.concat(networks, ignore_index=True).sort_values(["setup", "roof_percent"], ascending=[True, False]) if networks else None
-    return {"platforms": pd.DataFrame(platforms, columns=["setup", "peak_gflops", "bandwidth_gbs", "ridge", "compute", "memory", "overhead"]),
-            "networks": pd.DataFrame(columns=columns) if joined is None else joined.reset_index(drop=True)}
+    return {
+        "platforms": pd.DataFrame(platforms, columns=["setup", "peak_gflops", "bandwidth_gbs", "ridge", "compute", "memory", "overhead"]),
+        "networks": pd.DataFrame(columns=columns) if joined is None else joined.reset_index(drop=True),
+    }
 
 
 def explain(frame: pd.DataFrame) -> str:
@@ -51,5 +71,7 @@ def explain(frame: pd.DataFrame) -> str:
         counts = {"compute": int(row.compute), "memory": int(row.memory), "overhead": int(row.overhead)}
         most = max(counts, key=lambda name: counts[name])
         width = f" and {row.bandwidth_gbs:,.0f} GB/s" if np.isfinite(row.bandwidth_gbs) else ""
-        said.append(f"{row.setup} reaches at most {row.peak_gflops:,.0f} GFLOP/s{width}; {counts[most]} of {sum(counts.values())} cells are bound by {most}")
+        said.append(
+            f"{row.setup} reaches at most {row.peak_gflops:,.0f} GFLOP/s{width}; {counts[most]} of {sum(counts.values())} cells are bound by {most}"
+        )
     return "; ".join(said) + "."

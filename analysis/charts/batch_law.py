@@ -50,12 +50,21 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         axis.scatter(np.full(open_ended.sum(), high / 1.04), at[open_ended], s=9, marker=">", color=style.muted, zorder=3)
         for family in styles.order(mine["family"]):
             own = mine["family"].eq(family).to_numpy()
-            axis.plot(knees[own], at[own], styles.marker(family), color=styles.family(family)[0], markeredgecolor=style.ink, markeredgewidth=0.4, markersize=4.5, zorder=4)
+            axis.plot(
+                knees[own],
+                at[own],
+                styles.marker(family),
+                color=styles.family(family)[0],
+                markeredgecolor=style.ink,
+                markeredgewidth=0.4,
+                markersize=4.5,
+                zorder=4,
+            )
         largest = float(mine["largest"].max())
         axis.axvspan(largest, high, color=style.curve, alpha=0.08, linewidth=0, zorder=0)
         axis.set_xscale("log", base=2)
         axis.set_xlim(min(0.5, 0.88 * max(0.25, float(np.nanmin(low)))), high)
-        ticks = [2.0 ** p for p in range(-1, int(np.log2(high)) + 1, 1 if columns == 1 else 2)]
+        ticks = [2.0**p for p in range(-1, int(np.log2(high)) + 1, 1 if columns == 1 else 2)]
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
         axis.set_yticks(at, base.short(mine["label"]), fontsize=7)
@@ -63,7 +72,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         axis.set_xlabel("knee a/c (images)")
         axis.set_title(f"{name} (shaded: larger than measured)", loc="left")
         axis.grid(axis="y", visible=False)
-    for axis in axes[len(names):]:
+    for axis in axes[len(names) :]:
         axis.set_axis_off()
     base.family_legend(figure, rows, style)
     return figure

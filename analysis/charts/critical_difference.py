@@ -42,10 +42,18 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         axis.set_xlim(min(0.5, float(order.min() - difference / 2) - 0.1), edge + 0.03 * treatments * (len(bars) + 1))
         axis.set_ylim(treatments - 0.4, -0.6)
         axis.set_yticks(at, base.short(list(map(str, order.index))), fontsize=7)
-        ticks = [tick for tick in (1, 2, 3, 4, *range(5, treatments + 1, 5)) if tick <= treatments and (treatments <= 6 or tick in (1, *range(5, 500, 5)))]
+        ticks = [
+            tick
+            for tick in (1, 2, 3, 4, *range(5, treatments + 1, 5))
+            if tick <= treatments and (treatments <= 6 or tick in (1, *range(5, 500, 5)))
+        ]
         axis.set_xticks(ticks)
         axis.set_xlabel(f"mean rank (1 = fastest of {treatments})")
-        axis.set_title(f"{what}, {blocks} conditions: bars are the critical difference {difference:.2f} wide; those that overlap can't be told apart", loc="left", fontsize=7.5)
+        axis.set_title(
+            f"{what}, {blocks} conditions: bars are the critical difference {difference:.2f} wide; those that overlap can't be told apart",
+            loc="left",
+            fontsize=7.5,
+        )
         axis.grid(axis="y", visible=False)
     return figure
 

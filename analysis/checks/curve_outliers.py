@@ -18,12 +18,24 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
             continue
         residual = suspects.curve_residuals(wide.columns.to_numpy(float), wide.to_numpy(float))
         for column, batch in enumerate(wide.columns):
-            gap = residual[:, column] - np.nanmedian(residual[:, column]) if np.isfinite(residual[:, column]).sum() >= 5 else residual[:, column]
+            gap = (
+                residual[:, column] - np.nanmedian(residual[:, column])
+                if np.isfinite(residual[:, column]).sum() >= 5
+                else residual[:, column]
+            )
             scale = suspects.spread(gap, 0.05)
             pairs = suspects.exchanged(np.log(wide[batch].to_numpy(float)), np.log(wide[batch].to_numpy(float)) - residual[:, column], 0.05)
             for i, j in pairs:
-                yield ("error", ids.iloc[i, column], f"{wide.index[i]} and {wide.index[j]} on {label}: their times at batch {batch:.0f} look exchanged")
+                yield (
+                    "error",
+                    ids.iloc[i, column],
+                    f"{wide.index[i]} and {wide.index[j]} on {label}: their times at batch {batch:.0f} look exchanged",
+                )
             for row in np.flatnonzero(np.abs(gap) > max(6 * scale, np.log(1.6))):
                 if row not in {index for pair in pairs for index in pair}:
-                    yield ("warning", ids.iloc[row, column], f"{wide.index[row]} on {label}: {base.times(wide.iloc[row, column])} per image at batch {batch:.0f} "
-                           f"is {np.exp(gap[row]):.2g} times what its other batch sizes lead to expect")
+                    yield (
+                        "warning",
+                        ids.iloc[row, column],
+                        f"{wide.index[row]} on {label}: {base.times(wide.iloc[row, column])} per image at batch {batch:.0f} "
+                        f"is {np.exp(gap[row]):.2g} times what its other batch sizes lead to expect",
+                    )

@@ -17,10 +17,18 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
     equal = cells["parity_max_rel"].eq(0) & cells["precision"].isin(["fp16", "bf16", "int8"]) & ~labelled
     guessing = cells["accuracy_source"].eq("measured") & cells["top1"].lt(2)
     for _, row in cells[labelled].iterrows():
-        yield "error", row["cell_id"], f"{row['model']} on {row['setup']}: its outputs do not depend on its input; parity and time mean nothing"
+        yield (
+            "error",
+            row["cell_id"],
+            f"{row['model']} on {row['setup']}: its outputs do not depend on its input; parity and time mean nothing",
+        )
     for _, row in cells[equal].iterrows():
-        yield ("warning", row["cell_id"], f"{row['model']} on {row['setup']}: {row['precision']} outputs equal the fp32 reference to the last bit, so that "
-               f"{row['precision']} was not used or the outputs are constant")
+        yield (
+            "warning",
+            row["cell_id"],
+            f"{row['model']} on {row['setup']}: {row['precision']} outputs equal the fp32 reference to the last bit, so that "
+            f"{row['precision']} was not used or the outputs are constant",
+        )
     for at, row in cells[guessing].iterrows():
         if suspects.chance(row["top1"], images[at]):
             yield "error", row["cell_id"], f"{row['model']} on {row['setup']}: a measured Top-1 of {row['top1']:.2g} % is that of guessing"

@@ -19,4 +19,8 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
     implied = cells["energy_j"] * cells["throughput"]
     apart = cells["power_w"].gt(0) & (implied.gt(2 * cells["power_w"]) | implied.lt(0.3 * cells["power_w"]))
     for at, row in cells[apart].iterrows():
-        yield ("warning", row["cell_id"], f"{where[at]}: energy per image times throughput is {implied[at]:.3g} W, power reads {row['power_w']:.3g} W")
+        yield (
+            "warning",
+            row["cell_id"],
+            f"{where[at]}: energy per image times throughput is {implied[at]:.3g} W, power reads {row['power_w']:.3g} W",
+        )

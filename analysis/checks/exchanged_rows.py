@@ -21,13 +21,20 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
         seen = centred[label]
         others = table.drop(columns=label).reindex(seen.index)
         first = part.drop_duplicates("model").set_index("model").reindex(seen.index)
-        for severity, source, expected in (("error", "other set-ups", others.median(axis=1)), ("warning", "their size", _expected(seen, first))):
+        for severity, source, expected in (
+            ("error", "other set-ups", others.median(axis=1)),
+            ("warning", "their size", _expected(seen, first)),
+        ):
             for i, j in suspects.exchanged(seen.to_numpy(float), expected.to_numpy(float), 0.03):
                 pair = (seen.index[i], seen.index[j])
                 if (label, frozenset(pair)) not in told:
                     told.add((label, frozenset(pair)))
                     verb = "lead" if source == "other set-ups" else "leads"
-                    yield (severity, ids[pair[0]], f"{pair[0]} and {pair[1]} on {label}: {source} {verb} to expect each other's times; are rows exchanged?")
+                    yield (
+                        severity,
+                        ids[pair[0]],
+                        f"{pair[0]} and {pair[1]} on {label}: {source} {verb} to expect each other's times; are rows exchanged?",
+                    )
         for i, j in suspects.out_of_order(_bigger(first), _conditions(part).reindex(seen.index).to_numpy(float)):
             pair = (seen.index[i], seen.index[j])
             if (label, frozenset(pair)) not in told:
@@ -45,7 +52,9 @@ def _centred(part: pd.DataFrame) -> pd.Series:
 
 
 def _features(first: pd.DataFrame) -> pd.DataFrame:
-    operators = first["op_features"].map(lambda groups: sum(g.get("count") or 0 for g in groups.values()) if isinstance(groups, dict) else np.nan)
+    operators = first["op_features"].map(
+        lambda groups: sum(g.get("count") or 0 for g in groups.values()) if isinstance(groups, dict) else np.nan
+    )
     table = first[["gmacs", "params_m", "activations_m"]].assign(operators=operators).astype(float)
     return table.where(table > 0)
 
@@ -62,7 +71,7 @@ def _siblings(names: list[str]) -> np.ndarray:
     for at, name in enumerate(names):
         words = re.split(r"(\d+)", name)
         for number in range(1, len(words), 2):
-            groups.setdefault((*words[:number], "#", *words[number + 1:]), []).append(at)
+            groups.setdefault((*words[:number], "#", *words[number + 1 :]), []).append(at)
     result = np.zeros((len(names), len(names)), bool)
     for members in groups.values():
         result[np.ix_(members, members)] = True

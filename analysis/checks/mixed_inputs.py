@@ -29,7 +29,11 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
     for machine, part in setups.named(cells[cells["input_px"].notna()], "machine"):
         sizes = part.groupby("backend")["input_px"].agg(_set)
         for at, (a, left) in enumerate(list(sizes.items())):
-            for b, right in list(sizes.items())[at + 1:]:
+            for b, right in list(sizes.items())[at + 1 :]:
                 if not left & right:
-                    yield ("warning", part["cell_id"].iloc[0], f"{machine}: {a} was timed at {sorted(left)[0]:.0f} px and {b} at {sorted(right)[0]:.0f} px; "
-                           "their ratio is no speed-up")
+                    yield (
+                        "warning",
+                        part["cell_id"].iloc[0],
+                        f"{machine}: {a} was timed at {sorted(left)[0]:.0f} px and {b} at {sorted(right)[0]:.0f} px; "
+                        "their ratio is no speed-up",
+                    )

@@ -16,5 +16,9 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
         wide, ids = base.curves(part)
         for row, column in zip(*np.nonzero(suspects.rises(wide.columns.to_numpy(float), wide.to_numpy(float))), strict=True):
             before, after = wide.iloc[row, column - 1], wide.iloc[row, column]
-            yield ("warning", ids.iloc[row, column], f"{wide.index[row]} on {label}: {base.times(after)} per image at batch {wide.columns[column]:.0f} after "
-                   f"{base.times(before)} at batch {wide.columns[column - 1]:.0f}, where other networks do not rise so")
+            yield (
+                "warning",
+                ids.iloc[row, column],
+                f"{wide.index[row]} on {label}: {base.times(after)} per image at batch {wide.columns[column]:.0f} after "
+                f"{base.times(before)} at batch {wide.columns[column - 1]:.0f}, where other networks do not rise so",
+            )

@@ -16,5 +16,9 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
         batch = wide.columns.to_numpy(float)
         whole = wide.to_numpy(float) * batch
         for row, column in zip(*np.nonzero(whole[:, 1:] < 0.75 * whole[:, :-1]), strict=True):
-            yield ("error", ids.iloc[row, column + 1], f"{wide.index[row]} on {label}: a batch of {batch[column + 1]:.0f} takes "
-                   f"{base.times(whole[row, column + 1])}, one of {batch[column]:.0f} takes {base.times(whole[row, column])}")
+            yield (
+                "error",
+                ids.iloc[row, column + 1],
+                f"{wide.index[row]} on {label}: a batch of {batch[column + 1]:.0f} takes "
+                f"{base.times(whole[row, column + 1])}, one of {batch[column]:.0f} takes {base.times(whole[row, column])}",
+            )

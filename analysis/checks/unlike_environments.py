@@ -19,7 +19,11 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
             values = part[name].dropna().astype(str)
             if values.nunique() > 1:
                 said = " and ".join(f"{value} ({count} cells)" for value, count in values.value_counts().head(3).items())
-                yield ("warning", part.loc[values.index[-1], "cell_id"], f"{machine}: {name[4:]} was {said}; its cells are not from one set-up")
+                yield (
+                    "warning",
+                    part.loc[values.index[-1], "cell_id"],
+                    f"{machine}: {name[4:]} was {said}; its cells are not from one set-up",
+                )
 
 
 def _comparable(fact: str) -> bool:

@@ -14,4 +14,8 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
         facts = [name for name in part if str(name).startswith("env_") and part[name].notna().any()]
         if not facts:
             names = ", ".join(sorted(part["platform"].astype(str).unique()))
-            yield ("note", part["cell_id"].iloc[0], f"{source}: {names} name(s) no machine, driver or version; compare orders of magnitude, not per cent")
+            yield (
+                "note",
+                part["cell_id"].iloc[0],
+                f"{source}: {names} name(s) no machine, driver or version; compare orders of magnitude, not per cent",
+            )

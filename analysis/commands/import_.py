@@ -16,10 +16,14 @@ def register(app: typer.Typer) -> None:
     @app.command("import", help=f"Bring other results into the frame. KIND is one of: {', '.join(kinds)}.")
     def import_(
         kind: str = typer.Argument(..., help=f"Format of the file: {', '.join(kinds)}."),
-        path: Path = typer.Argument(None, help="File, or folder of files; `zhao` has its own."),  # noqa: B008
-        out: Path = typer.Option(None, "--out", help="Where to write the rows (JSON Lines); default results/records/imported-KIND-NAME.jsonl."),  # noqa: B008
-        column: list[str] = typer.Option([], "--map", metavar="COLUMN=NAME", help="table: the frame's column and the table's (again for each)."),  # noqa: B008
-        value: list[str] = typer.Option([], "--set", metavar="NAME=VALUE", help="What the source does not say, such as model=resnet18."),  # noqa: B008
+        path: Path = typer.Argument(None, help="File, or folder of files; `zhao` has its own."),
+        out: Path = typer.Option(
+            None, "--out", help="Where to write the rows (JSON Lines); default results/records/imported-KIND-NAME.jsonl."
+        ),
+        column: list[str] = typer.Option(
+            [], "--map", metavar="COLUMN=NAME", help="table: the frame's column and the table's (again for each)."
+        ),
+        value: list[str] = typer.Option([], "--set", metavar="NAME=VALUE", help="What the source does not say, such as model=resnet18."),
     ) -> None:
         frame = read(kind, path, pairs(column, "--map"), pairs(value, "--set"))
         target = out or Path("results/records") / f"imported-{kind}-{Path(path or kind).stem}.jsonl"

@@ -19,8 +19,12 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
         precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
         source: Annotated[str | None, typer.Option("--from", help="Carry over from this platform's records.")] = None,
-        features: Annotated[Path | None, typer.Option(help="Operator features (.json as a record's complexity, .csv as op_features.csv).")] = None,
-        records: Annotated[list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")] = None,
+        features: Annotated[
+            Path | None, typer.Option(help="Operator features (.json as a record's complexity, .csv as op_features.csv).")
+        ] = None,
+        records: Annotated[
+            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")
+        ] = None,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Predict latency, throughput, memory and energy of a network that was not measured, with 90 % intervals."""

@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
         backend: Annotated[str | None, typer.Option(help="Backend, if not the one with most networks.")] = None,
         device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
         precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
-        records: Annotated[list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")] = None,
+        records: Annotated[
+            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")
+        ] = None,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Which networks meet the limits: measured ones first, predicted ones marked; and what to relax where none does."""

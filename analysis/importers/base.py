@@ -21,7 +21,7 @@ from runner.record import SCHEMA_VERSION
 KIND = "imported"
 EXTRA = ("lacks", "complexity_px", "accuracy_images", "accuracy_data", "citation")  # columns beyond the frame's that importers may fill
 UNKNOWN = "unknown"
-TEXT_LIMIT = 64 * 2 ** 20
+TEXT_LIMIT = 64 * 2**20
 
 
 class ImporterError(frames.FrameError):
@@ -33,7 +33,7 @@ def text(path: str | Path) -> str:
     path = Path(path)
     try:
         if path.stat().st_size > TEXT_LIMIT:
-            raise ImporterError(f"{path}: {path.stat().st_size / 2 ** 20:.0f} MiB is no result file; give the summary that the tool printed")
+            raise ImporterError(f"{path}: {path.stat().st_size / 2**20:.0f} MiB is no result file; give the summary that the tool printed")
         data = path.read_bytes()
     except OSError as error:
         raise ImporterError(f"{path}: can't be read: {error.strerror}; give an existing file")
@@ -87,6 +87,7 @@ def require(table: pd.DataFrame, columns: Iterable[str], path: str | Path, what:
 
 def cell_id(row: Mapping[str, Any]) -> str:
     """The cell as one slug, as the runner writes it; unknown parts read `unknown`."""
+
     def whole(value: object) -> str:
         known = number(value)
         return "%d" % known if known == known else UNKNOWN
@@ -107,7 +108,15 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
         if not (latency > 0 and batch >= 1):
             continue
         quality = tuple(row.get("quality") or ()) + (KIND,)
-        filled = {"precision": UNKNOWN, "scenario": "latency", "lacks": lacks, **row, "latency_s": latency, "batch_size": int(batch), "quality": quality}
+        filled = {
+            "precision": UNKNOWN,
+            "scenario": "latency",
+            "lacks": lacks,
+            **row,
+            "latency_s": latency,
+            "batch_size": int(batch),
+            "quality": quality,
+        }
         rate = number(row.get("throughput"))
         filled["throughput"] = rate if rate > 0 else batch / latency
         filled["cell_id"] = cell_id(filled)
@@ -120,8 +129,20 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
 
 def finish(rows: Sequence[Mapping[str, Any]], stem: str, source: str) -> pd.DataFrame:
     """Rows with a cell_id as a finished frame."""
-    constant = {"run": f"{source}:{stem}", "source": source, "file": stem, "environment": None, "role": "cell", "status": "ok", "attempt": 1,
-                "contended": False, "replicate_medians_s": (), "op_features": None, "started_at": None, "anchor": None}
+    constant = {
+        "run": f"{source}:{stem}",
+        "source": source,
+        "file": stem,
+        "environment": None,
+        "role": "cell",
+        "status": "ok",
+        "attempt": 1,
+        "contended": False,
+        "replicate_medians_s": (),
+        "op_features": None,
+        "started_at": None,
+        "anchor": None,
+    }
     frame = pd.DataFrame([{**constant, **row} for row in rows])
     for name in (*frames.CELL, *EXTRA):
         if name not in frame:
@@ -131,11 +152,20 @@ def finish(rows: Sequence[Mapping[str, Any]], stem: str, source: str) -> pd.Data
 
 def dump(frame: pd.DataFrame) -> str:
     """The imported rows as JSON Lines of kind `imported`, to lie beside records; `load` reads them back."""
-    keep = [name for name in dict.fromkeys((*frames.TEXT, *frames.NUMBERS, *EXTRA, "quality")) if name in frame and name not in ("host", "family", "accuracy_weights")]
+    keep = [
+        name
+        for name in dict.fromkeys((*frames.TEXT, *frames.NUMBERS, *EXTRA, "quality"))
+        if name in frame and name not in ("host", "family", "accuracy_weights")
+    ]
     lines = []
     for row in frame[keep].to_dict("records"):
         facts = {str(name): _plain(value) for name, value in row.items()}
-        line = {"schema_version": SCHEMA_VERSION, "kind": KIND, "id": facts["record_id"], "row": {k: v for k, v in facts.items() if v is not None}}
+        line = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": KIND,
+            "id": facts["record_id"],
+            "row": {k: v for k, v in facts.items() if v is not None},
+        }
         lines.append(json.dumps(line, separators=(",", ":"), allow_nan=False))
     return "\n".join(lines) + "\n"
 
@@ -154,7 +184,15 @@ def row(record: Mapping[str, Any], stem: str) -> dict[str, Any]:
     for name in ("platform", "model", "cell_id", "latency_s", "batch_size"):
         facts[name]
     quality = tuple(facts.get("quality") or ())
-    return {"environment": None, "contended": False, "replicate_medians_s": (), "op_features": None, **facts, "file": stem, "quality": quality}
+    return {
+        "environment": None,
+        "contended": False,
+        "replicate_medians_s": (),
+        "op_features": None,
+        **facts,
+        "file": stem,
+        "quality": quality,
+    }
 
 
 def load(path: str | Path) -> pd.DataFrame:

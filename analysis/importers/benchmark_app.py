@@ -23,8 +23,10 @@ def read(path: str | Path, platform: str = "openvino-host", model: str = "", pre
             found, lacks = _report(content, file), LACKS_JSON
         else:
             found = _printed(content, file)
-        rows.append({"platform": platform, "backend": "openvino", **found} | {k: v for k, v in (("model", model), ("precision", precision),
-                                                                                                 ("input_px", input_px)) if v})
+        rows.append(
+            {"platform": platform, "backend": "openvino", **found}
+            | {k: v for k, v in (("model", model), ("precision", precision), ("input_px", input_px)) if v}
+        )
     return base.complete(rows, path, "benchmark_app", lacks)
 
 
@@ -35,8 +37,13 @@ def _cell(median: float, rate: float, batch: float, requests: float, file: Path)
         raise base.ImporterError(f"{file}: neither a latency nor a throughput; the run may have failed, look at its end")
     alone = requests <= 1
     latency = median if alone and median > 0 else batch / rate if rate > 0 else float("nan")
-    return {"batch_size": batch, "latency_s": latency, "throughput": batch / median if alone and median > 0 else rate,
-            "in_flight": requests, "scenario": "latency" if alone else "throughput"}
+    return {
+        "batch_size": batch,
+        "latency_s": latency,
+        "throughput": batch / median if alone and median > 0 else rate,
+        "in_flight": requests,
+        "scenario": "latency" if alone else "throughput",
+    }
 
 
 def _report(content: str, file: Path) -> dict[str, object]:
@@ -47,15 +54,24 @@ def _report(content: str, file: Path) -> dict[str, object]:
             raise base.ImporterError(f"{file}: benchmark_app failed: {str(results['error']).splitlines()[0]}")
         given = report.get("cmd_options", {})
         requests = base.number(setup.get("number of parallel infer requests"))
-        cell = _cell(base.number(results.get("latency (ms)")) / 1000, base.number(results.get("throughput")),
-                     base.number(setup.get("batch size")), requests if requests == requests else 1, file)
+        cell = _cell(
+            base.number(results.get("latency (ms)")) / 1000,
+            base.number(results.get("throughput")),
+            base.number(setup.get("batch size")),
+            requests if requests == requests else 1,
+            file,
+        )
         device = str(setup.get("target device", "CPU"))
         named = str(given.get("-m") or given.get("--path_to_model") or setup.get("topology") or "")
     except (ValueError, KeyError, AttributeError, TypeError):
         raise base.ImporterError(f"{file}: no report of benchmark_app; it is written with -report_type no_counters -json_stats")
     precision = str(given.get("-infer_precision", "")).split(":")[-1]
-    cell |= {"device": device.split(".")[0].lower(), "model": _model(named, file), "load_s": base.number(results.get("compile model time (ms)")) / 1000,
-             "first_latency_s": base.number(results.get("first inference time (ms)")) / 1000}
+    cell |= {
+        "device": device.split(".")[0].lower(),
+        "model": _model(named, file),
+        "load_s": base.number(results.get("compile model time (ms)")) / 1000,
+        "first_latency_s": base.number(results.get("first inference time (ms)")) / 1000,
+    }
     return cell | ({"precision": PRECISIONS[precision]} if precision in PRECISIONS else {})
 
 
@@ -81,9 +97,13 @@ def _printed(content: str, file: Path) -> dict[str, object]:
     named = find(r"(?:^|\s)-m[= ]+(\S+)") or find(r"NETWORK_NAME: (\S+)") or ""
     return _cell(seconds(r"Median:"), base.number(find(r"Throughput:\s+([\d.]+) FPS")), batch, requests, file) | {
         "device": (find(r"EXECUTION_DEVICES: \['(\w+)") or find(r"Device info:\s*\n(?:\[ INFO \] )?(\w+)") or "CPU").lower(),
-        "model": _model(named, file), "input_px": image or float("nan"), "precision": PRECISIONS.get(hint, base.UNKNOWN),
-        "load_s": seconds(r"Compile model took"), "first_latency_s": seconds(r"First inference took"),
-        "env_openvino": find(r"Build \.+ (\S+)")}
+        "model": _model(named, file),
+        "input_px": image or float("nan"),
+        "precision": PRECISIONS.get(hint, base.UNKNOWN),
+        "load_s": seconds(r"Compile model took"),
+        "first_latency_s": seconds(r"First inference took"),
+        "env_openvino": find(r"Build \.+ (\S+)"),
+    }
 
 
 def _model(named: str, file: Path) -> str:

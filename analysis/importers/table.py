@@ -9,9 +9,20 @@ from analysis import frame as frames
 from analysis.importers import base
 
 LACKS = "all that has no column in the table; samples and replicates"
-UNITS = {"latency_ms": ("latency_s", 1e-3), "latency_us": ("latency_s", 1e-6), "image_ms": ("image_s", 1e-3), "image_s": ("image_s", 1.0),
-         "latency_p90_ms": ("latency_p90_s", 1e-3), "latency_p99_ms": ("latency_p99_s", 1e-3), "load_ms": ("load_s", 1e-3),
-         "gflops": ("gmacs", 0.5), "params": ("params_m", 1e-6), "macs": ("gmacs", 1e-9), "energy_mj": ("energy_j", 1e-3), "top1_share": ("top1", 100.0)}
+UNITS = {
+    "latency_ms": ("latency_s", 1e-3),
+    "latency_us": ("latency_s", 1e-6),
+    "image_ms": ("image_s", 1e-3),
+    "image_s": ("image_s", 1.0),
+    "latency_p90_ms": ("latency_p90_s", 1e-3),
+    "latency_p99_ms": ("latency_p99_s", 1e-3),
+    "load_ms": ("load_s", 1e-3),
+    "gflops": ("gmacs", 0.5),
+    "params": ("params_m", 1e-6),
+    "macs": ("gmacs", 1e-9),
+    "energy_mj": ("energy_j", 1e-3),
+    "top1_share": ("top1", 100.0),
+}
 FREE = ("model", "platform", "device", "backend", "precision", "scenario", "family", *base.EXTRA)
 
 

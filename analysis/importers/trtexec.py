@@ -14,8 +14,15 @@ SHAPE = re.compile(r"\b(\d+)x[134]x(\d+)x(\d+)\b")
 MODEL = re.compile(r"--(?:onnx|loadEngine|uff|deploy|saveEngine)[= ]+(\S+)|^Model: *(\S+)", re.M)
 
 
-def read(path: str | Path, platform: str = "tensorrt-host", device: str = "gpu", model: str = "", precision: str = "", batch_size: int = 0,
-         input_px: int = 0) -> pd.DataFrame:
+def read(
+    path: str | Path,
+    platform: str = "tensorrt-host",
+    device: str = "gpu",
+    model: str = "",
+    precision: str = "",
+    batch_size: int = 0,
+    input_px: int = 0,
+) -> pd.DataFrame:
     """One row per run with a performance summary. latency_s is the median GPU compute time of a batch: inputs on the device to outputs ready.
 
     What the log does not say must be given: batch_size and input_px where no shape of an image stands in it, model where it has no file.
@@ -41,11 +48,24 @@ def read(path: str | Path, platform: str = "tensorrt-host", device: str = "gpu",
             rate = base.number(_found(r"^Throughput: ([\d.e+]+) qps|^throughput: ([\d.e+]+) qps", run))
             version = _found(r"TensorRT v(\d+)", run)
             hit = _time(run, "GPU Compute Time", "percentile(99%)") or _time(run, "GPU Compute", "percentile(99%)")
-            rows.append({"model": known, "platform": platform, "device": "dla" if re.search(r"^DLACore: \d", run, re.M) else device,
-                         "backend": "tensorrt", "precision": precision or _precision(run), "batch_size": batch, "input_px": pixels,
-                         "scenario": "latency" if streams == 1 else "throughput", "in_flight": streams, "latency_s": median,
-                         "latency_p99_s": hit, "throughput": batch / median if streams == 1 else rate * batch,
-                         "env_gpu": _found(r"^Selected Device: (.+)", run), "env_tensorrt": version})
+            rows.append(
+                {
+                    "model": known,
+                    "platform": platform,
+                    "device": "dla" if re.search(r"^DLACore: \d", run, re.M) else device,
+                    "backend": "tensorrt",
+                    "precision": precision or _precision(run),
+                    "batch_size": batch,
+                    "input_px": pixels,
+                    "scenario": "latency" if streams == 1 else "throughput",
+                    "in_flight": streams,
+                    "latency_s": median,
+                    "latency_p99_s": hit,
+                    "throughput": batch / median if streams == 1 else rate * batch,
+                    "env_gpu": _found(r"^Selected Device: (.+)", run),
+                    "env_tensorrt": version,
+                }
+            )
     if not rows:
         raise base.ImporterError(f"{path}: no performance summary of trtexec; give the whole log (trtexec ... > run.log 2>&1)")
     return base.complete(rows, path, "trtexec", LACKS)
@@ -70,7 +90,9 @@ def _time(run: str, heading: str, key: str) -> float | None:
 def _shape(run: str) -> tuple[int, int]:
     """(batch, input height) of the last image shape that the log names: bindings stand after options; (0, 0) without one."""
     shapes = SHAPE.findall(run)
-    explicit = re.findall(r"(?:Input binding for .*?dimensions |Input inference shapes? ?: ?\S+=|--shapes=\S*?:)(\d+)x[134]x(\d+)x(\d+)", run)
+    explicit = re.findall(
+        r"(?:Input binding for .*?dimensions |Input inference shapes? ?: ?\S+=|--shapes=\S*?:)(\d+)x[134]x(\d+)x(\d+)", run
+    )
     batch, height, _ = (explicit or shapes or [("0", "0", "0")])[-1]
     implicit = _found(r"^Batch: (\d+)", run)
     return int(implicit or batch), int(height)

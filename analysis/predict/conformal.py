@@ -14,7 +14,7 @@ def half_width(residuals: np.ndarray, coverage: float = COVERAGE) -> float:
         return float(np.sort(np.abs(residuals))[rank - 1])
     if n < 2:
         return np.inf
-    return float(stats.t.ppf((1 + coverage) / 2, n - 1) * np.sqrt((residuals ** 2).mean() * (1 + 1 / n)))
+    return float(stats.t.ppf((1 + coverage) / 2, n - 1) * np.sqrt((residuals**2).mean() * (1 + 1 / n)))
 
 
 def jackknife_plus(left_out: np.ndarray, residuals: np.ndarray, coverage: float = COVERAGE) -> tuple[np.ndarray, np.ndarray]:

@@ -79,7 +79,9 @@ def measured(rows: pd.DataFrame, graph: Graph, name: str, batch_size: int) -> Qu
     value = float(row[name])
     replicates = row["replicate_medians_s"] if name == "latency_s" and isinstance(row["replicate_medians_s"], (tuple, list)) else ()
     spread = [r for r in replicates if np.isfinite(r)] or [value]
-    return Quantity(name, value, min(value, *spread), max(value, *spread), "measured", f"record {row['record_id']}", "range of the replicates")
+    return Quantity(
+        name, value, min(value, *spread), max(value, *spread), "measured", f"record {row['record_id']}", "range of the replicates"
+    )
 
 
 def _by_law(rows: pd.DataFrame, graph: Graph, batch_size: int) -> Quantity | None:
@@ -91,13 +93,25 @@ def _by_law(rows: pd.DataFrame, graph: Graph, batch_size: int) -> Quantity | Non
                     "leave-one-batch-size-out", {}, (f"batch size {batch_size}; measured were {sizes}",) if curve.outside else ())  # fmt: skip
 
 
-def _predicted(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, graph: Graph, name: str, batch_size: int, source: str | None) -> Quantity | None:
+def _predicted(
+    frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, graph: Graph, name: str, batch_size: int, source: str | None
+) -> Quantity | None:
     learnt = learn(frame, setup, rows, name, source)
     if learnt is None:
         return None
     got = learnt.predict(graph.at(batch_size))[0]
     share = batch_size if name in PER_IMAGE else 1
-    return Quantity(name, got.value / share, got.low / share, got.high / share, "predicted", learnt.from_what, got.basis, learnt.errors, got.extrapolates)
+    return Quantity(
+        name,
+        got.value / share,
+        got.low / share,
+        got.high / share,
+        "predicted",
+        learnt.from_what,
+        got.basis,
+        learnt.errors,
+        got.extrapolates,
+    )
 
 
 def _throughput(latency: Quantity, batch_size: int) -> Quantity:

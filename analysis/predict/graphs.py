@@ -78,7 +78,9 @@ def _built(model: str, px: int | None, cache: Path) -> Graph:
         art = interchange.artefact(str(cache), spec, 0, 1, size)
         counted = art.complexity or interchange.make(art, "onnx").complexity
     except ImportError as error:
-        raise FrameError(f"{model}: its graph is in no record, and building it needs the package {error.name}; or give an ONNX file or --features FILE")
+        raise FrameError(
+            f"{model}: its graph is in no record, and building it needs the package {error.name}; or give an ONNX file or --features FILE"
+        )
     except (interchange.Unprepared, models.ModelUnavailable) as error:
         raise FrameError(f"{model}: {error}; or give an ONNX file or --features FILE")
     if not counted:
@@ -105,12 +107,24 @@ def _from_file(path: Path, model: str, px: int | None) -> Graph:
                 raise FrameError(f"{path}: no `groups` in it; choose them from {', '.join(GROUPS)}")
             return Graph(model, px or 224, content, family(model), str(path))
         rows = list(csv.DictReader(text.splitlines()))
-        mine = [r for r in rows if r.get("model") in (model, model.split(":")[-1]) and (px is None or int(float(r["img"])) == px)] or rows[:1] * (len(rows) == 1)
+        mine = [r for r in rows if r.get("model") in (model, model.split(":")[-1]) and (px is None or int(float(r["img"])) == px)] or rows[
+            :1
+        ] * (len(rows) == 1)
         if not mine:
             raise FrameError(f"{path}: no row of {model}{f' at {px} px' if px else ''}")
         row = mine[0]
-        groups = {g: {"count": _number(row, f"n_{g}"), "macs": _number(row, f"mac_{g}"), "bytes": 4 * _number(row, f"io_{g}"), "out": _number(row, f"out_{g}")} for g in GROUPS}
-        return Graph(model, int(float(row.get("img") or px or 224)), {"params": _number(row, "params"), "groups": groups}, family(model), str(path))
+        groups = {
+            g: {
+                "count": _number(row, f"n_{g}"),
+                "macs": _number(row, f"mac_{g}"),
+                "bytes": 4 * _number(row, f"io_{g}"),
+                "out": _number(row, f"out_{g}"),
+            }
+            for g in GROUPS
+        }
+        return Graph(
+            model, int(float(row.get("img") or px or 224)), {"params": _number(row, "params"), "groups": groups}, family(model), str(path)
+        )
     except (OSError, UnicodeDecodeError) as error:
         raise FrameError(f"{path}: can't be read: {error}")
     except (ValueError, KeyError, AttributeError) as error:

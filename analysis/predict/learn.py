@@ -62,7 +62,10 @@ class Learnt:
         low, high, outside = _beyond_batches(n, known, (low_end, high_end), low, high)
         size = _size(n, self.known.nets)
         low, high = np.minimum(low, value), np.maximum(high, value)
-        return [Estimate(float(value[i]), float(low[i]), float(high[i]), str(basis[i]), (*notes[i], *size[i], *outside[i])) for i in range(len(n))]
+        return [
+            Estimate(float(value[i]), float(low[i]), float(high[i]), str(basis[i]), (*notes[i], *size[i], *outside[i]))
+            for i in range(len(n))
+        ]
 
     def _raw(self, n: Networks) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[tuple[str, ...]]]:
         """Value, interval, basis and notes on what is unknown, whatever the batch size."""
@@ -93,7 +96,9 @@ def learn(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, quantity: str, 
 
 def _sources(frame: pd.DataFrame, setup: Setup, known: Table, quantity: str, source: str | None) -> list[tuple[Setup, Table]]:
     """Other set-ups that measured most of the same networks, at most SOURCES of them."""
-    others = [(other, table(rows, quantity)) for other, rows in setups(frame).items() if other != setup and source in (None, other.platform)]
+    others = [
+        (other, table(rows, quantity)) for other, rows in setups(frame).items() if other != setup and source in (None, other.platform)
+    ]
     return sorted(others, key=lambda item: -len(np.intersect1d(item[1].nets.model.astype(str), known.nets.model.astype(str))))[:SOURCES]
 
 
@@ -139,7 +144,12 @@ def _size(n: Networks, known: Networks) -> list[tuple[str, ...]]:
     notes: list[tuple[str, ...]] = []
     for mine, theirs, what in ((n.macs.sum(1), known.macs.sum(1), "GMACs"), (n.bytes.sum(1), known.bytes.sum(1), "GB moved")):
         low, high = theirs.min() / FAR, theirs.max() * FAR
-        found = [() if low <= v <= high else (f"{v / 1e9:.3g} {what} per image; measured were {theirs.min() / 1e9:.3g} to {theirs.max() / 1e9:.3g}",) for v in mine]
+        found = [
+            ()
+            if low <= v <= high
+            else (f"{v / 1e9:.3g} {what} per image; measured were {theirs.min() / 1e9:.3g} to {theirs.max() / 1e9:.3g}",)
+            for v in mine
+        ]
         notes = [(*a, *b) for a, b in zip(notes or [()] * len(n), found, strict=True)]
     return notes
 

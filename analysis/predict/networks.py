@@ -45,10 +45,15 @@ class Networks:
     def features(self) -> list[dict[str, Any]]:
         """The same as a record's `complexity`: what runner.calibration works on."""
         fields = {"macs": self.macs, "bytes": self.bytes, "out": self.out, "count": self.count}
-        return [{"params": self.params[i], "groups": {g: {f: a[i, j] for f, a in fields.items()} for j, g in enumerate(GROUPS)}} for i in range(len(self))]
+        return [
+            {"params": self.params[i], "groups": {g: {f: a[i, j] for f, a in fields.items()} for j, g in enumerate(GROUPS)}}
+            for i in range(len(self))
+        ]
 
 
-def networks(features: Sequence[Mapping[str, Any]], batch: Sequence[float] | np.ndarray, model: Sequence[str], family: Sequence[str]) -> Networks:
+def networks(
+    features: Sequence[Mapping[str, Any]], batch: Sequence[float] | np.ndarray, model: Sequence[str], family: Sequence[str]
+) -> Networks:
     """From {"params": .., "groups": {group: {"count", "macs", "bytes", "out"}}} per network, as a record's `complexity` has them."""
     macs, moved, out, count = work(features)
     params = np.array([float(f.get("params") or 0) for f in features])
@@ -57,14 +62,18 @@ def networks(features: Sequence[Mapping[str, Any]], batch: Sequence[float] | np.
 
 def by_group(n: Networks) -> np.ndarray:
     """Columns of the full cost law, per batch: multiply-adds, bytes, outputs and operators of each group, their totals, parameters, 1."""
-    per_image = n.batch[:, None] * np.hstack([n.macs, n.bytes, n.out, n.macs.sum(1)[:, None], n.bytes.sum(1)[:, None], n.out.sum(1)[:, None]])
+    per_image = n.batch[:, None] * np.hstack(
+        [n.macs, n.bytes, n.out, n.macs.sum(1)[:, None], n.bytes.sum(1)[:, None], n.out.sum(1)[:, None]]
+    )
     return np.hstack([per_image, n.count, n.count.sum(1)[:, None], n.params[:, None], np.ones((len(n), 1))])
 
 
 def by_kin(n: Networks) -> np.ndarray:
     """Columns of the coarse cost law: the same work summed over groups that behave alike, so that none is missing."""
     merge = np.array([[group in kin for kin in KIN] for group in GROUPS], float)
-    per_image = n.batch[:, None] * np.hstack([n.macs @ merge[:, :2], n.bytes @ merge, n.macs.sum(1)[:, None], n.bytes.sum(1)[:, None], n.out.sum(1)[:, None]])
+    per_image = n.batch[:, None] * np.hstack(
+        [n.macs @ merge[:, :2], n.bytes @ merge, n.macs.sum(1)[:, None], n.bytes.sum(1)[:, None], n.out.sum(1)[:, None]]
+    )
     return np.hstack([per_image, n.count.sum(1)[:, None], n.params[:, None], np.ones((len(n), 1))])
 
 

@@ -121,7 +121,10 @@ def train(known: Networks, y: np.ndarray, roofline: bool = True) -> Predictor:
         methods, shares = _stack(METHODS, np.array(each).T, weights)
         return Blend(fit(methods, shares, seen, y, weights, everything, roofline), left_out(methods, shares, folds(names, most), True))
 
-    coarse = tuple(Blend(fit([m], np.ones(1), seen, y, weights, everything, roofline, False), _leave_groups_out(m, seen, y, weights, roofline)) for m in COARSE)
+    coarse = tuple(
+        Blend(fit([m], np.ones(1), seen, y, weights, everything, roofline, False), _leave_groups_out(m, seen, y, weights, roofline))
+        for m in COARSE
+    )
     return Predictor(known, y, blend(known.model), blend(known.family), coarse)
 
 

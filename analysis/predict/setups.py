@@ -62,12 +62,16 @@ def matching(frame: pd.DataFrame, platform: str, **wanted: str | None) -> dict[S
     mine = {setup: rows for setup, rows in everything.items() if setup.platform == platform}
     if not mine:
         known = sorted({setup.platform for setup in everything})
-        raise FrameError(f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --calibration 10` picks what to measure first")
+        raise FrameError(
+            f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --calibration 10` picks what to measure first"
+        )
     for name, value in wanted.items():
         if value:
             fit = {setup: rows for setup, rows in mine.items() if getattr(setup, name) == value}
             if not fit:
-                raise FrameError(f"--{name} {value}: not measured on {platform}; choose from {', '.join(sorted({getattr(s, name) for s in mine}))}")
+                raise FrameError(
+                    f"--{name} {value}: not measured on {platform}; choose from {', '.join(sorted({getattr(s, name) for s in mine}))}"
+                )
             mine = fit
     return mine
 

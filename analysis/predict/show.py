@@ -4,7 +4,12 @@ from analysis.metrics import MILLI, significant
 from analysis.predict.estimate import Quantity, Report
 
 # name: label, unit, factor from SI to it
-HUMAN = {"latency_s": ("latency", "ms", MILLI), "throughput": ("throughput", "images/s", 1.0), "memory_mb": ("memory", "MiB", 1.0), "energy_j": ("energy", "J/image", 1.0)}
+HUMAN = {
+    "latency_s": ("latency", "ms", MILLI),
+    "throughput": ("throughput", "images/s", 1.0),
+    "memory_mb": ("memory", "MiB", 1.0),
+    "energy_j": ("energy", "J/image", 1.0),
+}
 
 
 def said(name: str, value: float) -> str:
@@ -27,7 +32,11 @@ def text(report: Report) -> str:
             continue
         lines.append(f"{HUMAN[q.name][0]:12}from {q.learnt_from}")
         if q.errors:
-            left = "; ".join(f"{100 * error:.1f} % with {what} left out" for error, what in ((q.errors.get("one_out"), "one network"), (q.errors.get("family_out"), "its family")) if error is not None)
+            left = "; ".join(
+                f"{100 * error:.1f} % with {what} left out"
+                for error, what in ((q.errors.get("one_out"), "one network"), (q.errors.get("family_out"), "its family"))
+                if error is not None
+            )
             lines.append(f"{'':12}median error {left}; interval by {q.basis}")
     notes = dict.fromkeys(note for q in report.quantities for note in q.extrapolates)
     lines += [f"extrapolates: {note}" for note in notes] or ["extrapolates: no"]

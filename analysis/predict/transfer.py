@@ -128,7 +128,9 @@ def _fit(matrix: np.ndarray, ratio: np.ndarray, signal: float, which: int, prior
     pull = inverse @ (ratio - mean)
     freedom = n - 1 + PRIOR
     variance = float(((ratio - mean) @ pull + PRIOR * prior**2 / (1 + signal)) / freedom)
-    evidence = -0.5 * (freedom * np.log(variance) - np.linalg.slogdet(inverse)[1] + np.log(precision)) + 0.5 * PRIOR * np.log(prior**2 / (1 + signal))
+    evidence = -0.5 * (freedom * np.log(variance) - np.linalg.slogdet(inverse)[1] + np.log(precision)) + 0.5 * PRIOR * np.log(
+        prior**2 / (1 + signal)
+    )
     return _Fit(float(evidence), mean, pull, inverse, variance, signal, which)
 
 

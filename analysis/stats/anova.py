@@ -143,11 +143,11 @@ def nonadditivity(frame: pd.DataFrame, value: str, factors: Sequence[str]) -> di
     probe = squared - x @ np.linalg.lstsq(x, squared, rcond=None)[0]
     residual = y - fit
     df2 = len(y) - int(np.linalg.matrix_rank(x)) - 1
-    size = float((probe ** 2).sum())
-    if df2 < 1 or size <= 1e-20 * float((squared ** 2).sum()):
+    size = float((probe**2).sum())
+    if df2 < 1 or size <= 1e-20 * float((squared**2).sum()):
         return {"f": np.nan, "df1": 1, "df2": df2, "p": np.nan}
     ss = float((probe @ residual) ** 2 / size)
-    rest = float((residual ** 2).sum() - ss)
+    rest = float((residual**2).sum() - ss)
     f = ss / (rest / df2) if rest > 0 else np.inf
     return {"f": f, "df1": 1, "df2": df2, "p": float(stats.f.sf(f, 1, df2))}
 
@@ -162,20 +162,29 @@ def assumptions(frame: pd.DataFrame, value: str, factors: Sequence[str]) -> pd.D
     if 3 <= len(residual) <= 5000 and np.ptp(residual) > 0:
         statistic, p = stats.shapiro(residual)
         kurtosis = stats.kurtosis(residual)
-        words = ("residuals look normal" if p >= 0.05 else
-                 f"residuals are not normal (excess kurtosis {kurtosis:.1f}); with {len(residual)} values F is little affected, "
-                 "but the tails hold outliers worth a look")
+        words = (
+            "residuals look normal"
+            if p >= 0.05
+            else f"residuals are not normal (excess kurtosis {kurtosis:.1f}); with {len(residual)} values F is little affected, "
+            "but the tails hold outliers worth a look"
+        )
         rows.append(("normality (Shapiro-Wilk)", float(statistic), float(p), p >= 0.05, words))
     for factor in factors:
         test = levene(frame.assign(residual_=residual), "residual_", factor, center="median")
         holds = not test["p"] < 0.05
-        words = (f"residuals vary alike over {factor}" if holds else
-                 f"residuals vary differently over {factor}; trust Welch and Games-Howell more than the pooled tests")
+        words = (
+            f"residuals vary alike over {factor}"
+            if holds
+            else f"residuals vary differently over {factor}; trust Welch and Games-Howell more than the pooled tests"
+        )
         rows.append((f"equal variance over {factor} (Brown-Forsythe)", test["statistic"], test["p"], holds, words))
     if len(factors) > 1:
         tukey = nonadditivity(frame, value, factors)
         holds = not tukey["p"] < 0.05
-        words = ("effects add up on this scale" if holds else
-                 "effects do not add up on this scale: a model's rank depends on the other factors, so read the interaction, not the means")
+        words = (
+            "effects add up on this scale"
+            if holds
+            else "effects do not add up on this scale: a model's rank depends on the other factors, so read the interaction, not the means"
+        )
         rows.append(("additivity (Tukey)", tukey["f"], tukey["p"], holds, words))
     return pd.DataFrame(rows, columns=["check", "statistic", "p", "holds", "words"])

@@ -40,12 +40,12 @@ def _solve(law: str, batch: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, 
         design = LINEAR[law](batch) / times[:, None]
         scale = np.linalg.norm(design, axis=0)
         solution, residual = optimize.nnls(design / scale, np.ones(len(times)))
-        return solution / scale, residual ** 2
+        return solution / scale, residual**2
 
     def inner(p: float) -> tuple[np.ndarray, float]:
-        design = np.column_stack([batch ** -p, np.ones_like(batch)]) / times[:, None]
+        design = np.column_stack([batch**-p, np.ones_like(batch)]) / times[:, None]
         solution, residual = optimize.nnls(design, np.ones(len(times)))
-        return solution, residual ** 2
+        return solution, residual**2
 
     best = optimize.minimize_scalar(lambda p: inner(p)[1], bounds=(0.3, 1.7), method="bounded", options={"xatol": 1e-3})
     solution, residual = inner(float(best.x))
@@ -69,7 +69,7 @@ def leave_one_out(law: str, batch: np.ndarray, times: np.ndarray) -> float:
     for out in range(len(batch)):
         keep = np.arange(len(batch)) != out
         parameters, _ = _solve(law, batch[keep], times[keep])
-        errors.append(abs(predict(law, parameters, batch[out:out + 1])[0] / times[out] - 1))
+        errors.append(abs(predict(law, parameters, batch[out : out + 1])[0] / times[out] - 1))
     return float(np.mean(errors))
 
 
@@ -134,9 +134,21 @@ def fit_curve(batch: np.ndarray, times: np.ndarray) -> dict[str, object]:
     law = best if loo[best] < PREFERENCE * loo["a/b + c"] else "a/b + c"
     parameters = standard if law == "a/b + c" else _solve(law, batch, times)[0]
     own = np.abs(predict(law, parameters, batch) / times - 1)
-    return {"a_s": a, "c_s": c, "knee": knee("a/b + c", standard), "error": float(np.median(errors)), "max_error": float(errors.max()),
-            "loo_error": loo["a/b + c"], "n": len(batch), **intervals(batch, times), "law": law, "law_parameters": tuple(map(float, parameters)),
-            "law_error": float(np.median(own)), "law_loo_error": loo[law], "law_knee": knee(law, parameters)}
+    return {
+        "a_s": a,
+        "c_s": c,
+        "knee": knee("a/b + c", standard),
+        "error": float(np.median(errors)),
+        "max_error": float(errors.max()),
+        "loo_error": loo["a/b + c"],
+        "n": len(batch),
+        **intervals(batch, times),
+        "law": law,
+        "law_parameters": tuple(map(float, parameters)),
+        "law_error": float(np.median(own)),
+        "law_loo_error": loo[law],
+        "law_knee": knee(law, parameters),
+    }
 
 
 def fit(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -102,15 +102,32 @@ def cluster(table: pd.DataFrame, largest: int = 6, resamples: int = 60, seed: in
         if not len(choice):
             return members, choice, f"{len(table)} curves are too few to cluster."
         best = choice.nlargest(1, "silhouette").iloc[0]
-        why = ("one of its clusters comes back in too few resamples" if best["stability"] < STABLE else
-               "one of its clusters is a single curve" if best["smallest"] < 2 else "structureless data would look as well")
-        return members, choice, (f"No number of clusters is stable: the best silhouette is {best['silhouette']:.2f} at k = {best['k']:.0f}, where {why} "
-                                 f"(stability {best['stability']:.2f}, {STABLE} asked); the curves are one continuum.")
+        why = (
+            "one of its clusters comes back in too few resamples"
+            if best["stability"] < STABLE
+            else "one of its clusters is a single curve"
+            if best["smallest"] < 2
+            else "structureless data would look as well"
+        )
+        return (
+            members,
+            choice,
+            (
+                f"No number of clusters is stable: the best silhouette is {best['silhouette']:.2f} at k = {best['k']:.0f}, where {why} "
+                f"(stability {best['stability']:.2f}, {STABLE} asked); the curves are one continuum."
+            ),
+        )
     best = good.nlargest(1, "silhouette").iloc[0]
     assigned = _cut(points, range(int(best["k"]), int(best["k"]) + 1))[int(best["k"])]
     order = np.argsort(-np.bincount(assigned)[1:], kind="stable")
     rank = np.empty(len(order), int)
     rank[order] = np.arange(1, len(order) + 1)
     members = pd.DataFrame({"cluster": rank[assigned - 1], "silhouette": silhouettes(points, assigned)}, index=table.index)
-    return members, choice, (f"{best['k']:.0f} clusters are stable: silhouette {best['silhouette']:.2f} (structureless data: at most {best['null95']:.2f}), "
-                             f"every cluster comes back with a Jaccard of {best['stability']:.2f} or more in {resamples} resamples.")
+    return (
+        members,
+        choice,
+        (
+            f"{best['k']:.0f} clusters are stable: silhouette {best['silhouette']:.2f} (structureless data: at most {best['null95']:.2f}), "
+            f"every cluster comes back with a Jaccard of {best['stability']:.2f} or more in {resamples} resamples."
+        ),
+    )

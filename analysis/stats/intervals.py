@@ -18,8 +18,9 @@ def wilson(share: np.ndarray | pd.Series, n: np.ndarray | pd.Series | float, z: 
     return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
 
 
-def bca(values: np.ndarray, statistic: Callable[..., np.ndarray] = np.median, confidence: float = 0.95, resamples: int = 2000,
-        seed: int = 0) -> tuple[float, float]:
+def bca(
+    values: np.ndarray, statistic: Callable[..., np.ndarray] = np.median, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
     """Bias-corrected and accelerated bootstrap interval (Efron 1987) of `statistic(values, axis=-1)`.
 
     One value gives (NaN, NaN): an interval from one replicate would be an invention.
@@ -35,8 +36,8 @@ def bca(values: np.ndarray, statistic: Callable[..., np.ndarray] = np.median, co
     bias = special.ndtri(np.clip(below, 1 / (2 * resamples), 1 - 1 / (2 * resamples)))
     left_out = statistic(np.tile(values, (n, 1))[~np.eye(n, dtype=bool)].reshape(n, n - 1), axis=-1)
     gap = left_out.mean() - left_out
-    spread = (gap ** 2).sum() ** 1.5
-    acceleration = (gap ** 3).sum() / (6 * spread) if spread else 0.0
+    spread = (gap**2).sum() ** 1.5
+    acceleration = (gap**3).sum() / (6 * spread) if spread else 0.0
     z = special.ndtri((1 + np.array([-confidence, confidence])) / 2)
     levels = special.ndtr(bias + (bias + z) / (1 - acceleration * (bias + z)))
     low, high = np.quantile(boot, levels)

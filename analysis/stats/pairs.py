@@ -109,9 +109,9 @@ def _range_sf(q: np.ndarray, k: int, nu: np.ndarray) -> np.ndarray:
     low, high = (np.sqrt(special.chdtri(nu, tail) / nu)[:, None] for tail in (1 - 1e-13, 1e-13))
     s = low + (high - low) * (u + 1) / 2
     nu = nu[:, None]
-    mass = np.exp(nu / 2 * np.log(nu / 2) - special.gammaln(nu / 2) + (nu - 1) * np.log(s) - nu * s ** 2 / 2) * share * (high - low)
+    mass = np.exp(nu / 2 * np.log(nu / 2) - special.gammaln(nu / 2) + (nu - 1) * np.log(s) - nu * s**2 / 2) * share * (high - low)
     gap = special.ndtr(z) - special.ndtr(z - (q[:, None] * s)[:, :, None])
-    inside = k * (gap ** (k - 1) @ (weight * np.exp(-z ** 2 / 2) / np.sqrt(2 * np.pi)))
+    inside = k * (gap ** (k - 1) @ (weight * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)))
     return np.clip(1 - (inside * mass).sum(axis=1) / mass.sum(axis=1), 0, 1)
 
 
@@ -123,7 +123,10 @@ def _critical(confidence: float, k: int, df: int) -> float:
     return float(optimize.brentq(excess, 0.01, 500)) / np.sqrt(2)
 
 
-def _table(names: pd.Index, i: np.ndarray, j: np.ndarray, difference: np.ndarray, error: np.ndarray, df: object, p: np.ndarray,
-           margin: object) -> pd.DataFrame:
-    table = pd.DataFrame({"a": names.to_numpy()[i], "b": names.to_numpy()[j], "difference": difference, "std_error": error, "df": df, "p": p})
+def _table(
+    names: pd.Index, i: np.ndarray, j: np.ndarray, difference: np.ndarray, error: np.ndarray, df: object, p: np.ndarray, margin: object
+) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {"a": names.to_numpy()[i], "b": names.to_numpy()[j], "difference": difference, "std_error": error, "df": df, "p": p}
+    )
     return table.assign(low=difference - margin, high=difference + margin, p_holm=holm(p))  # type: ignore[operator]

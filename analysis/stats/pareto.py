@@ -14,7 +14,9 @@ def frontier(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
 
 def possible(cost_low: np.ndarray, cost_high: np.ndarray, gain_low: np.ndarray, gain_high: np.ndarray) -> np.ndarray:
     """True where no other point is certainly better in both: intervals apart in cost and in gain."""
-    certain = (np.asarray(cost_high)[None, :] < np.asarray(cost_low)[:, None]) & (np.asarray(gain_low)[None, :] > np.asarray(gain_high)[:, None])
+    certain = (np.asarray(cost_high)[None, :] < np.asarray(cost_low)[:, None]) & (
+        np.asarray(gain_low)[None, :] > np.asarray(gain_high)[:, None]
+    )
     return ~certain.any(axis=1) & np.isfinite(cost_low) & np.isfinite(gain_low)
 
 
@@ -31,11 +33,20 @@ def overlap(members: dict[str, set], items: dict[str, set]) -> pd.DataFrame:
     rows = []
     names = list(members)
     for at, a in enumerate(names):
-        for b in names[at + 1:]:
+        for b in names[at + 1 :]:
             common = items[a] & items[b]
             left, right = members[a] & common, members[b] & common
             m = len(common)
             meet = len(left) * len(right) / m if m else np.nan
-            rows.append((a, b, m, len(left & right), len(left | right), jaccard(left, right),
-                         meet / (len(left) + len(right) - meet) if m and left | right else np.nan))
+            rows.append(
+                (
+                    a,
+                    b,
+                    m,
+                    len(left & right),
+                    len(left | right),
+                    jaccard(left, right),
+                    meet / (len(left) + len(right) - meet) if m and left | right else np.nan,
+                )
+            )
     return pd.DataFrame(rows, columns=["a", "b", "models", "shared", "either", "jaccard", "expected"])

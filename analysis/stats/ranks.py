@@ -15,12 +15,20 @@ def friedman(table: pd.DataFrame) -> dict[str, float]:
     if n < 2 or k < 3:
         return {"chi2": np.nan, "df": k - 1, "p": np.nan, "f": np.nan, "p_f": np.nan, "w": np.nan, "blocks": n, "treatments": k}
     ranks = stats.rankdata(complete.to_numpy(float), axis=1)
-    ties = sum((counts ** 3 - counts).sum() for counts in (np.unique(row, return_counts=True)[1] for row in ranks))
+    ties = sum((counts**3 - counts).sum() for counts in (np.unique(row, return_counts=True)[1] for row in ranks))
     correction = 1 - ties / (n * k * (k * k - 1))
     chi2 = 12 * n / (k * (k + 1)) * ((ranks.mean(axis=0) - (k + 1) / 2) ** 2).sum() / correction if correction else np.nan
     f = (n - 1) * chi2 / (n * (k - 1) - chi2) if n * (k - 1) > chi2 else np.inf
-    return {"chi2": float(chi2), "df": k - 1, "p": float(stats.chi2.sf(chi2, k - 1)), "f": float(f),
-            "p_f": float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))), "w": float(chi2 / (n * (k - 1))), "blocks": n, "treatments": k}
+    return {
+        "chi2": float(chi2),
+        "df": k - 1,
+        "p": float(stats.chi2.sf(chi2, k - 1)),
+        "f": float(f),
+        "p_f": float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))),
+        "w": float(chi2 / (n * (k - 1))),
+        "blocks": n,
+        "treatments": k,
+    }
 
 
 def critical_difference(treatments: int, blocks: int, alpha: float = 0.05) -> float:
@@ -58,6 +66,7 @@ def order_signs(values: np.ndarray, low: np.ndarray | None = None, high: np.ndar
 
 def _tau(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Kendall's tau-b of two sign matrices under integer weights (resamples x n)."""
+
     def form(matrix: np.ndarray) -> np.ndarray:
         return np.einsum("ri,ri->r", weights @ matrix.astype(float), weights)
 
@@ -65,8 +74,14 @@ def _tau(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return form(a * b) / np.sqrt(form(a * a) * form(b * b))
 
 
-def correlation(x: np.ndarray, y: np.ndarray, x_bounds: tuple[np.ndarray, np.ndarray] | None = None,
-                y_bounds: tuple[np.ndarray, np.ndarray] | None = None, resamples: int = 1000, seed: int = 0) -> dict[str, float]:
+def correlation(
+    x: np.ndarray,
+    y: np.ndarray,
+    x_bounds: tuple[np.ndarray, np.ndarray] | None = None,
+    y_bounds: tuple[np.ndarray, np.ndarray] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, float]:
     """Spearman's rho and Kendall's tau-b of two rankings of the same items, each with a 95 % bootstrap interval over the items.
 
     With bounds, items whose intervals overlap are tied for tau. Keys: n, rho, rho_low, rho_high, tau, tau_low, tau_high, ties (share).
@@ -87,7 +102,9 @@ def correlation(x: np.ndarray, y: np.ndarray, x_bounds: tuple[np.ndarray, np.nda
     result["rho"] = float(_pearson(stats.rankdata(x)[None], stats.rankdata(y)[None])[0])
     result["rho_low"], result["rho_high"] = (float(v) for v in np.nanquantile(rho, [0.025, 0.975]))
     result["tau"] = float(_tau(a, b, np.ones((1, n)))[0])
-    result["tau_low"], result["tau_high"] = (float(v) for v in np.nanquantile(tau, [0.025, 0.975])) if np.isfinite(tau).any() else (np.nan, np.nan)
+    result["tau_low"], result["tau_high"] = (
+        (float(v) for v in np.nanquantile(tau, [0.025, 0.975])) if np.isfinite(tau).any() else (np.nan, np.nan)
+    )
     pairs = n * (n - 1)
     result["ties"] = float((((a == 0) | (b == 0)).sum() - n) / pairs)
     return result

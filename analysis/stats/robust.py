@@ -69,8 +69,17 @@ def line(x: np.ndarray, y: np.ndarray, cut: float = CUT) -> Line:
     missed[keep] = residual / (1 - leverage)
     with np.errstate(divide="ignore", invalid="ignore"):
         loo = np.abs(missed / y)
-    return Line(float(intercept), float(slope), ~keep, float(np.sqrt((residual ** 2).sum() / (n - 2))),
-                1 - float((residual ** 2).sum()) / total if total else np.nan, n, float(kx.mean()), x_ss, float(np.mean(loo)))
+    return Line(
+        float(intercept),
+        float(slope),
+        ~keep,
+        float(np.sqrt((residual**2).sum() / (n - 2))),
+        1 - float((residual**2).sum()) / total if total else np.nan,
+        n,
+        float(kx.mean()),
+        x_ss,
+        float(np.mean(loo)),
+    )
 
 
 def _scale(residual: np.ndarray) -> float:

@@ -33,14 +33,22 @@ def varying(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> list[str]:
     """The set-up's columns with more than one value here; device, precision and source only where the ones before do not tell them."""
     chosen: list[str] = []
     for column in (name for name in columns if name in frame and frame[name].nunique(dropna=False) > 1):
-        told = chosen and column in ("device", "precision", "source") and frame.groupby(chosen, dropna=False)[column].nunique(dropna=False).max() == 1
+        told = (
+            chosen
+            and column in ("device", "precision", "source")
+            and frame.groupby(chosen, dropna=False)[column].nunique(dropna=False).max() == 1
+        )
         chosen += [] if told else [column]
     return chosen
 
 
 def labels(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Series:
     """One short name per row: machine, backend, and what else of its set-up varies in this frame."""
-    names = list(columns) if columns is not None else ["machine", "backend", *(name for name in varying(frame) if name not in ("machine", "backend"))]
+    names = (
+        list(columns)
+        if columns is not None
+        else ["machine", "backend", *(name for name in varying(frame) if name not in ("machine", "backend"))]
+    )
     names = [name for name in names if name in frame]
     if not len(frame) or not names:
         return pd.Series("all", index=frame.index, dtype=object)
@@ -78,8 +86,10 @@ def lines(table: pd.DataFrame) -> Iterator[Any]:
 def explode_replicates(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per replicate: `latency_s` becomes the replicate's median, `replicate` counts from 0; rows without replicates stay."""
     medians = frame.get("replicate_medians_s", pd.Series(None, index=frame.index, dtype=object))
-    lists = [list(value) if isinstance(value, (list, tuple, np.ndarray)) and len(value) else [latency]
-             for value, latency in zip(medians, frame["latency_s"], strict=True)]
+    lists = [
+        list(value) if isinstance(value, (list, tuple, np.ndarray)) and len(value) else [latency]
+        for value, latency in zip(medians, frame["latency_s"], strict=True)
+    ]
     counts = [len(value) for value in lists]
     rows = frame.loc[frame.index.repeat(counts)].copy()
     rows["latency_s"] = [value for values in lists for value in values]

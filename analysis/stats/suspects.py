@@ -34,7 +34,7 @@ def exchanged(seen: np.ndarray, expected: np.ndarray, floor: float = 0.02, least
     out: list[int] = np.flatnonzero(known & (np.abs(gap) > cut * scale)).tolist()
     found: list[tuple[float, int, int]] = []
     for at, i in enumerate(out):
-        for j in out[at + 1:]:
+        for j in out[at + 1 :]:
             apart = seen[j] - seen[i]
             after = max(abs(gap[i] + apart), abs(gap[j] - apart))
             home = max(FITS * scale, 0.35 * min(abs(gap[i]), abs(gap[j])))
@@ -95,7 +95,9 @@ def rises(batch: np.ndarray, times: np.ndarray, least: float = 0.1, alone: float
     return flags
 
 
-def out_of_order(larger: np.ndarray, seen: np.ndarray, tolerance: float = 0.07, share: float = 0.65, cut: float = 3.5) -> list[tuple[int, int]]:
+def out_of_order(
+    larger: np.ndarray, seen: np.ndarray, tolerance: float = 0.07, share: float = 0.65, cut: float = 3.5
+) -> list[tuple[int, int]]:
     """Pairs (i, j) where i is bigger than j in every respect, and still faster under most conditions, by more than such pairs scatter.
 
     larger: n x n, log ratio of work where i is bigger than j, NaN elsewhere. seen: log times, n x conditions.
@@ -116,4 +118,8 @@ def out_of_order(larger: np.ndarray, seen: np.ndarray, tolerance: float = 0.07, 
 
 def chance(top1: float, images: float, classes: int = 1000) -> bool:
     """True where a Top-1 (percent) of so many images is no better than guessing: one-sided binomial test at 1 %."""
-    return bool(stats.binomtest(round(top1 / 100 * images), int(images), 1 / classes, alternative="greater").pvalue > 0.01) if images > 0 else False
+    return (
+        bool(stats.binomtest(round(top1 / 100 * images), int(images), 1 / classes, alternative="greater").pvalue > 0.01)
+        if images > 0
+        else False
+    )

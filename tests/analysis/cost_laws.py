@@ -26,7 +26,12 @@ def network(family: str, depth: int, width: float, groups: tuple[str, ...] | Non
     for i, group in enumerate(groups or FAMILIES[family]):
         macs = depth * width**2 * 4e7 / (i + 1) if group in ARITHMETIC else 0
         elements = depth * width * 2e5 / (1 + i % 3)
-        out[group] = {"count": 1 if group in ("pool", "linear") and family != "vit" else depth, "macs": macs, "bytes": 12 * elements + 4 * width**2 * 1e5, "out": elements}
+        out[group] = {
+            "count": 1 if group in ("pool", "linear") and family != "vit" else depth,
+            "macs": macs,
+            "bytes": 12 * elements + 4 * width**2 * 1e5,
+            "out": elements,
+        }
     return {"params": 1e6 * width**2 * depth / 10, "groups": out}
 
 
@@ -50,7 +55,14 @@ def zoo(count: int = 60, seed: int = 0, families: tuple[str, ...] = tuple(FAMILI
     return names
 
 
-def frame(machine: str = "made-up-cpu", networks: dict[str, dict] | None = None, batches: tuple[int, ...] = (1,), noise: float = 0.05, seed: int = 1, **changes) -> pd.DataFrame:
+def frame(
+    machine: str = "made-up-cpu",
+    networks: dict[str, dict] | None = None,
+    batches: tuple[int, ...] = (1,),
+    noise: float = 0.05,
+    seed: int = 1,
+    **changes,
+) -> pd.DataFrame:
     """A frame of ok cells whose times follow the machine's law, with log-normal noise per network."""
     rng = np.random.default_rng(seed)
     rows = []

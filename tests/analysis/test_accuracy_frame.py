@@ -10,7 +10,19 @@ from analysis.frame import merge
 from runner import tally
 
 
-def counted(top1=350, images=500, *, first=0, top5=None, backend="pytorch", model="resnet18", precision="fp32", platform="synthetic-cpu", batch_size=32, **changes):
+def counted(
+    top1=350,
+    images=500,
+    *,
+    first=0,
+    top5=None,
+    backend="pytorch",
+    model="resnet18",
+    precision="fp32",
+    platform="synthetic-cpu",
+    batch_size=32,
+    **changes,
+):
     """One record of kind `accuracy`; `changes` overrides its top-level fields."""
     part = {"data": "mine", "data_id": "d", "format": "folder", "data_images": 50_000, "classes": 1000, "network": "n", "preprocessing": {"resize_px": 256},
             "first": first, "last": first + images, "images": images, "unreadable": 0, "unreadable_first": None, "not_finite": 0, "top1": top1, "top5": top5,
@@ -25,7 +37,9 @@ def frame_of(folder, *lines):
 
 
 def test_measured_accuracy_has_a_wilson_interval_and_its_number_of_images(tmp_path):
-    frame = frame_of(tmp_path, cell_record("synthetic-cpu", "pytorch", "resnet18"), counted(350, top5=450), counted(360, first=500, top5=460))
+    frame = frame_of(
+        tmp_path, cell_record("synthetic-cpu", "pytorch", "resnet18"), counted(350, top5=450), counted(360, first=500, top5=460)
+    )
     row = frame.iloc[0]
     assert len(frame) == 1 and row["accuracy_source"] == "measured" and row["accuracy_images"] == 1000
     assert (row["top1"], row["top5"]) == (71.0, 91.0)
@@ -47,7 +61,11 @@ def test_what_was_measured_in_one_batch_size_holds_for_all_batch_sizes_and_scena
 
 
 def test_a_measured_network_shows_no_published_value_anywhere(tmp_path):
-    cells = [cell_record("synthetic-cpu", "openvino", "resnet18"), cell_record("synthetic-edge", "tensorrt", "resnet18"), cell_record("synthetic-cpu", "openvino", "vgg11")]
+    cells = [
+        cell_record("synthetic-cpu", "openvino", "resnet18"),
+        cell_record("synthetic-edge", "tensorrt", "resnet18"),
+        cell_record("synthetic-cpu", "openvino", "vgg11"),
+    ]
     frame = frame_of(tmp_path, counted(355), *cells)
     assert frame["accuracy_source"].tolist() == ["measured", "measured", "published"]
     assert frame["top1"].tolist()[:2] == [71.0, 71.0]
@@ -70,7 +88,9 @@ def test_floats_do_not_stand_for_int8_nor_the_reverse(tmp_path):
 
 
 def test_published_weights_stand_for_random_ones_that_were_timed_but_never_the_reverse(tmp_path):
-    timed, published = (cell_record("synthetic-cpu", "pytorch", "resnet18", size, weights=weights) for size, weights in ((1, "random"), (2, "pretrained")))
+    timed, published = (
+        cell_record("synthetic-cpu", "pytorch", "resnet18", size, weights=weights) for size, weights in ((1, "random"), (2, "pretrained"))
+    )
     frame = frame_of(tmp_path, counted(345, weights="pretrained"), timed, published)
     assert frame["top1"].tolist() == [69.0, 69.0]
     frame = frame_of(tmp_path, counted(1, weights="random"), timed, published)

@@ -118,7 +118,7 @@ def test_cells_that_failed_were_contended_or_are_missing_say_so():
 
 def test_exit_codes_tell_slower_from_inconclusive():
     rng = np.random.default_rng(6)
-    narrow = lambda seconds, shift=0.0: sweep(rng, [seconds] * 6, 0.0005, 4, shift)  # noqa: E731
+    narrow = lambda seconds, shift=0.0: sweep(rng, [seconds] * 6, 0.0005, 4, shift)
     same, slow = compare.compare(narrow(0.1), narrow(0.1)), compare.compare(narrow(0.1), narrow(0.1, 0.1))
     wide = compare.compare(sweep(rng, [0.1] * 6, 0.1, 3), sweep(rng, [0.1] * 6, 0.1, 3))
     failed = narrow(0.1)

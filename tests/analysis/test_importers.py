@@ -123,12 +123,22 @@ def test_imported_rows_survive_the_way_to_a_file_and_merge_beside_records(tmp_pa
 
 
 def test_timm_says_device_and_precision_in_the_name_and_accuracy_joins_by_size(tmp_path):
-    path = write(tmp_path / "benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv",
-                 "model,infer_img_size,infer_samples_per_sec,infer_step_time,infer_batch_size,param_count,infer_gmacs,infer_macts\n"
-                 "resnet18,224,5000.0,51.2,256,11.69,1.82,2.48\nbroken,224,,,256,1,1,1\n")
-    accuracy = write(tmp_path / "results-imagenet.csv", "model,img_size,top1,top5\nresnet18.a1_in1k,224,71.5,90.1\nresnet18.a1_in1k,288,73.2,91.0\n")
+    path = write(
+        tmp_path / "benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv",
+        "model,infer_img_size,infer_samples_per_sec,infer_step_time,infer_batch_size,param_count,infer_gmacs,infer_macts\n"
+        "resnet18,224,5000.0,51.2,256,11.69,1.82,2.48\nbroken,224,,,256,1,1,1\n",
+    )
+    accuracy = write(
+        tmp_path / "results-imagenet.csv", "model,img_size,top1,top5\nresnet18.a1_in1k,224,71.5,90.1\nresnet18.a1_in1k,288,73.2,91.0\n"
+    )
     row = timm.read(path, accuracy=accuracy).iloc[0]
-    assert (row["model"], row["platform"], row["device"], row["backend"], row["precision"]) == ("timm:resnet18", "rtx3090", "gpu", "pytorch:channels_last", "amp")
+    assert (row["model"], row["platform"], row["device"], row["backend"], row["precision"]) == (
+        "timm:resnet18",
+        "rtx3090",
+        "gpu",
+        "pytorch:channels_last",
+        "amp",
+    )
     assert row["latency_s"] == pytest.approx(0.0512) and row["throughput"] == 5000 and row["batch_size"] == 256
     assert row["top1"] == 71.5 and row["accuracy_data"] == "ImageNet" and row["complexity_px"] == 224
     cpu = timm.read(write(tmp_path / "benchmark-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv", path.read_text()))
@@ -174,7 +184,9 @@ def test_loadgen_keeps_an_invalid_result_and_labels_it(tmp_path):
     write(tmp_path / "resnet18" / "mlperf_log_summary.txt", LOADGEN)
     write(tmp_path / "vgg11" / "mlperf_log_summary.txt", OFFLINE)
     frame = loadgen.read(tmp_path, backend="onnxruntime", batch_size=0).set_index("model")
-    assert frame.loc["resnet18", "latency_s"] == pytest.approx(1.138567e-3) and frame.loc["resnet18", "latency_p99_s"] == pytest.approx(1.203198e-3)
+    assert frame.loc["resnet18", "latency_s"] == pytest.approx(1.138567e-3) and frame.loc["resnet18", "latency_p99_s"] == pytest.approx(
+        1.203198e-3
+    )
     assert "invalid" in frame.loc["resnet18", "quality"] and "invalid" not in frame.loc["vgg11", "quality"]
     assert frame.loc["vgg11", "scenario"] == "throughput" and frame.loc["vgg11", "throughput"] == pytest.approx(922.492)
 
@@ -224,9 +236,18 @@ def test_missing_empty_and_binary_files_are_one_line_in_every_importer(tmp_path,
 def test_mangled_files_never_end_in_a_traceback(tmp_path, seed):
     """Lines dropped, doubled and cut at random: a frame or an ImporterError, nothing else."""
     rng = np.random.default_rng(seed)
-    for module, content in ((trtexec, TRTEXEC_10 + TRTEXEC_7), (benchmark_app, BENCHMARK_APP), (benchmark_app, json.dumps(REPORT)), (loadgen, LOADGEN)):
+    for module, content in (
+        (trtexec, TRTEXEC_10 + TRTEXEC_7),
+        (benchmark_app, BENCHMARK_APP),
+        (benchmark_app, json.dumps(REPORT)),
+        (loadgen, LOADGEN),
+    ):
         for _ in range(6):
-            lines = [line[: rng.integers(0, len(line) + 1)] if rng.random() < 0.15 else line for line in content.splitlines() if rng.random() > 0.1]
+            lines = [
+                line[: rng.integers(0, len(line) + 1)] if rng.random() < 0.15 else line
+                for line in content.splitlines()
+                if rng.random() > 0.1
+            ]
             path = write(tmp_path / "mlperf_log_summary.txt", "\n".join(lines) or "x")
             try:
                 frame = module.read(path)

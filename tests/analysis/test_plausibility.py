@@ -44,7 +44,12 @@ def found(frame, check):
 
 @pytest.mark.parametrize("seed", range(16))
 def test_good_data_raises_no_finding(seed):
-    kinds = ({"n": 24}, {"n": 6, "batches": (1, 8), "chosen": SETUPS[:2]}, {"n": 39, "chosen": SETUPS[2:3], "noise": 0.06}, {"n": 2, "batches": (1,)})
+    kinds = (
+        {"n": 24},
+        {"n": 6, "batches": (1, 8), "chosen": SETUPS[:2]},
+        {"n": 39, "chosen": SETUPS[2:3], "noise": 0.06},
+        {"n": 2, "batches": (1,)},
+    )
     said = plausibility.findings(good(seed, **kinds[seed % 4]))
     assert said.empty, said["message"].tolist()
 

@@ -189,7 +189,11 @@ def test_predict_says_what_it_learnt_from_and_how_far_it_goes():
     latency = report.quantities[0]
     truth = cost_laws.seconds("made-up-cpu", complexity, 4)
     assert latency.kind == "predicted" and latency.low <= truth <= latency.high and abs(latency.value / truth - 1) < 0.1
-    assert "60 networks in 6 families" in latency.learnt_from and set(latency.errors) == {"one_out", "family_out"} and latency.extrapolates == ()
+    assert (
+        "60 networks in 6 families" in latency.learnt_from
+        and set(latency.errors) == {"one_out", "family_out"}
+        and latency.extrapolates == ()
+    )
     assert "energy_j" in report.missing and "0 networks have it" in report.missing["energy_j"]
     throughput = report.quantities[1]
     assert throughput.value == pytest.approx(4 / latency.value) and throughput.low == pytest.approx(4 / latency.high)
@@ -208,7 +212,9 @@ def test_predict_names_family_size_batch_and_operators_beyond_training():
 
 def test_beyond_a_single_measured_batch_size_the_interval_spans_fixed_to_proportional():
     frame = cost_laws.frame(networks=cost_laws.zoo(24), batches=(1,))
-    one, many = (estimate.estimate(frame, graph("resnet99", cost_laws.network("resnet", 33, 1.7)), "made-up-cpu", b).quantities[0] for b in (1, 32))
+    one, many = (
+        estimate.estimate(frame, graph("resnet99", cost_laws.network("resnet", 33, 1.7)), "made-up-cpu", b).quantities[0] for b in (1, 32)
+    )
     assert many.low <= 1.01 * one.low and many.high >= 31 * one.high
 
 
@@ -223,7 +229,11 @@ def test_a_measured_network_is_reported_as_measured():
 def test_an_unmeasured_batch_size_follows_the_networks_own_law():
     frame = cost_laws.frame(networks=cost_laws.zoo(20), batches=(1, 2, 8, 16), noise=0.3)
     row = frame[(frame["model"] == "vgg1") & (frame["batch_size"] == 8)].iloc[0]
-    truth = cost_laws.seconds("made-up-cpu", cost_laws.zoo(20)["vgg1"], 4) * row["latency_s"] / cost_laws.seconds("made-up-cpu", cost_laws.zoo(20)["vgg1"], 8)
+    truth = (
+        cost_laws.seconds("made-up-cpu", cost_laws.zoo(20)["vgg1"], 4)
+        * row["latency_s"]
+        / cost_laws.seconds("made-up-cpu", cost_laws.zoo(20)["vgg1"], 8)
+    )
     curve = batch.at(frame, "vgg1", 224, 4)
     assert curve.value == pytest.approx(truth, rel=0.01) and not curve.outside and curve.low <= truth <= curve.high
     assert batch.at(frame, "vgg1", 224, 64).outside and batch.at(frame, "never", 224, 4) is None
@@ -232,7 +242,9 @@ def test_an_unmeasured_batch_size_follows_the_networks_own_law():
 
 def test_a_platform_with_few_networks_borrows_from_another():
     zoo = cost_laws.zoo(30)
-    frame = pd.concat([cost_laws.frame("made-up-gpu", zoo), cost_laws.frame("made-up-gpu-2", dict(list(zoo.items())[:8]))], ignore_index=True)
+    frame = pd.concat(
+        [cost_laws.frame("made-up-gpu", zoo), cost_laws.frame("made-up-gpu-2", dict(list(zoo.items())[:8]))], ignore_index=True
+    )
     complexity = cost_laws.network("densenet", 21, 1.2)
     latency = estimate.estimate(frame, graph("densenet99", complexity), "made-up-gpu-2", 1).quantities[0]
     assert "8 calibration networks, carried over from made-up-gpu" in latency.learnt_from
@@ -242,7 +254,10 @@ def test_a_platform_with_few_networks_borrows_from_another():
 
 
 def test_contended_and_throughput_cells_teach_nothing():
-    frame = pd.concat([cost_laws.frame(), cost_laws.frame(contended=True, backend="noisy"), cost_laws.frame(scenario="throughput", backend="many")], ignore_index=True)
+    frame = pd.concat(
+        [cost_laws.frame(), cost_laws.frame(contended=True, backend="noisy"), cost_laws.frame(scenario="throughput", backend="many")],
+        ignore_index=True,
+    )
     assert {setup.backend for setup in setups.setups(frame)} == {"pytorch"}
 
 

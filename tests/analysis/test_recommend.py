@@ -45,7 +45,9 @@ def test_predicted_candidates_are_near_the_truth():
 
 
 def test_every_set_up_of_the_platform_competes_unless_one_is_asked_for():
-    fast = FRAME[FRAME["platform"] == "made-up-cpu"].assign(backend="fast", latency_s=lambda f: f["latency_s"] / 3, cell_id=lambda f: f["cell_id"] + "fast")
+    fast = FRAME[FRAME["platform"] == "made-up-cpu"].assign(
+        backend="fast", latency_s=lambda f: f["latency_s"] / 3, cell_id=lambda f: f["cell_id"] + "fast"
+    )
     both = pd.concat([FRAME, fast], ignore_index=True)
     assert set(recommend.advise(both, "made-up-cpu", Limits(top1=1)).recommended["backend"]) == {"fast"}
     assert set(recommend.advise(both, "made-up-cpu", Limits(top1=1), backend="pytorch").recommended["backend"]) == {"pytorch"}
@@ -60,7 +62,9 @@ def test_a_network_measured_at_other_batch_sizes_follows_its_own_law():
 
 
 def test_a_limit_in_the_middle_of_an_interval_is_a_coin_toss():
-    table = pd.DataFrame({"latency_s": [1.0, 1.0, 1.0, np.nan], "latency_s_low": [0.5, 0.5, 0.9, np.nan], "latency_s_high": [2.0, 2.0, 1.1, np.nan]})
+    table = pd.DataFrame(
+        {"latency_s": [1.0, 1.0, 1.0, np.nan], "latency_s_low": [0.5, 0.5, 0.9, np.nan], "latency_s_high": [2.0, 2.0, 1.1, np.nan]}
+    )
     assert recommend.chance(table, "latency_s", 1.0)[0] == pytest.approx(0.5)
     assert recommend.chance(table, "latency_s", 2.0)[:3] == pytest.approx([0.95, 0.95, 1.0], abs=1e-3)
     assert recommend.chance(table, "latency_s", 0.5)[0] == pytest.approx(0.05, abs=1e-3)

@@ -66,11 +66,13 @@ def test_gaps_in_a_curve_are_ignored():
 def test_another_law_is_taken_only_where_it_predicts_better():
     rising = batch_law.fit_curve(B, 0.02 / B + 0.002 + 0.0004 * B)
     assert rising["law"] == "a/b + c + d*b" and rising["law_knee"] == pytest.approx(np.sqrt(0.02 / 0.0004), rel=0.01)
-    slow = batch_law.fit_curve(B, 0.02 * B ** -0.6 + 0.001)
+    slow = batch_law.fit_curve(B, 0.02 * B**-0.6 + 0.001)
     assert slow["law"] == "a/b^p + c" and slow["law_parameters"][2] == pytest.approx(0.6, abs=0.02)
     flat = batch_law.fit_curve(B, np.full(7, 0.004))
     assert flat["knee"] == 0
-    taken = [batch_law.fit_curve(B, (0.03 / B + 0.001) * np.exp(np.random.default_rng(seed).normal(0, 0.03, 7)))["law"] for seed in range(40)]
+    taken = [
+        batch_law.fit_curve(B, (0.03 / B + 0.001) * np.exp(np.random.default_rng(seed).normal(0, 0.03, 7)))["law"] for seed in range(40)
+    ]
     assert taken.count("a/b + c") >= 30
 
 
@@ -147,7 +149,7 @@ def test_outliers_do_not_bend_the_line_and_are_named():
     assert low < 1.2 < high
     clean = robust.line(np.delete(x, [3, 17, 29]), np.delete(y, [3, 17, 29]))
     reference = sp.linregress(np.delete(x, [3, 17, 29]), np.delete(y, [3, 17, 29]))
-    assert clean.slope == pytest.approx(reference.slope) and clean.r2 == pytest.approx(reference.rvalue ** 2)
+    assert clean.slope == pytest.approx(reference.slope) and clean.r2 == pytest.approx(reference.rvalue**2)
 
 
 def test_prediction_bands_hold_95_percent_of_new_points():
@@ -307,8 +309,16 @@ def test_density_has_wilson_bars_and_each_network_once(published):
 
 def test_the_roofline_finds_peak_bandwidth_and_what_binds():
     features = {"conv3x3": {"count": 3, "macs": 1, "bytes": 4e8, "out": 1}}
-    cells = pd.DataFrame({"gmacs": [10.0, 0.5, 0.01], "params_m": [1.0, 1.0, 1.0], "precision": "fp32", "batch_size": 1,
-                          "op_features": [{"a": {"bytes": 4e7}}, features, {"a": {"bytes": 1e6}}], "latency_s": [0.01, 0.02, 0.01]})
+    cells = pd.DataFrame(
+        {
+            "gmacs": [10.0, 0.5, 0.01],
+            "params_m": [1.0, 1.0, 1.0],
+            "precision": "fp32",
+            "batch_size": 1,
+            "op_features": [{"a": {"bytes": 4e7}}, features, {"a": {"bytes": 1e6}}],
+            "latency_s": [0.01, 0.02, 0.01],
+        }
+    )
     table = roofline.place(cells)
     assert table.attrs["peak"] == pytest.approx(2e12) and table.attrs["bandwidth"] == pytest.approx(2e10)
     assert table["bound"].tolist() == ["compute", "memory", "overhead"] and table["share"].max() == pytest.approx(1)
@@ -352,7 +362,10 @@ def test_replicates_become_rows_and_rows_without_any_stay(frame):
     assert rows["latency_s"].iloc[2] == frame["latency_s"].iloc[1]
 
 
-@pytest.mark.parametrize("module", [law_analysis, cluster_analysis, cost_analysis, density, frontiers, memory_line, rank_stability, rank_analysis, roofline_analysis])
+@pytest.mark.parametrize(
+    "module",
+    [law_analysis, cluster_analysis, cost_analysis, density, frontiers, memory_line, rank_stability, rank_analysis, roofline_analysis],
+)
 def test_every_analysis_takes_an_empty_frame_one_cell_and_cells_without_numbers(module, frame):
     frame = frame[frame["platform"].eq("cuda")]
     bare = frame.assign(gmacs=np.nan, params_m=np.nan, top1=np.nan, memory_mb=np.nan, energy_j=np.nan, op_features=None)

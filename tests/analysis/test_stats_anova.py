@@ -55,7 +55,9 @@ def test_the_studies_network_anova_comes_out_to_six_digits(colab):
 def test_every_pair_of_the_studies_lsd_tables_comes_out(colab):
     """tests/data/zhao_spss_lsd.csv: significance and lower limit of Zhao's SPSS tables, 741 pairs of networks and 21 of batch sizes."""
     expected = pd.read_csv(LSD, dtype={"a": str, "b": str})
-    found = pd.concat([pairs.lsd(colab, "log_time", factor).assign(factor=factor).astype({"a": str, "b": str}) for factor in ("model", "batch_size")])
+    found = pd.concat(
+        [pairs.lsd(colab, "log_time", factor).assign(factor=factor).astype({"a": str, "b": str}) for factor in ("model", "batch_size")]
+    )
     turned = found.rename(columns={"a": "b", "b": "a"}).assign(low=-found["high"], high=-found["low"])
     both = expected.merge(pd.concat([found, turned]), on=["factor", "a", "b"])
     assert len(both) == len(expected) == 741 + 21
@@ -93,7 +95,12 @@ def test_effects_add_up_on_the_log_scale_and_not_on_raw_time(colab):
 def unbalanced(seed=0, n=90):
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({"a": rng.choice(list("pqr"), n), "b": rng.choice(list("xyz"), n), "c": rng.choice(list("uv"), n)})
-    return frame.assign(y=frame["a"].map({"p": 0, "q": 1, "r": 3}) + frame["b"].eq("x") * 0.7 + (frame["a"].eq("p") & frame["b"].eq("y")) + rng.normal(size=n))
+    return frame.assign(
+        y=frame["a"].map({"p": 0, "q": 1, "r": 3})
+        + frame["b"].eq("x") * 0.7
+        + (frame["a"].eq("p") & frame["b"].eq("y"))
+        + rng.normal(size=n)
+    )
 
 
 def test_type_two_sums_match_statsmodels_on_unbalanced_data_with_an_interaction():
@@ -170,7 +177,11 @@ def test_the_analyses_report_both_ways_and_explain_them():
     single = tables["one-way, as in the studies"].set_index("factor")
     assert single.loc["batch_size", "f"] == six(150.39244443207727)
     assert "the batch size explains 77 %" in anova_analysis.explain(frame)
-    counts = pairs_analysis.analyse(frame)["pairs found different"].query("setup == 'colab pytorch 32 px' and factor == 'model'").set_index("method")
+    counts = (
+        pairs_analysis.analyse(frame)["pairs found different"]
+        .query("setup == 'colab pytorch 32 px' and factor == 'model'")
+        .set_index("method")
+    )
     assert counts["different"].tolist()[:1] == [584] and counts.loc["Fisher's LSD, one-way (as in the studies)", "different"] == 114
     networks = pairs_analysis.analyse(frame)["networks"]
     assert networks["relative_time"].min() == 1 and networks.iloc[0]["model"] == "squeezenet1_1"

@@ -30,7 +30,11 @@ def test_names_lie_within_the_page_and_on_no_other_name(module, frame):
     renderer = figure.canvas.get_renderer()
     for axis in figure.axes:
         boxes = [label.get_window_extent(renderer) for label in axis.get_yticklabels() if label.get_text() and label.get_visible()]
-        boxes += [axis.xaxis.label.get_window_extent(renderer), axis.title.get_window_extent(renderer), axis._left_title.get_window_extent(renderer)]
+        boxes += [
+            axis.xaxis.label.get_window_extent(renderer),
+            axis.title.get_window_extent(renderer),
+            axis._left_title.get_window_extent(renderer),
+        ]
         assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
         assert axis.get_window_extent(renderer).width > 150
     for axis in figure.axes[:1] if module is not roofline else []:

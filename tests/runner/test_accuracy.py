@@ -21,7 +21,7 @@ FRAMEWORKS = [name for name in ("pytorch", "onnxruntime", "openvino") if backend
 TINY = "model: [{name: 'shapes:network', label: tiny, weights: %s, num_classes: 10}], input_px: 32"
 
 # Guesses from the brightness; takes its time, and ends itself when told to.
-PACED = '''
+PACED = """
 import os, signal, time
 import numpy
 from runner.backends import base
@@ -45,7 +45,7 @@ class Backend(base.Backend):
 
     def executed(self):
         return {"precision": "fp32", "threads": 1}
-'''
+"""
 
 
 def paced(folder, images=1300):
@@ -79,7 +79,13 @@ def tiny(tmp_path_factory):
     pixels, labels = shapes.draw(200, 2)
     with torch.no_grad():
         order = (-model(torch.from_numpy(shapes.prepared(pixels))).numpy()).argsort(axis=1)
-    return str(folder / "tiny.pt"), pixels, labels, int((order[:, 0] == labels).sum()), int((order[:, :5] == labels[:, None]).any(axis=1).sum())
+    return (
+        str(folder / "tiny.pt"),
+        pixels,
+        labels,
+        int((order[:, 0] == labels).sum()),
+        int((order[:, :5] == labels[:, None]).any(axis=1).sum()),
+    )
 
 
 def test_a_trained_network_reaches_its_known_accuracy_in_every_framework(tiny, tmp_path):
@@ -88,7 +94,11 @@ def test_a_trained_network_reaches_its_known_accuracy_in_every_framework(tiny, t
     data = tmp_path / "val"
     shapes.as_folder(data, pixels, labels)
     (data / shapes.CLASSES[3] / "broken.png").write_bytes(b"\x89PNG no more than that")
-    path = write_matrix(tmp_path, "backend: [%s], %s, batch_size: [1, 16]" % (", ".join(FRAMEWORKS), TINY % checkpoint), more="accuracy: {data: '%s'}\n" % data)
+    path = write_matrix(
+        tmp_path,
+        "backend: [%s], %s, batch_size: [1, 16]" % (", ".join(FRAMEWORKS), TINY % checkpoint),
+        more="accuracy: {data: '%s'}\n" % data,
+    )
     env = {"PYTHONPATH": os.pathsep.join((ROOT, HERE))}
     code, out, err = dyno("accuracy", "-m", path, "-r", str(tmp_path), "--json", env=env)
     assert code == 0, err
@@ -146,7 +156,12 @@ def test_more_images_can_be_added_to_a_limit(tmp_path):
     assert json.loads(count(tmp_path, path, "--limit", "250")[1])[0]["images"] == 250
     row = json.loads(count(tmp_path, path)[1])[0]
     assert (row["images"], row["top1"]["hits"]) == (1300, expected)
-    assert [(line["accuracy"]["first"], line["accuracy"]["last"]) for line in parts(tmp_path)] == [(0, 250), (250, 750), (750, 1250), (1250, 1300)]
+    assert [(line["accuracy"]["first"], line["accuracy"]["last"]) for line in parts(tmp_path)] == [
+        (0, 250),
+        (250, 750),
+        (750, 1250),
+        (1250, 1300),
+    ]
 
 
 def test_another_preprocessing_is_another_count(tmp_path):
@@ -164,7 +179,9 @@ def test_a_network_of_other_classes_is_left_out_and_none_that_fits_is_an_error(t
     path = write_matrix(tmp_path, "backend: noop, model: [resnet18, vgg11], input_px: 32")
     code, _, err = dyno("accuracy", str(tmp_path / "data"), "-m", path, "-r", str(tmp_path))
     assert code == 1 and len(err.splitlines()) == 3
-    wanted = "dyno: left out: resnet18 has 1000 classes, %s has 10; set the network's num_classes, or give the data it was trained for" % (tmp_path / "data")
+    wanted = "dyno: left out: resnet18 has 1000 classes, %s has 10; set the network's num_classes, or give the data it was trained for" % (
+        tmp_path / "data"
+    )
     assert wanted in err.splitlines()
     assert not os.path.exists(str(tmp_path / "records"))
 
@@ -183,10 +200,19 @@ def test_a_network_that_answers_with_other_classes_than_it_says_is_skipped(tmp_p
         (lambda folder: None, "no such file or folder; give a folder of class folders, or CIFAR's"),
         (lambda folder: folder.mkdir(), "empty; one folder per class is needed"),
         (lambda folder: (folder / "cat").mkdir(parents=True), "no images in its 1 folders (.bmp .jpeg"),
-        (lambda folder: [folder.mkdir(), (folder / "1.JPEG").write_bytes(b"x")], "1 images but no class folders; one folder per class is needed"),
-        (lambda folder: [folder.mkdir(), (folder / "test_batch.bin").write_bytes(b"x" * 3072)], "3072 bytes are no whole number of images of 3073 bytes"),
+        (
+            lambda folder: [folder.mkdir(), (folder / "1.JPEG").write_bytes(b"x")],
+            "1 images but no class folders; one folder per class is needed",
+        ),
+        (
+            lambda folder: [folder.mkdir(), (folder / "test_batch.bin").write_bytes(b"x" * 3072)],
+            "3072 bytes are no whole number of images of 3073 bytes",
+        ),
         (lambda folder: [folder.mkdir(), (folder / "test_batch.bin").write_bytes(b"")], "no images in it"),
-        (lambda folder: [folder.mkdir(), (folder / "test.bin").write_bytes(b"\x01\x64" + b"x" * 3072)], "a label is 100, beyond the 100 classes"),
+        (
+            lambda folder: [folder.mkdir(), (folder / "test.bin").write_bytes(b"\x01\x64" + b"x" * 3072)],
+            "a label is 100, beyond the 100 classes",
+        ),
     ],
 )
 def test_data_that_is_none_is_one_line(tmp_path, make, says):
@@ -200,7 +226,9 @@ def test_data_that_is_none_is_one_line(tmp_path, make, says):
 def test_without_data_the_command_says_how_to_give_them(tmp_path):
     path = write_matrix(tmp_path, "backend: noop, model: resnet18")
     code, _, err = dyno("accuracy", "-m", path)
-    assert code == 2 and err == "dyno: no labelled images: give their folder, as in `dyno accuracy DATA`, or as accuracy.data in %s\n" % path
+    assert (
+        code == 2 and err == "dyno: no labelled images: give their folder, as in `dyno accuracy DATA`, or as accuracy.data in %s\n" % path
+    )
 
 
 def test_without_pillow_folders_are_refused_and_cifar_at_its_own_size_is_not(tmp_path, monkeypatch):
@@ -209,7 +237,7 @@ def test_without_pillow_folders_are_refused_and_cifar_at_its_own_size_is_not(tmp
     shapes.as_cifar(tmp_path / "test_batch.bin", pixels, labels)
     monkeypatch.setattr(datasets, "find_spec", lambda name: None)
     specs = {"net": models.ModelSpec("resnet18", num_classes=10)}
-    cell = lambda px: plan.Cell("cpu", "cpu", "noop", "net", "fp32", 1, px, "latency")  # noqa: E731
+    cell = lambda px: plan.Cell("cpu", "cpu", "noop", "net", "fp32", 1, px, "latency")
     folder, cifar = datasets.open_data(str(tmp_path / "data")), datasets.open_data(str(tmp_path))
     assert accuracy.fitting([cell(32)], specs, cifar)[0] == [cell(32)]
     for data, px in ((folder, 32), (cifar, 224)):
@@ -308,7 +336,9 @@ class Runs:
         return os.mkdir, (self.path,)
 
 
-@pytest.mark.parametrize("content", [b"\x80", b"\x80\x02", b"\x80\x02}.", b"\x80\x02K\x01.", b"\x80\x02]q\x00.", b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f"])
+@pytest.mark.parametrize(
+    "content", [b"\x80", b"\x80\x02", b"\x80\x02}.", b"\x80\x02K\x01.", b"\x80\x02]q\x00.", b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f"]
+)
 def test_a_broken_pickle_is_one_line(tmp_path, content):
     (tmp_path / "test_batch").write_bytes(content)
     with pytest.raises(datasets.DataError) as caught:
@@ -329,12 +359,16 @@ def test_a_hostile_pickle_runs_no_code(tmp_path):
 
 
 def test_the_first_of_equal_outputs_wins_and_what_is_no_number_is_wrong():
-    outputs = numpy.float32([[0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], [9, float("nan"), 0, 0, 0, 0], [float("inf"), 1, 0, 0, 0, 0]])
+    outputs = numpy.float32(
+        [[0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], [9, float("nan"), 0, 0, 0, 0], [float("inf"), 1, 0, 0, 0, 0]]
+    )
     top1, top5, finite = hits.hits(outputs, numpy.array([1, 5, 0, 0, 0]))
     assert top1.tolist() == [False, True, False, False, False]
     assert top5.tolist() == [True, True, False, False, False]
     assert finite.tolist() == [True, True, True, False, False]
-    assert [hits.hits(outputs[:1], numpy.array([label]))[0][0] for label in range(6)] == [True] + 5 * [False], "a constant network guesses one class"
+    assert [hits.hits(outputs[:1], numpy.array([label]))[0][0] for label in range(6)] == [True] + 5 * [False], (
+        "a constant network guesses one class"
+    )
 
 
 def test_wilsons_interval_is_that_of_the_literature():
@@ -344,7 +378,16 @@ def test_wilsons_interval_is_that_of_the_literature():
 
 
 def test_a_part_counted_twice_counts_once():
-    part = {"first": 0, "last": 500, "images": 499, "unreadable": 1, "unreadable_first": "a.png", "not_finite": 0, "top1": 300, "top5": None}
+    part = {
+        "first": 0,
+        "last": 500,
+        "images": 499,
+        "unreadable": 1,
+        "unreadable_first": "a.png",
+        "not_finite": 0,
+        "top1": 300,
+        "top5": None,
+    }
     following = dict(part, first=500, last=600, images=100, unreadable=0, unreadable_first=None, top1=50)
     total = tally.Totals()
     for accuracy_part in (part, part, following, following):
@@ -353,7 +396,9 @@ def test_a_part_counted_twice_counts_once():
 
 
 def test_one_batch_size_stands_for_all():
-    cells = [plan.Cell("cpu", "cpu", "noop", "net", "fp32", size, 32, scenario) for size in (1, 64, 8) for scenario in ("latency", "throughput")]
+    cells = [
+        plan.Cell("cpu", "cpu", "noop", "net", "fp32", size, 32, scenario) for size in (1, 64, 8) for scenario in ("latency", "throughput")
+    ]
     assert accuracy.representatives(cells) == [cells[0]._replace(batch_size=8)]
     assert accuracy.representatives([cell for cell in cells if cell.batch_size == 64]) == [cells[2]]
     assert accuracy.representatives(cells, 3) == [cells[0]._replace(batch_size=3)]
@@ -394,8 +439,14 @@ def test_images_are_prepared_as_torchvision_does(name, px, size):
 
     prepare = preprocessing.of(models.ModelSpec(name), px)
     modes = torchvision.transforms.InterpolationMode
-    steps = [transforms.Resize(prepare.resize_px, interpolation=modes(prepare.interpolation)), transforms.CenterCrop(px), transforms.ToTensor()]
-    wanted = transforms.Compose(steps + [transforms.Normalize(preprocessing.IMAGENET[0], preprocessing.IMAGENET[1])])(picture(*size)).numpy()
+    steps = [
+        transforms.Resize(prepare.resize_px, interpolation=modes(prepare.interpolation)),
+        transforms.CenterCrop(px),
+        transforms.ToTensor(),
+    ]
+    wanted = transforms.Compose(steps + [transforms.Normalize(preprocessing.IMAGENET[0], preprocessing.IMAGENET[1])])(
+        picture(*size)
+    ).numpy()
     assert prepare(picture(*size)).shape == (3, px, px)
     assert numpy.abs(prepare(picture(*size)) - wanted).max() < 1e-5
 
@@ -427,7 +478,15 @@ def test_what_is_unknown_or_small_has_its_own_rule():
 
 
 def test_timms_data_configuration_is_followed():
-    config = {"input_size": (3, 224, 224), "test_input_size": (3, 288, 288), "crop_pct": 0.95, "test_crop_pct": 1.0, "interpolation": "bicubic", "mean": HALF, "std": HALF}
+    config = {
+        "input_size": (3, 224, 224),
+        "test_input_size": (3, 288, 288),
+        "crop_pct": 0.95,
+        "test_crop_pct": 1.0,
+        "interpolation": "bicubic",
+        "mean": HALF,
+        "std": HALF,
+    }
     spec = models.ModelSpec("timm:any")
     at_224, at_288 = (preprocessing.of(spec, px, data_config=config) for px in (224, 288))
     assert (at_224.resize_px, at_224.interpolation, at_224.mean, at_224.keep_ratio) == (math.floor(224 / 0.95), "bicubic", HALF, True)

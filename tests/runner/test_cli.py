@@ -10,7 +10,9 @@ from support import dyno, environment, matrix, records
 
 
 def test_help_is_instant_and_imports_no_framework():
-    code = "import sys, runner.cli; print([name for name in ('torch', 'onnxruntime', 'openvino', 'tensorrt', 'numpy') if name in sys.modules])"
+    code = (
+        "import sys, runner.cli; print([name for name in ('torch', 'onnxruntime', 'openvino', 'tensorrt', 'numpy') if name in sys.modules])"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], env=environment()).decode().strip() == "[]"
     times = []
     for _ in range(3):

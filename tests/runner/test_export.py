@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from runner import export, models, weights  # noqa: E402
+from runner import export, models, weights
 
 
 def exported(name, folder, batch_size=2, px=64):

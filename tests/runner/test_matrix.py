@@ -4,9 +4,9 @@ import os
 import random
 
 import pytest
+from support import ROOT
 
 from runner import matrix, plan
-from support import ROOT
 
 GOOD = "axes: {backend: noop, model: [resnet18, alexnet], batch_size: [1, 8], input_px: 224}\n"
 
@@ -33,7 +33,10 @@ def cells(text, platform="cpu", devices=("cpu",), profile=None, only=()):
         ("axes: {backend: noop}", "axes.model: missing; give a list"),
         ("axes: {backend: [noop, noop], model: resnet18}", "axes.backend: noop appears twice; keep one"),
         ("axes: {backend: noop, model: [alexnet, alexnet]}", "axes.model: alexnet appears twice; keep one"),
-        ("axes: {backend: noop, model: alexnet, precision: fp8}", "axes.precision: fp8 is unknown; choose from fp32, tf32, fp16, bf16, int8"),
+        (
+            "axes: {backend: noop, model: alexnet, precision: fp8}",
+            "axes.precision: fp8 is unknown; choose from fp32, tf32, fp16, bf16, int8",
+        ),
         ("axes: {backend: noop, model: alexnet, scenario: throughputs}", "axes.scenario: throughputs is unknown; did you mean throughput?"),
         ("axes: {backend: noop, model: alexnet, batch_size: a}", "axes.batch_size: found a, a text; give a whole number"),
         ("axes: {backend: noop, model: alexnet, batch_size: true}", "axes.batch_size: found True, a true/false; give a whole number"),
@@ -121,7 +124,9 @@ def test_the_projects_matrix_has_its_profiles_and_the_studies_42_networks():
 
 
 def test_ids_of_cells_are_unique_and_fit_for_file_names():
-    planned = cells("axes: {backend: noop, model: ['timm:dpn68', resnet18], input_px: 224, batch_size: [1, 2], scenario: [latency, throughput]}")
+    planned = cells(
+        "axes: {backend: noop, model: ['timm:dpn68', resnet18], input_px: 224, batch_size: [1, 2], scenario: [latency, throughput]}"
+    )
     ids = [cell.id for cell in planned.cells]
     assert len(set(ids)) == len(ids) == 8
     assert all(character.isalnum() or character in "._-" for cell_id in ids for character in cell_id)

@@ -6,7 +6,15 @@ import pytest
 
 from runner import measure
 
-PROTOCOL = {"warmup_min_s": 0.0, "warmup_max_s": 100.0, "min_samples": 10, "max_samples": 10000, "min_time_s": 0.0, "max_time_s": 1000.0, "interval": 0.01}
+PROTOCOL = {
+    "warmup_min_s": 0.0,
+    "warmup_max_s": 100.0,
+    "min_samples": 10,
+    "max_samples": 10000,
+    "min_time_s": 0.0,
+    "max_time_s": 1000.0,
+    "interval": 0.01,
+}
 
 
 class Clock:

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from runner import models  # noqa: E402
-from runner.models import hardnet  # noqa: E402
+from runner import models
+from runner.models import hardnet
 
 
 def test_names_are_known_without_importing_a_framework():

@@ -99,7 +99,10 @@ def test_every_field_of_a_real_record_is_documented_and_every_documented_field_i
     documented = {path for path, _, _, _ in record.FIELDS}
     assert paths(line) - documented - {"parity", "complexity"} == set()
     # a backend that computes nothing has no outputs to compare and no graph to count
-    absent = {path for path in documented if path.partition(".")[0] in ("parity", "complexity", "accuracy")} | {"discarded[]{}", "replicates[].sustained{}"}
+    absent = {path for path in documented if path.partition(".")[0] in ("parity", "complexity", "accuracy")} | {
+        "discarded[]{}",
+        "replicates[].sustained{}",
+    }
     assert documented - paths(line) - absent == set()
     assert line["parity"] is None and line["complexity"] is None
 
@@ -149,7 +152,12 @@ def test_a_thousand_malformed_lines_never_stop_a_run_nor_lose_a_good_record(tmp_
         for _ in range(300):
             line = json.dumps(good).encode()
             at = rng.randrange(len(line))
-            file.write(line[:at] + bytes(bytearray(rng.randrange(256) for _ in range(3))).replace(b"\n", b"") + line[at + rng.randrange(9) :] + b"\n")
+            file.write(
+                line[:at]
+                + bytes(bytearray(rng.randrange(256) for _ in range(3))).replace(b"\n", b"")
+                + line[at + rng.randrange(9) :]
+                + b"\n"
+            )
         file.write(b"[" * 100000 + b"\n" + json.dumps(good).encode() + b"\n")
     attempts, last, warnings = running.history(record_file(tmp_path))
     assert warnings and [cell.model for cell in last if cell.model in ("resnet18", "alexnet") and cell.input_px == 32][:1] == ["resnet18"]

@@ -82,10 +82,12 @@ def test_after_out_of_memory_larger_batches_are_skipped_and_smaller_ones_measure
     axes = "backend: 'fault:oom_first', model: resnet18, input_px: 32, batch_size: [1, 2, 4, 8, 16, 32]"
     dyno("run", "-m", matrix(tmp_path, axes), "-r", str(tmp_path))
     status = {line["cell"]["batch_size"]: line["status"] for line in records(tmp_path)}
-    assert status[1] == status[2] == "ok" and set(status[size] for size in (4, 8, 16, 32)) <= {"failed", "skipped"}
+    assert status[1] == status[2] == "ok" and {status[size] for size in (4, 8, 16, 32)} <= {"failed", "skipped"}
     failed = [size for size in status if status[size] == "failed"]
     skipped = [line for line in records(tmp_path) if line["status"] == "skipped"]
-    assert skipped and all("batch %d already failed" % min(failed) in line["reason"] or line["cell"]["batch_size"] > min(failed) for line in skipped)
+    assert skipped and all(
+        "batch %d already failed" % min(failed) in line["reason"] or line["cell"]["batch_size"] > min(failed) for line in skipped
+    )
 
 
 def test_failed_cells_are_measured_again_only_when_asked(tmp_path):

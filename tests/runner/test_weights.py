@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from runner import models, weights  # noqa: E402
+from runner import models, weights
 
 
 def built(name, seed=0, px=64):

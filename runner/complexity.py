@@ -5,7 +5,7 @@ GELU, LayerNorm) counts as the one operator that it was, views (reshape, transpo
 reshape that can't be a view is a copy. Weights count once, not per image.
 """
 
-from .graph import Graph, GraphError, attribute, size
+from .graph import Graph, GraphError, attribute, input_shape, size  # noqa: F401
 from .views import inherit, is_view
 
 GROUPS = ("conv1x1", "conv3x3", "convK", "convgrp", "convdw", "linear", "bmm", "bn", "ln", "pool", "elem", "copy")

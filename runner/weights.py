@@ -11,6 +11,8 @@ import zlib
 
 import numpy
 
+from .checkpoints import CheckpointError, load_checkpoint  # noqa: F401
+
 VERSION = 1  # moves when the same seed gives other weights: part of the key of whatever is kept of them
 POOL = (1 << 20) + 7  # not a multiple of any layer's row, so that rows start at different places
 CALIBRATION_IMAGES, CALIBRATION_PX = 4, 128

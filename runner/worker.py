@@ -50,7 +50,7 @@ def main(argv):
 
         backend = backends.create(backend_name)
         # all that a child needs, so that no child pays for it
-        from runner import models, sensors
+        from runner import contention, hits, interchange, measure, models, parity, plan, sensors  # noqa: F401
 
         sensors.inside()
         if backend.needs == "torch":

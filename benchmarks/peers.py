@@ -107,11 +107,11 @@ def benchmark_app(case):
     art = artefact(case)
     with tempfile.TemporaryDirectory() as folder:
         command = [os.path.join(os.path.dirname(sys.executable), "benchmark_app"), "-m", art.onnx_path, "-d", "CPU", "-hint", "latency"]
-        command += ["-api", "sync", "-t", str(int(case["budget"])), "-infer_precision", "f32", "-nthreads", str(case["threads"])]
+        command += ["-api", "sync", "-t", str(int(case["budget"])), "-infer_precision", "f32"]  # it takes no threads beside a hint: all CPUs
         command += ["-report_type", "no_counters", "-report_folder", folder, "-json_stats"]
         subprocess.check_call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(os.path.join(folder, "benchmark_report.json")) as file:
-            return float(json.load(file)["execution_results"]["latency_median"]) / 1e3
+            return float(json.load(file)["execution_results"]["latency (ms)"]) / 1e3
 
 
 def dyno(backend):
@@ -219,9 +219,11 @@ def main():
     parser.add_argument("--budget", type=float, default=3.0, help="seconds of measuring per tool and round")
     parser.add_argument("--busy", default="0", help="busy processes beside: 0,1,2 runs all three")
     parser.add_argument("--cache", default=os.path.join(ROOT, "results", "cache"))
+    parser.add_argument("--framework", default="pytorch,onnxruntime,openvino")
     parser.add_argument("--out", help="also write the tables to this file")
     given = parser.parse_args()
     case = dict(model=given.model, batch=given.batch, px=given.px, budget=given.budget, cache=os.path.abspath(given.cache))
+    TOOLS[:] = [tool for tool in TOOLS if tool[1] in given.framework.split(",")]
     case.update(threads=threads.usable_cpus(), root=ROOT, busy=0, labels=[], records=[])
     os.makedirs(case["cache"], exist_ok=True)
     interchange.make(artefact(case), "onnx")

@@ -345,7 +345,7 @@ class Run:
             worker.cpu_s = 0.0
         job.update(cell=cell.as_dict(), spec=asdict(spec), seed=self.protocol["seed"], cache_dir=self.places.cache, threads=self.threads)
         outcome = worker.run(job, timeout_s, sampler, on_part)
-        self.worker_cpu_s += max(0.0, outcome.worker_cpu_s - worker.cpu_s)
+        self.worker_cpu_s += max(0.0, outcome.worker_cpu_s - max(worker.cpu_s, worker.import_cpu_s))
         worker.cpu_s = max(worker.cpu_s, outcome.worker_cpu_s)
         return outcome
 

@@ -43,6 +43,7 @@ class Worker:
 
     def __init__(self, backend, env=None):
         self.backend = backend
+        self.import_cpu_s = 0.0  # paid once per run, not by the cell that happens to be first
         self.dead = False
         self._stderr = tempfile.TemporaryFile()
         read_fd, write_fd = os.pipe()
@@ -100,6 +101,7 @@ class Worker:
                 outcome.reason = message["import_error"]
                 return outcome
             child = message.get("child", child)
+            self.import_cpu_s = message.get("ready", {}).get("cpu_s", self.import_cpu_s)
             if "phase" in message:
                 outcome.phase = message["phase"]
                 if sampling and outcome.phase == "measure":

@@ -60,7 +60,8 @@ def main(argv):
         return
     gc.collect()
     getattr(gc, "freeze", gc.collect)()  # children share these pages until they end; 3.6 has no freeze
-    messages.send(ready={"import_s": time.perf_counter() - started, "threads": _threads()})
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    messages.send(ready={"import_s": time.perf_counter() - started, "cpu_s": own.ru_utime + own.ru_stime, "threads": _threads()})
     for line in iter(sys.stdin.readline, ""):
         _fork(json.loads(line), backend, messages)
 

@@ -107,7 +107,14 @@ def benchmark_app(case):
     art = artefact(case)
     with tempfile.TemporaryDirectory() as folder:
         command = [os.path.join(os.path.dirname(sys.executable), "benchmark_app"), "-m", art.onnx_path, "-d", "CPU", "-hint", "latency"]
-        command += ["-api", "sync", "-t", str(int(case["budget"])), "-infer_precision", "f32"]  # it takes no threads beside a hint: all CPUs
+        command += [
+            "-api",
+            "sync",
+            "-t",
+            str(int(case["budget"])),
+            "-infer_precision",
+            "f32",
+        ]  # it takes no threads beside a hint: all CPUs
         command += ["-report_type", "no_counters", "-report_folder", folder, "-json_stats"]
         subprocess.check_call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(os.path.join(folder, "benchmark_report.json")) as file:

@@ -50,7 +50,6 @@ class Sensor:
 
         ``throttled`` lists what slowed the device down; None where the sensor can't tell.
         """
-        raise NotImplementedError
 
     def close(self):
         """Free what was opened."""

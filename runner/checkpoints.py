@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from collections import OrderedDict
 
 
 class CheckpointError(Exception):
@@ -35,6 +36,9 @@ def load_checkpoint(model, path):
     for key, value in state.items():
         if key in wanted and wanted[key].shape != value.shape:
             raise CheckpointError("%s: %s is %s, the network has %s" % (path, key, list(value.shape), list(wanted[key].shape)))
+    # versions of modules (MNASNet asks for its own); a dictionary that was rebuilt by key has lost them
+    state = OrderedDict(state)
+    state._metadata = getattr(wanted, "_metadata", None)
     result = model.load_state_dict(state, strict=False)
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     if missing or result.unexpected_keys:

@@ -141,3 +141,11 @@ def test_a_timm_network_is_built_or_the_reason_is_said():
         models.build(models.ModelSpec("timm:dpn68x", input_px=32), 0)
     assert models.native_px("timm:dpn68") == 224
     assert models.build(models.ModelSpec("timm:resnet10t", num_classes=9, input_px=64), 0)(torch.zeros(1, 3, 64, 64)).shape == (1, 9)
+
+
+def test_a_network_that_asks_for_its_own_version_takes_its_saved_weights_back(tmp_path):
+    model = models.build(models.ModelSpec("mnasnet0_5", input_px=64), 0)
+    path = str(tmp_path / "weights.pt")
+    torch.save(model.state_dict(), path)
+    again = models.build(models.ModelSpec("mnasnet0_5", weights=path, input_px=64), 0)
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import hits, published, sensors
+from analysis.once import once
 from runner.record import SCHEMA_VERSION, STATUSES
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
@@ -26,6 +27,7 @@ NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "l
            "accuracy_images", "wall_s", "sensitivity")  # fmt: skip
 OTHER = ("contended", "replicate_medians_s", "quality", "op_features", "executed")
 COLUMNS = (*TEXT, *NUMBERS, *OTHER)
+NO_WORK = "noop"  # the backend that measures the harness itself: it executes no network, so it can't be ranked with those that do
 ENOUGH = {90: 46, 99: 473}  # samples for a percentile's 95 % interval to exist inside the sample
 
 
@@ -258,6 +260,7 @@ def describe(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+@once
 def latest(frame: pd.DataFrame) -> pd.DataFrame:
     """The last attempt of each cell (anchors apart) per source and host; earlier ones are history."""
     ordered = frame.sort_values(["started_at", "attempt"], kind="stable", na_position="first")
@@ -265,7 +268,8 @@ def latest(frame: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates(keys, keep="last").sort_index()
 
 
+@once
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:
-    """What may be compared: the latest attempt of each cell, if it is ok, no anchor and was not contended."""
+    """What may be compared: the latest attempt of each cell, if it is ok, no anchor, was not contended and executed a network (noop does not)."""
     last = latest(frame[frame["role"] == "cell"])
-    return last[(last["status"] == "ok") & ~last["contended"] & last["latency_s"].notna()]
+    return last[(last["status"] == "ok") & ~last["contended"] & last["latency_s"].notna() & (last["backend"] != NO_WORK)]

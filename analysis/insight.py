@@ -9,6 +9,7 @@ import pandas as pd
 from analysis import intervals, metrics
 from analysis.analyses.pareto import frontier
 from analysis.frame import Merged, latest, ranked
+from analysis.once import once
 
 FLUENT_S = 1 / 30  # a camera's frame: 30 images/s
 CHANGE = 0.05  # smallest change of a median that is worth a line
@@ -19,6 +20,7 @@ QUALITY = {
 }  # fmt: skip
 
 
+@once
 def choices(frame: pd.DataFrame) -> pd.DataFrame:
     """A row per platform: the fastest network, the best balance, the most accurate, and the most accurate that keeps up with 30 images/s.
 
@@ -56,6 +58,7 @@ def _said(cell: pd.Series) -> str:
     return f"{cell['label']} ({cell['series']}, {time} ms{accuracy})"
 
 
+@once
 def changes(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells that were measured again: those whose latency changed by at least 5 % with an interval of the ratio that excludes 1, largest first."""
     good = frame[(frame["role"] == "cell") & (frame["status"] == "ok") & ~frame["contended"] & frame["latency_s"].notna()]
@@ -105,7 +108,9 @@ def doubts(merged: Merged) -> list[str]:
         )
     unrated = sorted(good.loc[good["top1"].isna(), "label"].unique())
     if unrated:
-        said.append(f"No Top-1 is published at the input size that was timed for {_few(unrated)}; charts of accuracy leave them out.")
+        said.append(
+            f"No Top-1 is published or measured at the input size that was timed for {_few(unrated)}; charts of accuracy leave them out."
+        )
     sources = good.loc[good["top1"].notna(), "accuracy_source"].value_counts()
     if "published" in sources and len(sources) > 1:
         said.append(

@@ -116,15 +116,19 @@ def _against(boxes: np.ndarray, centre: np.ndarray, others: Sequence[tuple[np.nd
     overlap = (boxes[:, None, :2] < placed[None, :, 2:]).all(axis=2) & (boxes[:, None, 2:] > placed[None, :, :2]).all(axis=2)
     cost += ON_NAME * overlap.sum(axis=1)
     mine = _leaders(boxes, centre)
-    through = (mine[:, :, None, :] > placed[None, None, :, :2]).all(axis=3) & (mine[:, :, None, :] < placed[None, None, :, 2:]).all(axis=3)
-    cost += LEADER_ON_NAME * np.any(through, axis=1).sum(axis=1)
+    cost += LEADER_ON_NAME * np.any(_within(mine[:, :, None, :], placed[None, None]), axis=1).sum(axis=1)
     theirs = np.concatenate([_leaders(box[None], c)[0] for box, c in others])
-    hit = (theirs[None] > boxes[:, None, :2]).all(axis=2) & (theirs[None] < boxes[:, None, 2:]).all(axis=2)
-    cost += LEADER_ON_NAME * np.any(hit, axis=1)
+    cost += LEADER_ON_NAME * np.any(_within(theirs[None], boxes[:, None]), axis=1)
     ends = np.clip(centre, boxes[:, :2], boxes[:, 2:])
     for box, c in others:
         cost += LEADERS_CROSS * _cross(centre, ends, c, np.clip(c, box[:2], box[2:]))
     return cost
+
+
+def _within(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Whether points (..., 2) lie strictly inside boxes (..., 4), coordinate by coordinate: reducing over an axis of two costs five times as much."""
+    x, y = points[..., 0], points[..., 1]
+    return np.asarray((x > boxes[..., 0]) & (y > boxes[..., 1]) & (x < boxes[..., 2]) & (y < boxes[..., 3]))
 
 
 def _cross(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from analysis.once import keeping
 from analysis.predict import batch
 from analysis.predict.conformal import COVERAGE
 from analysis.predict.learn import learn
@@ -69,6 +70,7 @@ class Advice:
         }
 
 
+@keeping()
 def advise(frame: pd.DataFrame, platform: str, limits: Limits, batch_size: int = 1, **wanted: str | None) -> Advice:
     """Advice from a frame. Candidates are all networks in it, measured on the platform or not, in every set-up of the platform that matches `wanted`."""
     tables = [candidates(frame, setup, rows, batch_size, limits) for setup, rows in matching(frame, platform, **wanted).items()]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis import analyses, animation, charts, figures, insight, metrics, page, parallel, registry, tables
 from analysis.frame import FrameError, Merged
+from analysis.once import keeping
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
 FRAME_COLUMNS = ("op_features", "executed")  # nested: they stay in the records
@@ -63,6 +64,7 @@ def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(platform=frame["machine"])
 
 
+@keeping()
 def write(merged: Merged, out: Path, gif: bool = True) -> Written:
     """Write the whole report into a folder; raises FrameError where that can't be written."""
     begin = time.perf_counter()

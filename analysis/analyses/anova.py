@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from analysis.once import once
 from analysis.stats import anova, setups
 
 TITLE = "What decides the time: analysis of variance"
@@ -11,7 +12,7 @@ COLUMNS = ["setup", "source", "ss", "df", "ms", "f", "p", "partial_eta2", "r2", 
 
 def rows(frame: pd.DataFrame) -> pd.DataFrame:
     """One observation per comparable cell with one batch in flight: log of seconds per image."""
-    cells = setups.observations(setups.usable(frame))
+    cells = setups.comparable(frame)
     cells = cells[cells["scenario"].fillna("latency").eq("latency")]
     networks = cells["model"].drop_duplicates()
     if len(networks) > MOST_LEVELS:
@@ -24,6 +25,7 @@ def factors(cells: pd.DataFrame) -> list[str]:
     return [name for name in ("model", "batch_size", "setup") if cells[name].nunique() > 1]
 
 
+@once
 def parts(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame, list[str]]]:
     """(label, observations, factors) of every set-up with two crossed factors, then of all set-ups together where there are several."""
     cells = rows(frame)
@@ -33,6 +35,7 @@ def parts(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame, list[str]]]:
     return [(label, part, names) for label, part, names in found if len(part) > 1 + sum(part[name].nunique() - 1 for name in names)]
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`crossed` (type II, on log time), `assumptions` in words, `scale` (additivity on log time against raw time), `one-way, as in the studies`."""
     crossed, checks, scale, single = [], [], [], []

@@ -3,25 +3,29 @@
 import pandas as pd
 
 from analysis import metrics
+from analysis.once import once
 from analysis.stats import batch_law, setups
 
 TITLE = "Batch size against time: the law a/b + c and its knee"
 
 
+@once
 def curves(frame: pd.DataFrame) -> pd.DataFrame:
     """Comparable cells with one batch in flight, of networks measured at two batch sizes or more in a set-up; with image_s, setup, label."""
-    cells = setups.observations(setups.usable(frame))
+    cells = setups.comparable(frame)
     cells = cells[cells["scenario"].fillna("latency").eq("latency")]
     if "label" not in cells:
         cells = cells.assign(label=cells["model"])
     return cells[cells.groupby(["setup", "label"])["batch_size"].transform("nunique") >= 2]
 
 
+@once
 def fits(frame: pd.DataFrame) -> pd.DataFrame:
     """`analysis.stats.batch_law.fit` of every set-up and label, SI units."""
     return batch_law.fit(curves(frame), ["setup", "label"])
 
 
+@once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per curve: fixed_ms (a), per_image_ms (c), knee with its interval, median and leave-one-out error (%), and the law chosen."""
     found = fits(frame)

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from analysis.analyses import batch_law
+from analysis.once import once
 from analysis.stats import clusters, setups
 
 TITLE = "Clusters of batch-size curves"
@@ -14,6 +15,7 @@ def curves(cells: pd.DataFrame) -> pd.DataFrame:
     return table.loc[:, table.notna().mean() >= 0.75].dropna()
 
 
+@once
 def found(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame, str]]:
     """{set-up: (members, choice of k, words)} of every set-up with three batch sizes and six networks."""
     cells = batch_law.curves(frame)
@@ -21,6 +23,7 @@ def found(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame, st
     return {label: clusters.cluster(clusters.shapes(table)) for label, table in tables.items() if table.shape[1] >= 3 and len(table) >= 6}
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`choice`: silhouette and stability of each k per set-up; `members`: cluster of every network, where a k is stable."""
     results = found(frame)

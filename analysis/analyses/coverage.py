@@ -3,11 +3,13 @@
 import pandas as pd
 
 from analysis.frame import latest
+from analysis.once import once
 
 TITLE = "Coverage"
 KEYS = ["platform", "device", "backend", "precision", "scenario"]
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`coverage`: cells by outcome; `gaps`: every cell that is skipped, failed or contended, with its reason."""
     cells = latest(frame[frame["role"] == "cell"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analysis.once import once
 from analysis.stats import intervals
 
 TITLE = "Accuracy density"
@@ -20,6 +21,7 @@ def images(frame: pd.DataFrame) -> pd.Series:
     return column.fillna(named.astype(float)).fillna(published)
 
 
+@once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network, input size and source of accuracy, densest first: density and its bounds in percent per million parameters.
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from analysis.once import once
 from runner.environment import COMPARABLE
 
 TITLE = "Environments"
@@ -13,6 +14,7 @@ def comparable(fact: str) -> bool:
     return any(fact == name or fact.startswith(name + "_") for name in COMPARABLE)
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`environments`: a row per recorded fact, a column per machine and set-up (runs with alike facts share one); `differences` between runs of one machine."""
     columns = [c for c in frame if c.startswith("env_")]

@@ -3,17 +3,19 @@
 import pandas as pd
 
 from analysis.analyses import density
+from analysis.once import once
 from analysis.stats import intervals, pareto, setups
 
 TITLE = "Pareto frontiers: how much set-ups share"
 
 
+@once
 def members(frame: pd.DataFrame) -> pd.DataFrame:
     """Comparable cells at each set-up's smallest batch size with a Top-1: on_frontier, and possible (nothing is certainly better in both).
 
     Certainly: 95 % intervals apart, of latency from replicates and of Top-1 by Wilson.
     """
-    cells = setups.observations(setups.usable(frame))
+    cells = setups.comparable(frame)
     cells = cells[cells["top1"].notna()]
     cells = cells[cells["batch_size"] == cells.groupby("setup")["batch_size"].transform("min")]
     parts = []
@@ -31,6 +33,7 @@ def members(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts) if parts else cells.assign(on_frontier=[], possible=[])
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`sizes` per set-up; `overlap` of every two frontiers (Jaccard, over networks that both measured); `membership`: network x set-up."""
     cells = members(frame)

@@ -4,12 +4,14 @@ import pandas as pd
 
 from analysis import metrics
 from analysis.frame import latest
+from analysis.once import once
 
 TITLE = "Inference time and throughput"
 HEAT = True  # cells are coloured on a logarithmic scale
 KEYS = ["platform", "series", "scenario"]
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """One table per platform, backend and scenario: a row per network, a column per batch size; a dagger marks contended cells.
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from analysis import metrics
+from analysis.once import once
 from analysis.stats import robust, setups
 
 TITLE = "Memory against parameters"
@@ -10,12 +11,13 @@ TITLE = "Memory against parameters"
 
 def points(frame: pd.DataFrame) -> pd.DataFrame:
     """Comparable cells with memory and parameters, at each set-up's smallest batch size; with params_mib."""
-    cells = setups.observations(setups.usable(frame))
+    cells = setups.comparable(frame)
     cells = cells[cells["memory_mb"].notna() & cells["params_m"].notna()]
     cells = cells[cells["batch_size"] == cells.groupby("setup")["batch_size"].transform("min")]
     return cells.assign(params_mib=1e6 * cells["params_m"] * metrics.FP32_BYTES / metrics.MEBI)
 
 
+@once
 def lines(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, robust.Line]]:
     """{set-up: (points, line)} where there are four networks of different size."""
     cells = points(frame)
@@ -26,6 +28,7 @@ def lines(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, robust.Line]]:
     }
 
 
+@once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per set-up: base_mb and mb_per_mib with its interval, r2, sigma_mb, loo_percent (mean over all points, those set aside included)."""
     rows = []

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.analyses import anova as crossed
+from analysis.once import once
 from analysis.stats import pairs
 
 TITLE = "Which networks differ: pairwise comparisons"
@@ -11,6 +12,7 @@ ALPHA = 0.05
 FEW = 20  # levels; of many networks with a few times each, Games-Howell can tell none apart and takes a second to say so
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`pairs found different` by method, factor and set-up; `networks`: time relative to the fastest, and how many others it is tied with.
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from analysis import intervals, metrics
 from analysis.frame import ranked
+from analysis.once import once
 
 TITLE = "Pareto frontier of accuracy and latency"
 KEYS = ["platform", "series", "scenario", "batch_size"]
@@ -32,6 +33,7 @@ def place(cells: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
+@once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """Every network with its place, fastest first, per platform, backend, scenario and batch size."""
     placed = [place(group) for _, group in ranked(frame).groupby(KEYS)]

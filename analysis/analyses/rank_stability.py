@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from analysis.once import once
 from analysis.stats import intervals, ranks, setups
 
 TITLE = "Rank stability across platforms, batch sizes and backends"
@@ -12,25 +13,28 @@ COLUMNS = ["across", "a", "b", "n", "rho", "rho_low", "rho_high", "tau", "tau_lo
 MOST = 66  # comparisons of set-ups; beyond that the table is no longer read
 
 
+@once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per pair: Spearman's rho and Kendall's tau-b with 95 % bootstrap intervals over networks; ties are networks whose intervals overlap.
 
     across: `set-up` (smallest common batch size) or `batch size` (within a set-up, smallest against each other). same_input: were inputs alike?
     """
-    cells = setups.observations(setups.usable(frame))
+    cells = setups.comparable(frame)
     cells = cells.join(intervals.latency_bounds(cells)) if len(cells) else cells.assign(low_s=[], high_s=[])
+    cells = cells[["setup", "model", "batch_size", "input_px", "latency_s", "low_s", "high_s"]]
     rows = []
     groups = dict(setups.named(cells))
+    at = {label: {size: _at(part, size) for size in part["batch_size"].unique()} for label, part in groups.items()}
     for a, b in itertools.islice(itertools.combinations(groups, 2), MOST):
         left, right = groups[a], groups[b]
         shared = sorted(set(left["batch_size"]) & set(right["batch_size"]))
         if shared:
             alike = set(left["input_px"].dropna()) == set(right["input_px"].dropna())
-            rows.append(_pair("set-up", a, b, _at(left, shared[0]), _at(right, shared[0]), alike))
+            rows.append(_pair("set-up", a, b, at[a][shared[0]], at[b][shared[0]], alike))
     for label, part in groups.items():
         sizes = sorted(part["batch_size"].unique())
         rows += [
-            _pair("batch size", f"{label}, batch {sizes[0]:.0f}", f"batch {other:.0f}", _at(part, sizes[0]), _at(part, other), True)
+            _pair("batch size", f"{label}, batch {sizes[0]:.0f}", f"batch {other:.0f}", at[label][sizes[0]], at[label][other], True)
             for other in sizes[1:]
         ]
     table = pd.DataFrame(rows, columns=COLUMNS)

@@ -2,17 +2,19 @@
 
 import pandas as pd
 
+from analysis.once import once
 from analysis.stats import ranks, setups
 
 TITLE = "Ranks over all conditions: Friedman and critical difference"
 
 
+@once
 def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """{what: table blocks x treatments of seconds per image}: `networks` over set-ups and batch sizes, `backends on M` over networks and batch sizes.
 
     Networks or backends with gaps in half of the blocks are left out, then blocks with a gap, because ranks need complete blocks.
     """
-    cells = setups.observations(setups.usable(frame))
+    cells = setups.comparable(frame)
     if cells.empty:
         return {}
     machine = cells["machine"] if "machine" in cells else cells["platform"]
@@ -34,6 +36,7 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[:, table.notna().mean() >= 0.5].dropna()
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`friedman`: the test per question; then, per question, mean ranks with the critical difference and whether the best is certainly better."""
     tests, result = [], {}
@@ -51,7 +54,7 @@ def explain(frame: pd.DataFrame) -> str:
     """The best by mean rank and how many cannot be told from it."""
     found = analyse(frame)
     said = []
-    for test in setups.lines(found.pop("friedman")):
+    for test in setups.lines(found["friedman"]):
         order = found[test.what]
         near = int((~order["certainly_behind_the_best"]).sum()) - 1
         agreement = f", agreement W = {test.w:.2f}" if test.w == test.w else ""

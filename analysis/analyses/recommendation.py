@@ -3,6 +3,7 @@
 import pandas as pd
 
 from analysis import metrics, recommend
+from analysis.once import once
 from analysis.predict.setups import cells
 
 TITLE = "Recommendation"
@@ -16,6 +17,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return None
 
 
+@once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """The frontier of every platform over its set-ups, at its smallest batch size: platform, network, set-up, Top-1, latency and interval, kind."""
     tables = []

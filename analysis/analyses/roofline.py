@@ -3,14 +3,16 @@
 import numpy as np
 import pandas as pd
 
+from analysis.once import once
 from analysis.stats import roofline, setups
 
 TITLE = "Roofline: what bounds each network"
 
 
+@once
 def placed(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """{set-up: its cells with roofline.place's columns, and its attrs}; rows whose complexity is of another input size are left out."""
-    cells = setups.observations(setups.usable(frame))
+    cells = setups.comparable(frame)
     if "complexity_px" in cells:
         other = pd.to_numeric(cells["complexity_px"], errors="coerce")
         cells = cells[other.isna() | other.eq(cells["input_px"])]
@@ -24,6 +26,7 @@ def placed(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return result
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`platforms`: effective peak (GFLOP/s; 2 x GMACs), bandwidth (GB/s), ridge (flop/byte), cells by what bounds them; `networks` at the largest batch."""
     tables = placed(frame)

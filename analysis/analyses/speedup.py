@@ -5,6 +5,7 @@ import pandas as pd
 
 from analysis import intervals
 from analysis.frame import ranked
+from analysis.once import once
 
 TITLE = "Speed-up between backends"
 KEYS = ["platform", "label", "batch_size", "scenario"]
@@ -17,6 +18,7 @@ def reference(series: pd.Series) -> str:
     return plain[0] if plain else counts.index[0]
 
 
+@once
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per cell that both backends measured: ratio of medians (above 1: faster than the reference), low, high, verdict."""
     cells = ranked(frame)
@@ -37,6 +39,7 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     return found[[*KEYS, "family", "series", "reference", "speedup", "low", "high", "verdict"]]
 
 
+@once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`speedup`: geometric mean over networks with its BCa interval, and how many networks got faster or slower; `speedup by network`: each ratio."""
     each = ratios(frame)

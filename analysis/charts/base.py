@@ -25,6 +25,7 @@ from analysis import labels, metrics
 from analysis import style as styles
 from analysis.fit import Fit
 from analysis.frame import ranked
+from analysis.once import once
 from analysis.style import Style
 
 LABEL_SIZE = 6.3
@@ -33,6 +34,7 @@ WIDTH, HEIGHT = 470, 300  # of an interactive panel, in px
 BUBBLE = 2.4  # square points of bubble area per million parameters
 
 
+@once
 def slice_of(frame: pd.DataFrame, scenario: str = "latency") -> pd.DataFrame:
     """The ranked cells of a scenario at the smallest batch size of each platform and series, with metrics as columns."""
     cells = ranked(frame)
@@ -40,6 +42,7 @@ def slice_of(frame: pd.DataFrame, scenario: str = "latency") -> pd.DataFrame:
     return metrics.table(cells[cells["batch_size"] == cells.groupby("platform")["batch_size"].transform("min")])
 
 
+@once
 def networks(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network (and input size), whatever measured it: complexity, parameters and accuracy, with metrics as columns."""
     rows = metrics.table(frame[(frame["status"] == "ok") & frame["params_m"].notna()])
@@ -257,6 +260,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return clean.to_dict("records")
 
 
+@once
 def cells_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The cells that interactive charts draw: ranked ones, their identity and every metric."""
     rows = metrics.table(ranked(frame))

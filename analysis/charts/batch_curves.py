@@ -11,6 +11,7 @@ from analysis import fit, metrics
 from analysis import style as styles
 from analysis.charts import base
 from analysis.frame import ranked
+from analysis.once import once
 from analysis.stats import clusters
 from analysis.style import Style
 
@@ -23,6 +24,7 @@ DASHES = ("-", "--", "-.", ":")
 LEAST = 3  # batch sizes
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Ranked cells with one batch in flight, of networks measured at two batch sizes or more."""
     rows = ranked(frame)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from analysis import style as styles
 from analysis.analyses import batch_law as analysis
 from analysis.charts import base
+from analysis.once import once
 from analysis.style import Style
 
 TITLE = "Knee of the batch-size law"
@@ -15,6 +16,7 @@ PER = "platform"
 ROW = 0.165
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Fits with three batch sizes or more, with family and the largest batch size measured."""
     cells = analysis.curves(frame)

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from analysis import fit
 from analysis.charts import base
+from analysis.once import once
 from analysis.style import Style
 
 TITLE = "Accuracy against multiply-adds"
@@ -16,6 +17,7 @@ ACCURACIES = ("top1", "top5")
 SIZES = (5, 25, 100)  # million parameters shown by the legend's bubbles
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Networks with multiply-adds and Top-1, largest bubble first so that small ones stay visible."""
     return base.networks(frame).dropna(subset=["macs", "top1", "params"]).sort_values("params", ascending=False, ignore_index=True)
@@ -26,6 +28,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return base.enough(base.networks(frame), "macs", "top1")
 
 
+@once
 def fits(rows: pd.DataFrame) -> dict[str, fit.Fit | None]:
     """The fitted curve of each accuracy."""
     return {name: fit.fit(rows["macs"], rows[name]) for name in ACCURACIES if rows[name].notna().sum() > 1}

@@ -6,12 +6,14 @@ from matplotlib.figure import Figure
 
 from analysis import fit
 from analysis.charts import base
+from analysis.once import once
 from analysis.style import Style
 
 TITLE = "Accuracy density against Top-1"
 ORDER = 61
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Networks with both."""
     return base.networks(frame).dropna(subset=["density", "top1"]).reset_index(drop=True)
@@ -22,6 +24,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return base.enough(base.networks(frame), "density", "top1")
 
 
+@once
 def curve_of(rows: pd.DataFrame) -> fit.Fit | None:
     """The fitted curve, on the logarithm of density."""
     return fit.fit(rows["top1"], rows["density"], log_y=True)

@@ -10,12 +10,14 @@ from analysis import metrics
 from analysis import style as styles
 from analysis.analyses import density
 from analysis.charts import base
+from analysis.once import once
 from analysis.style import Style
 
 TITLE = "Accuracy density"
 ORDER = 60
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Networks with Top-1 and parameters, densest first, with the bounds of their density."""
     table = density.analyse(frame[frame["status"] == "ok"]).drop_duplicates(["model", "input_px"])

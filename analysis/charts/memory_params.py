@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.charts import base
+from analysis.once import once
 from analysis.stats import robust
 from analysis.style import Style
 
@@ -14,6 +15,7 @@ ORDER = 80
 PER = "platform"
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells of the slice with memory and parameters."""
     return base.slice_of(frame).dropna(subset=["memory", "params_size"])
@@ -24,6 +26,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return base.enough(base.slice_of(frame), "memory", "params")
 
 
+@once
 def lines(rows: pd.DataFrame) -> dict[tuple[str, str], robust.Line | None]:
     """The robust line of every (platform, series); None with too few networks."""
     found: dict[tuple[str, str], robust.Line | None] = {}

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from analysis import metrics
 from analysis.analyses.pareto import place
 from analysis.charts import base
+from analysis.once import once
 from analysis.style import Style
 
 TITLE = "Accuracy against latency"
@@ -15,6 +16,7 @@ ORDER = 10
 PER = "platform"
 
 
+@once
 def placed(frame: pd.DataFrame) -> pd.DataFrame:
     """The cells of the slice with their place on the frontier of their series."""
     groups = [place(group) for _, group in base.slice_of(frame).groupby(["platform", "series"])]

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from analysis import style as styles
 from analysis.analyses import roofline as analysis
 from analysis.charts import base
-from analysis.stats import setups
+from analysis.once import once
 from analysis.style import Style
 
 TITLE = "Roofline"
@@ -15,6 +16,7 @@ ORDER = 110
 PER = "platform"
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """{set-up: placed cells with one batch in flight, at the smallest and the largest batch size}, where intensity is known for two networks."""
     found = {}
@@ -42,13 +44,14 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         x = np.geomspace(rows["intensity"].min() / 1.6, rows["intensity"].max() * 1.6, 200)
         axis.plot(x, np.minimum(peak, bandwidth * x), color=style.ink, linewidth=1.4, zorder=2)
         large = rows["batch_size"].max()
-        for _, part in rows.sort_values("batch_size").groupby("model"):
-            colour, family = styles.family(part["family"].iloc[0])[0], part["family"].iloc[0]
-            axis.plot(part["intensity"], part["rate"] / 1e9, color=colour, linewidth=0.6, alpha=0.6, zorder=2)
-            for row in setups.lines(part):
-                filled = row.batch_size == large
-                axis.plot(row.intensity, row.rate / 1e9, styles.marker(family), color=colour if filled else style.paper, markeredgecolor=style.ink if filled else colour,
-                          markeredgewidth=0.4 if filled else 0.9, markersize=4.6, zorder=4 if filled else 3)  # fmt: skip
+        for family in styles.order(rows["family"]):
+            mine, colour = rows[rows["family"] == family].sort_values("batch_size"), styles.family(family)[0]
+            joins = [part[["intensity", "rate"]].to_numpy(float) / [1, 1e9] for _, part in mine.groupby("model")]
+            axis.add_collection(LineCollection(joins, colors=colour, linewidths=0.6, alpha=0.6, zorder=2))
+            for filled in (False, True):
+                part = mine[mine["batch_size"].eq(large) == filled]
+                axis.scatter(part["intensity"], part["rate"] / 1e9, s=21, marker=styles.marker(family), c=colour if filled else style.paper,
+                             edgecolors=style.ink if filled else colour, linewidths=0.4 if filled else 0.9, zorder=4 if filled else 3)  # fmt: skip
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xlim(x[0], x[-1])

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from analysis import fit
 from analysis.analyses.pareto import frontier
 from analysis.charts import base
+from analysis.once import once
 from analysis.style import Style
 
 TITLE = "Accuracy against images per second"
@@ -15,6 +16,7 @@ ORDER = 70
 PER = "platform"
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells of the slice with a Top-1, and whether they are on the frontier of their series."""
     rows = base.slice_of(frame).dropna(subset=["top1"])
@@ -27,6 +29,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return base.enough(base.slice_of(frame), "throughput", "top1")
 
 
+@once
 def fits(rows: pd.DataFrame) -> dict[tuple[str, str], fit.Fit | None]:
     """The fitted curve of every (platform, series)."""
     return {key: fit.fit(group["throughput"], group["top1"]) for key, group in rows.groupby(["platform", "series"])}

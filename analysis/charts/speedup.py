@@ -9,6 +9,7 @@ from analysis import intervals
 from analysis import style as styles
 from analysis.analyses.speedup import ratios
 from analysis.charts import base
+from analysis.once import once
 from analysis.style import Style
 
 TITLE = "Speed-up between backends"
@@ -16,6 +17,7 @@ ORDER = 20
 PER = "platform"
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Ratios at the smallest batch size, one in flight."""
     each = ratios(frame)

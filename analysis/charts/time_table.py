@@ -17,6 +17,7 @@ from matplotlib.transforms import Affine2D
 from analysis import metrics
 from analysis.charts import base
 from analysis.frame import latest
+from analysis.once import once
 from analysis.style import HEAT, HEAT_DARK_FROM, Style
 
 TITLE = "Inference time by network and batch size"
@@ -26,6 +27,7 @@ TEXT_SIZE = 6.0  # points
 DARK_INK = "#1b1f24"
 
 
+@once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Every cell with a latency, contended ones included (they carry a dagger)."""
     cells = latest(frame[(frame["role"] == "cell") & (frame["scenario"] == "latency")])

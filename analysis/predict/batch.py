@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.once import once
 from analysis.predict.conformal import half_width
 from analysis.stats import batch_law
 
@@ -25,7 +26,7 @@ class Curve:
 
 def at(rows: pd.DataFrame, model: str, px: float, batch: float) -> Curve | None:
     """The Curve of one network of a set-up at a batch size; None with fewer than two other batch sizes of it."""
-    curves = {key: _points(part) for key, part in rows.groupby(["model", "input_px"])}
+    curves = points(rows)
     mine = curves.get((model, px))
     if mine is None or len(mine) < 2:
         return None
@@ -34,7 +35,7 @@ def at(rows: pd.DataFrame, model: str, px: float, batch: float) -> Curve | None:
     law, parameters = str(fitted["law"]), np.asarray(fitted["law_parameters"], float)
     value = float(batch_law.predict(law, parameters, np.array([batch]))[0]) * batch
     outside = not batches.min() <= batch <= batches.max()
-    residuals = np.concatenate([_left_out(curve, outside) for curve in curves.values()])
+    residuals = _residuals(rows, outside)
     half = half_width(residuals) if len(residuals) else np.inf
     low, high = value * np.exp(-half), value * np.exp(half)
     if outside or not np.isfinite(half):  # time of a batch lies between that of its neighbours, and is at most in proportion
@@ -45,8 +46,17 @@ def at(rows: pd.DataFrame, model: str, px: float, batch: float) -> Curve | None:
     return Curve(value, float(low), float(high), law, tuple(map(float, batches)), outside)
 
 
-def _points(part: pd.DataFrame) -> pd.Series:
-    return part.groupby("batch_size")["latency_s"].median().sort_index()
+@once
+def points(rows: pd.DataFrame) -> dict[tuple[str, float], pd.Series]:
+    """{(model, input size): median latency by batch size} of a set-up's rows."""
+    medians = rows.groupby(["model", "input_px", "batch_size"])["latency_s"].median()
+    return {key: part.droplevel([0, 1]) for key, part in medians.groupby(level=[0, 1])}
+
+
+@once
+def _residuals(rows: pd.DataFrame, ends: bool) -> np.ndarray:
+    """Log errors of all curves of a set-up, see `_left_out`."""
+    return np.concatenate([_left_out(curve, ends) for curve in points(rows).values()])
 
 
 def _left_out(curve: pd.Series, ends: bool) -> np.ndarray:

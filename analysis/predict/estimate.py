@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import FrameError
+from analysis.once import keeping
 from analysis.predict import batch as curves
 from analysis.predict.graphs import Graph
 from analysis.predict.learn import learn
@@ -46,6 +47,7 @@ class Report:
         return asdict(self)
 
 
+@keeping()
 def estimate(frame: pd.DataFrame, graph: Graph, platform: str, batch_size: int, source: str | None = None, **wanted: str | None) -> Report:
     """Latency, throughput, memory and energy; raises FrameError where not even the latency can be predicted."""
     setup, rows = choose(frame, platform, **wanted)

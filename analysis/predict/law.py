@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from analysis.predict.networks import DESIGNS, Networks
-from runner.calibration import descriptors, kernel, standardised
+from runner.calibration import kernel, standardised
 
 HUBER = 1.5  # residuals beyond this many robust standard deviations weigh less
 SLACK = 1.5  # a prediction may imply a rate this much above the best that was measured, never more
@@ -45,8 +45,8 @@ class View:
 
 def view(n: Networks, known: Networks) -> View:
     """A View of networks against the training's."""
-    reference = descriptors(known.features())
-    points = standardised(descriptors(n.features()), reference)
+    reference = known.described
+    points = standardised(n.described, reference)
     kinship = kernel(points, standardised(reference)) * (n.family[:, None] == known.family[None, :])
     return View(n, {name: design(n) for name, design in DESIGNS.items()}, kinship)
 

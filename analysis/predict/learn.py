@@ -1,10 +1,12 @@
 """What is predicted for a set-up, by whichever of its own predictor and a transfer from another set-up errs less on networks left out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from analysis.once import once
 from analysis.predict import predictor, transfer
 from analysis.predict.networks import Networks
 from analysis.predict.setups import BOUNDED, Setup, Table, setups, table
@@ -80,35 +82,47 @@ class Learnt:
 
 def learn(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, quantity: str, source: str | None = None) -> Learnt | None:
     """How to predict `quantity` on a set-up; None where too little was measured. `source`: carry over from that platform only."""
-    known = table(rows, quantity)
+    whole = rows is setups(frame).get(setup)  # within `keeping` the same object: trained once, for itself and as a source of others
+    known = _table(frame, setup, quantity) if whole else table(rows, quantity)
     own = None
     if source is None and len(set(known.nets.model)) >= predictor.FEWEST:
-        own = predictor.train(known.nets, known.y, quantity in BOUNDED)
+        own = _trained(frame, setup, quantity) if whole else predictor.train(known.nets, known.y, quantity in BOUNDED)
     best = Learnt(setup, quantity, known, own, None, None) if own else None
     if own is not None and len(set(known.nets.model)) >= ENOUGH:
         return best
     for other, there in _sources(frame, setup, known, quantity, source):
-        carried = _carry(known, there, other.device != setup.device, quantity)
+        carried = _carry(known, there, lambda other=other: _trained(frame, other, quantity), other.device != setup.device)  # type: ignore[misc]
         if carried and (best is None or _score(carried.residuals) < _best_score(best)):
             best = Learnt(setup, quantity, known, None, carried, other)
     return best
 
 
+@once
+def _table(frame: pd.DataFrame, setup: Setup, quantity: str) -> Table:
+    """The whole table of a set-up."""
+    return table(setups(frame)[setup], quantity)
+
+
+@once
+def _trained(frame: pd.DataFrame, setup: Setup, quantity: str) -> predictor.Predictor:
+    """The predictor of a set-up's whole table."""
+    known = _table(frame, setup, quantity)
+    return predictor.train(known.nets, known.y, quantity in BOUNDED)
+
+
 def _sources(frame: pd.DataFrame, setup: Setup, known: Table, quantity: str, source: str | None) -> list[tuple[Setup, Table]]:
     """Other set-ups that measured most of the same networks, at most SOURCES of them."""
-    others = [
-        (other, table(rows, quantity)) for other, rows in setups(frame).items() if other != setup and source in (None, other.platform)
-    ]
+    others = [(other, _table(frame, other, quantity)) for other in setups(frame) if other != setup and source in (None, other.platform)]
     return sorted(others, key=lambda item: -len(np.intersect1d(item[1].nets.model.astype(str), known.nets.model.astype(str))))[:SOURCES]
 
 
-def _carry(known: Table, there: Table, unlike: bool, quantity: str) -> transfer.Transfer | None:
+def _carry(known: Table, there: Table, train: Callable[[], predictor.Predictor], unlike: bool) -> transfer.Transfer | None:
     """The Transfer from another set-up's table, where enough networks are shared and more are known there than here."""
     shared = np.isin(known.nets.model, there.nets.model)
     models = len(set(known.nets.model[shared]))
     if models < SHARED or len(set(there.nets.model)) < max(predictor.FEWEST, len(set(known.nets.model))):
         return None
-    there_own = predictor.train(there.nets, there.y, quantity in BOUNDED)
+    there_own = train()
     sd = float(np.sqrt(np.mean(there_own.near.left.residuals**2)))
     measured = {(m, b): np.log(y / b) for m, b, y in zip(there.nets.model, there.nets.batch, there.y, strict=True)}
 

@@ -1,12 +1,13 @@
 """Networks as arrays: the work of each operator group per image, and the columns that a cost law is fitted on."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from runner.calibration import GROUPS, work
+from runner.calibration import GROUPS, descriptors, work
 
 LEAST_SHARE, FACTOR = 0.001, 10  # a group with less of the work can't matter; one with so many times what training had is as good as unseen
 # Groups that behave alike: what stands in for one that training never saw.
@@ -41,6 +42,11 @@ class Networks:
     def total_bytes(self) -> np.ndarray:
         """Bytes moved per batch."""
         return self.bytes.sum(1) * self.batch
+
+    @functools.cached_property
+    def described(self) -> np.ndarray:
+        """runner.calibration's descriptors of every network, (n, descriptors)."""
+        return np.asarray(descriptors(self.features()))
 
     def features(self) -> list[dict[str, Any]]:
         """The same as a record's `complexity`: what runner.calibration works on."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import FrameError, ranked
+from analysis.once import once
 from analysis.predict.networks import Networks, networks
 
 KEYS = ("platform", "device", "backend", "precision")
@@ -45,6 +46,7 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["scenario"].eq("latency") | rows["scenario"].isna()]
 
 
+@once
 def setups(frame: pd.DataFrame) -> dict[Setup, pd.DataFrame]:
     """Rows of every set-up, the ones with most networks first."""
     groups = {Setup(*map(str, key)): rows for key, rows in cells(frame).groupby(list(KEYS), dropna=False)}

@@ -13,7 +13,7 @@ from scipy import stats
 
 from analysis.predict.conformal import COVERAGE, half_width
 from analysis.predict.networks import Networks
-from runner.calibration import descriptors, kernel, standardised
+from runner.calibration import kernel, standardised
 
 SIGNAL = (0.3, 1.0, 3.0, 10.0)  # variance explained by the kernel over that of noise
 SIZES = 5  # of runner.calibration.descriptors, the first columns: sizes; the others are shares
@@ -104,7 +104,7 @@ def _student(n: int) -> float:
 
 def _describe(n: Networks, source: np.ndarray) -> np.ndarray:
     """Columns: intensity and the work per second of the source, then the shares of the operator groups. source: log seconds per image."""
-    table = descriptors(n.features())
+    table = n.described
     macs, moved, operators = n.macs.sum(1) + 1, n.bytes.sum(1) + 1, n.count.sum(1) + 1
     rates = np.log(np.column_stack([macs, moved, n.params + 1, operators])) - source[:, None]
     return np.column_stack([table[:, 0], source, rates, table[:, SIZES:]])

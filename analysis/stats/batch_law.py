@@ -154,9 +154,10 @@ def fit_curve(batch: np.ndarray, times: np.ndarray) -> dict[str, object]:
 def fit(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """One row per curve (group of `by`) with two batch sizes or more; the frame needs batch_size and image_s (seconds per image)."""
     rows = []
-    for key, part in frame.groupby(by, dropna=False, sort=True):
-        curve = part.groupby("batch_size")["image_s"].median()
+    medians = frame.groupby([*by, "batch_size"], dropna=False, sort=True)["image_s"].median()
+    for key, curve in medians.groupby(level=list(range(len(by))), dropna=False, sort=True) if len(medians) else ():
         if len(curve) >= 2:
             names = key if isinstance(key, tuple) else (key,)
-            rows.append(dict(zip(by, names, strict=True)) | fit_curve(curve.index.to_numpy(float), curve.to_numpy(float)))
+            sizes = curve.index.get_level_values(-1).to_numpy(float)
+            rows.append(dict(zip(by, names, strict=True)) | fit_curve(sizes, curve.to_numpy(float)))
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*by, "a_s", "c_s", "knee", "error", "loo_error", "n", "law"])

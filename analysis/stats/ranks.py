@@ -1,5 +1,7 @@
 """Ranks: Friedman's test with critical differences, and rank correlations whose ties are overlapping intervals."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -74,6 +76,14 @@ def _tau(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return form(a * b) / np.sqrt(form(a * a) * form(b * b))
 
 
+@functools.lru_cache(maxsize=8)
+def _draws(n: int, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bootstrap resamples of n items (resamples x n), and how often each holds each item; the same for every table of n."""
+    draws = np.random.default_rng(seed).integers(0, n, (resamples, n))
+    at = draws + n * np.arange(resamples)[:, None]
+    return draws, np.bincount(at.ravel(), minlength=n * resamples).reshape(resamples, n).astype(float)
+
+
 def correlation(
     x: np.ndarray,
     y: np.ndarray,
@@ -90,14 +100,11 @@ def correlation(
     n = len(x)
     a = order_signs(x, *x_bounds) if x_bounds else order_signs(x)
     b = order_signs(y, *y_bounds) if y_bounds else order_signs(y)
-    rng = np.random.default_rng(seed)
     result: dict[str, float] = {"n": n}
     if n < 4:
         return result | dict.fromkeys(("rho", "rho_low", "rho_high", "tau", "tau_low", "tau_high", "ties"), np.nan)
-    draws = rng.integers(0, n, (resamples, n))
+    draws, counts = _draws(n, resamples, seed)
     rho = _pearson(stats.rankdata(x[draws], axis=1), stats.rankdata(y[draws], axis=1))
-    counts = np.zeros((resamples, n))
-    np.add.at(counts, (np.arange(resamples)[:, None], draws), 1)
     tau = _tau(a, b, counts)
     result["rho"] = float(_pearson(stats.rankdata(x)[None], stats.rankdata(y)[None])[0])
     result["rho_low"], result["rho_high"] = (float(v) for v in np.nanquantile(rho, [0.025, 0.975]))

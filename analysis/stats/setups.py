@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.once import once
+
 SETUP = ["machine", "backend", "device", "precision", "input_px", "scenario", "source"]
 
 
@@ -27,6 +29,12 @@ def observations(frame: pd.DataFrame) -> pd.DataFrame:
     rows["log_time"] = np.log(rows["image_s"])
     rows["setup"] = labels(rows)
     return rows
+
+
+@once
+def comparable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The observations of the usable rows of a frame."""
+    return observations(usable(frame))
 
 
 def varying(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> list[str]:

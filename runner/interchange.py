@@ -21,7 +21,7 @@ from typing import Dict, Optional
 
 import numpy
 
-from runner import models, weights
+from runner import file_lock, models, weights
 
 DEGENERATE = 0.02  # sensitivity (see runner.weights) below which outputs hardly depend on the input
 
@@ -116,10 +116,13 @@ def artefact(cache, spec, seed, batch_size, input_px):
     kind = spec.weights if spec.weights in ("random", "pretrained") else os.path.basename(spec.weights)
     slug = "%s-%s-s%d-c%d-%dpx" % (spec.title, kind, seed, spec.num_classes, input_px)
     folder = os.path.join(cache, "networks", re.sub(r"[^A-Za-z0-9_.-]+", "-", slug))
+    return Artefact(folder, spec, seed, batch_size, input_px, _manifest(folder, _key(spec, seed, input_px)))
+
+
+def _manifest(folder, key):
+    """What the folder says of its files; empty where it is of something else."""
     manifest = _read(os.path.join(folder, "manifest.json"))
-    if manifest.get("key") != _key(spec, seed, input_px):
-        manifest = {}
-    return Artefact(folder, spec, seed, batch_size, input_px, manifest)
+    return manifest if manifest.get("key") == key else {}
 
 
 def _key(spec, seed, input_px):
@@ -156,15 +159,19 @@ def _read(path):
 def make(art, needs):
     """Make what is missing of an Artefact; imports torch. Returns the Artefact with its new manifest.
 
-    Raises Unprepared with the framework's own reason.
+    Raises Unprepared with the framework's own reason. Runs that share the cache take turns at a network.
     """
-    if art.is_file:
-        return _adopt(art)
+    os.makedirs(art.folder, exist_ok=True)
+    with file_lock.held(os.path.join(art.folder, ".lock")):
+        art = replace(art, manifest=_manifest(art.folder, _key(art.spec, art.seed, art.input_px)))  # another run may have been here
+        return _adopt(art) if art.is_file else _make(art, needs)
+
+
+def _make(art, needs):
     import torch
 
     from runner import complexity, export
 
-    os.makedirs(art.folder, exist_ok=True)
     manifest = dict(art.manifest) or {
         "key": _key(art.spec, art.seed, art.input_px),
         "made_with": {"torch": str(torch.__version__)},
@@ -219,7 +226,6 @@ def _adopt(art):
     """A user's own ONNX file: used as it is, at its own shape and batch size."""
     from runner import complexity
 
-    os.makedirs(art.folder, exist_ok=True)
     if not os.path.isfile(art.onnx_path):
         raise Unprepared("%s: no such ONNX file" % art.onnx_path, skip=True)
     manifest = {"key": _key(art.spec, art.seed, art.input_px), "batches": {}}
@@ -257,9 +263,12 @@ def prune(cache, limit_bytes, keep: Optional[str] = None):
     folders = []
     for name in os.listdir(root) if os.path.isdir(root) else []:
         folder = os.path.join(root, name)
-        files = [os.path.join(folder, file) for file in os.listdir(folder)] if os.path.isdir(folder) else []
-        size = sum(os.path.getsize(file) for file in files)
-        folders.append((os.path.getmtime(folder), folder, size))
+        try:
+            files = [os.path.join(folder, file) for file in os.listdir(folder)] if os.path.isdir(folder) else []
+            size = sum(os.path.getsize(file) for file in files)
+            folders.append((os.path.getmtime(folder), folder, size))
+        except OSError:  # another run has just removed it
+            continue
     total, freed = sum(size for _, _, size in folders), 0
     for _, folder, size in sorted(folders):
         if total - freed <= limit_bytes:

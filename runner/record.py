@@ -156,19 +156,23 @@ class RecordFile:
         try:
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
+            self._lock()
+            self._set_torn_line_aside()
+        except (OSError, RecordError) as error:
+            self.__exit__()
+            if isinstance(error, RecordError):
+                raise
             raise RecordError("%s: can't write records: %s" % (self.path, error.strerror))
+        return self
+
+    def _lock(self):
         if fcntl:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                    os.close(self._fd)
-                    self._fd = None
                     raise RecordError("%s: another run is writing here; wait for it to end, or give another --results" % self.path)
                 self.warnings.append("%s: this mount has no locks; run one at a time" % self.path)
-        self._set_torn_line_aside()
-        return self
 
     def __exit__(self, *_):
         if self._fd is not None:
@@ -190,20 +194,35 @@ class RecordFile:
         )
 
     def append(self, record):
-        """Append one line and flush it to disk; raises RecordError, with nothing written, when that fails."""
+        """Append one line and flush it to disk; raises RecordError when that fails, with nothing written, or when nobody will find it."""
         data = (dumps(record) + "\n").encode("utf-8")
-        start = os.fstat(self._fd).st_size
+        start = None
         try:
+            start = os.fstat(self._fd).st_size
             view = memoryview(data)
             while view:
                 view = view[os.write(self._fd, view) :]
             os.fsync(self._fd)
         except OSError as error:
             try:
-                os.ftruncate(self._fd, start)
+                if start is not None:
+                    os.ftruncate(self._fd, start)
             except OSError:
                 pass
-            raise RecordError("%s: can't append a record: %s; free some space and run again" % (self.path, error.strerror))
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            what = "free some space" if full else "see that its volume is there and writable"
+            raise RecordError("%s: can't append a record: %s; %s and run again" % (self.path, error.strerror, what))
+        if not self._is_in_place():
+            raise RecordError(
+                "%s: the file is no longer there: was its folder moved, removed or unmounted? Put it back and run again" % self.path
+            )
+
+    def _is_in_place(self):
+        """Whether the path still leads to the file that is written: an unmounted volume takes lines that nobody will read."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
+        except OSError:
+            return False
 
 
 def read(path):

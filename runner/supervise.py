@@ -8,34 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
-from typing import Dict, Optional
+
+from runner.outcome import Outcome, oom_kills
 
 TAIL = 2000  # characters of standard error kept with a failure
 GRACE_S = 5.0  # for a worker to report on the child that was killed
-
-
-@dataclass
-class Outcome:
-    """What came of one job. ``result`` is None if it failed; then ``reason`` says why, ``phase`` where."""
-
-    result: Optional[Dict] = None
-    reason: Optional[str] = None
-    skip: bool = False
-    phase: str = "import"
-    signal: Optional[str] = None
-    stderr: Optional[str] = None
-    timed_out: bool = False
-    process_s: float = 0.0
-    child_cpu_s: float = 0.0
-    worker_cpu_s: float = 0.0
-    readings: Dict = field(default_factory=dict)
-
-    @property
-    def out_of_memory(self):
-        words = ("out of memory", "bad_alloc", "memoryerror", "can't allocate", "cannot allocate", "failed to allocate")
-        said = ((self.reason or "") + (self.stderr or "")).lower()
-        return any(word in said for word in words) or (self.signal == "SIGKILL" and not self.timed_out)
 
 
 class Worker:
@@ -57,7 +34,7 @@ class Worker:
         )
         os.close(write_fd)  # only the worker holds it now: its death is the end of the pipe
         self._fd, self._buffer = read_fd, b""
-        self._ready = False
+        self._child = None  # measuring process, while there is one
 
     @property
     def pid(self):
@@ -69,7 +46,7 @@ class Worker:
         ``sampler`` (see runner.sampling) watches the machine from here until the samples end.
         ``on_part`` takes what the job has done so far, part by part; each part has ``timeout_s`` of its own.
         """
-        outcome = Outcome()
+        outcome, self._oom_kills = Outcome(), oom_kills()
         self._stderr_from = self._stderr.seek(0, os.SEEK_END)
         try:
             self._process.stdin.write((json.dumps(job) + "\n").encode("utf-8"))
@@ -77,14 +54,14 @@ class Worker:
         except OSError:
             pass  # it died meanwhile; the end of the pipe says so below
         deadline = time.monotonic() + timeout_s
-        child, sampling = None, bool(sampler)
+        sampling = bool(sampler)
         if sampling:
             sampler.start()
         while True:
             left_s = deadline - time.monotonic()
             if left_s <= 0 and not outcome.timed_out:
                 outcome.timed_out = True
-                self._kill(child)
+                self._kill_child()
                 deadline, left_s = time.monotonic() + GRACE_S, GRACE_S
             elif left_s <= 0:
                 self.kill()
@@ -100,7 +77,7 @@ class Worker:
                 self.kill()
                 outcome.reason = message["import_error"]
                 return outcome
-            child = message.get("child", child)
+            self._child = message.get("child", self._child)
             self.import_cpu_s = message.get("ready", {}).get("cpu_s", self.import_cpu_s)
             if "phase" in message:
                 outcome.phase = message["phase"]
@@ -120,16 +97,13 @@ class Worker:
 
     def _ended(self, outcome, message, timeout_s):
         outcome.process_s, outcome.child_cpu_s = message["process_s"], message["child_cpu_s"]
-        outcome.worker_cpu_s = message["worker_cpu_s"]
+        outcome.worker_cpu_s, self._child = message["worker_cpu_s"], None
         if message["exit"] == 0 and outcome.result is not None:
             return outcome
         outcome.result = None
         outcome.stderr = self._tail()
         if message["exit"] < 0:
-            outcome.signal = signal.Signals(-message["exit"]).name
-            killed = "the measuring process was ended by %s" % outcome.signal
-            hint = ", most likely for want of memory" if outcome.signal == "SIGKILL" else ""
-            outcome.reason = _timeout(outcome, timeout_s) if outcome.timed_out else "%s in phase %s%s" % (killed, outcome.phase, hint)
+            self._ended_by(outcome, "the measuring process", -message["exit"], timeout_s)
         elif outcome.reason is None:
             outcome.reason = "the measuring process ended without a result (exit code %d) in phase %s" % (message["exit"], outcome.phase)
         return outcome
@@ -139,14 +113,18 @@ class Worker:
         self.kill()
         outcome.result, outcome.stderr = None, self._tail()
         code = self._process.returncode
-        if outcome.timed_out:
-            outcome.reason = _timeout(outcome, timeout_s)
-        elif code is not None and code < 0:
-            outcome.signal = signal.Signals(-code).name
-            outcome.reason = "the worker was ended by %s in phase %s" % (outcome.signal, outcome.phase)
+        if code is not None and code < 0:
+            self._ended_by(outcome, "the worker", -code, timeout_s)
         else:
             outcome.reason = "the worker ended (exit code %s) in phase %s" % (code, outcome.phase)
         return outcome
+
+    def _ended_by(self, outcome, who, number, timeout_s):
+        now = oom_kills()
+        outcome.oom_kills = None if now is None or self._oom_kills is None else now - self._oom_kills
+        outcome.ended_by(who, _signal_name(number))
+        if outcome.timed_out:
+            outcome.reason = "timeout: no end within %g s (phase %s)" % (timeout_s, outcome.phase)
 
     def _next(self, timeout_s):
         """The next message; None if none came in time, {} at the end of the pipe."""
@@ -159,19 +137,20 @@ class Worker:
             self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
         try:
-            return json.loads(line.decode("utf-8")) or {"": None}
+            message = json.loads(line.decode("utf-8"))
         except ValueError:
-            return {"": None}  # something else wrote into the pipe
+            message = None
+        return message if message and isinstance(message, dict) else {"": None}  # something else wrote into the pipe
 
     def _tail(self):
         self._stderr.seek(self._stderr_from)
         return self._stderr.read().decode("utf-8", "replace").strip()[-TAIL:] or None
 
-    @staticmethod
-    def _kill(pid):
-        if pid:
+    def _kill_child(self):
+        """End the measuring process and what it has started: it leads a process group."""
+        for kill in (os.killpg, os.kill) if self._child else ():
             try:
-                os.kill(pid, signal.SIGKILL)
+                kill(self._child, signal.SIGKILL)
             except OSError:
                 pass
 
@@ -184,6 +163,7 @@ class Worker:
             except OSError:
                 pass
             self._process.wait()
+            self._kill_child()
             try:
                 self._process.stdin.close()
             except OSError:
@@ -191,5 +171,8 @@ class Worker:
             os.close(self._fd)
 
 
-def _timeout(outcome, timeout_s):
-    return "timeout: no end within %g s (phase %s)" % (timeout_s, outcome.phase)
+def _signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return "signal %d" % number

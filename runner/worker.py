@@ -76,6 +76,7 @@ def _fork(job, backend, messages):
         code = 1
         try:
             _die_with_parent(worker)
+            _lead_group()
             _child(job, backend, messages)
             code = 0
         except BaseException as error:  # whatever it is, it becomes a row
@@ -85,6 +86,10 @@ def _fork(job, backend, messages):
             os._exit(code)
     messages.send(child=pid)
     _, status, usage = os.wait4(pid, 0)
+    try:
+        os.killpg(pid, signal.SIGKILL)  # what it has started and left behind
+    except OSError:
+        pass
     own = resource.getrusage(resource.RUSAGE_SELF)
     code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     messages.send(
@@ -236,6 +241,16 @@ def _die_with_parent(parent):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
         if os.getppid() != parent:  # it died before that
             os._exit(1)
+
+
+def _lead_group():
+    """Lead a process group, so that nothing this process starts outlives it; be the first to go when memory runs out."""
+    os.setpgid(0, 0)
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
 
 
 def _threads():

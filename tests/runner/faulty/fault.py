@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 
 import numpy
@@ -11,7 +12,7 @@ from runner.backends import base
 
 class Backend(base.Backend):
     package = "numpy"
-    variants = ("crash_load", "hang_load", "oom_first", "exit_measure", "error_load", "unsupported", "slow", "orphan", "ok")
+    variants = ("crash_load", "hang_load", "oom_first", "exit_measure", "error_load", "unsupported", "slow", "orphan", "hog", "hang_load_from_4")
     needs = None
 
     def load(self):
@@ -22,6 +23,13 @@ class Backend(base.Backend):
             time.sleep(600)
         if self.job.variant == "error_load":
             raise RuntimeError("the graph has\nan operator nobody knows")
+        if self.job.variant == "hang_load_from_4" and self.job.cell.batch_size >= 4:
+            time.sleep(600)
+        if self.job.variant == "orphan":
+            subprocess.Popen(["sleep", "600"])  # as a framework's own helpers would be
+            time.sleep(600)
+        if self.job.variant == "hog":  # 64 MiB an image, touched
+            self.hoard = [bytearray(os.urandom(1 << 20) * 64) for _ in range(self.job.cell.batch_size)]
         if self.job.variant == "unsupported":
             raise base.Unsupported("this device has no such operator")
 

@@ -1,0 +1,53 @@
+"""What came of one job of a worker, and whether it was memory that it lacked."""
+
+from dataclasses import dataclass, field
+from typing import Dict, Optional
+
+SAID = ("out of memory", "bad_alloc", "memoryerror", "can't allocate", "cannot allocate", "failed to allocate")
+
+
+@dataclass
+class Outcome:
+    """What came of one job. ``result`` is None if it failed; then ``reason`` says why, ``phase`` where.
+
+    ``oom_kills`` counts what the kernel killed for want of memory meanwhile; None where it doesn't say.
+    """
+
+    result: Optional[Dict] = None
+    reason: Optional[str] = None
+    skip: bool = False
+    phase: str = "import"
+    signal: Optional[str] = None
+    stderr: Optional[str] = None
+    timed_out: bool = False
+    oom_kills: Optional[int] = None
+    process_s: float = 0.0
+    child_cpu_s: float = 0.0
+    worker_cpu_s: float = 0.0
+    readings: Dict = field(default_factory=dict)
+
+    @property
+    def out_of_memory(self):
+        said = ((self.reason or "") + (self.stderr or "")).lower()
+        return any(word in said for word in SAID) or (self.signal == "SIGKILL" and not self.timed_out and self.oom_kills != 0)
+
+    def ended_by(self, who, name):
+        """Take note that signal ``name`` has ended the process ``who``."""
+        self.signal = name
+        self.reason = "%s was ended by %s in phase %s" % (who, name, self.phase)
+        if name == "SIGKILL" and self.oom_kills is None:
+            self.reason += ", most likely for want of memory"
+        elif name == "SIGKILL" and self.oom_kills:
+            self.reason += ": out of memory"
+
+
+def oom_kills(path="/proc/vmstat"):
+    """Processes that the kernel has killed for want of memory since boot, in any cgroup; None before Linux 4.13."""
+    try:
+        with open(path) as file:
+            for line in file:
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return None

@@ -73,7 +73,9 @@ def test_the_same_records_give_the_same_page(written, tmp_path, monkeypatch):
     again = (tmp_path / "index.html").read_text()
     # the film is left out, and with it the nonce, which is made from the page's content, differs
     strip = re.compile(r"<p><a href=\"figures/complexity_accuracy.gif\">.*?</p>|nonce(-|=\")[0-9a-f]+")
-    assert strip.sub("", (out / "index.html").read_text()).split() == strip.sub("", again).split()
+    first, second = (strip.sub("", page).split() for page in ((out / "index.html").read_text(), again))
+    differing = [(a[:200], b[:200]) for a, b in zip(first, second, strict=False) if a != b]
+    assert not differing[:3] and len(first) == len(second)
 
 
 EVIL = "../../x/<script>alert(1)</script>&\"'{{7*7}}"

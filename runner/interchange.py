@@ -11,6 +11,7 @@ Files are written under another name and renamed, so that none is ever half ther
 takes whatever a machine with torch has left in the cache (`dyno export`).
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -182,8 +183,8 @@ def _make(art, needs):
             module = art.module()
         else:
             module = models.build(art.spec, art.seed)
-            torch.save(module.state_dict(), art.weights_path + ".part")
-            os.replace(art.weights_path + ".part", art.weights_path)
+            with _whole(art.weights_path) as part:
+                torch.save(module.state_dict(), part)
             manifest["sensitivity"] = weights.sensitivity(module, art.input_px)
     except (models.ModelUnavailable, weights.CheckpointError) as error:
         raise Unprepared(str(error), skip=True)
@@ -216,10 +217,8 @@ def _make(art, needs):
 def _write_reference(torch, module, art):
     with torch.no_grad():
         outputs = module(torch.from_numpy(art.batch())).float().numpy()
-    path = os.path.join(art.folder, "b%d.ref.npy" % art.batch_size)
-    with open(path + ".part", "wb") as file:
+    with _whole(os.path.join(art.folder, "b%d.ref.npy" % art.batch_size)) as part, open(part, "wb") as file:
         numpy.save(file, outputs, allow_pickle=False)
-    os.replace(path + ".part", path)
 
 
 def _adopt(art):
@@ -242,11 +241,22 @@ def _adopt(art):
 
 
 def _finish(art, manifest):
-    path = os.path.join(art.folder, "manifest.json")
-    with open(path + ".part", "w", encoding="utf-8") as file:
+    with _whole(os.path.join(art.folder, "manifest.json")) as part, open(part, "w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1)
-    os.replace(path + ".part", path)
     return Artefact(art.folder, art.spec, art.seed, art.batch_size, art.input_px, manifest)
+
+
+@contextlib.contextmanager
+def _whole(path):
+    """Another name to write to; the file gets its own when it is whole, and on a full disk leaves no half of it."""
+    part = path + ".part"
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.remove(part)
+        raise
 
 
 def _sha256(path):

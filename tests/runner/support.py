@@ -1,6 +1,7 @@
 """What the runner's tests share: a small matrix, a run in a process of its own, the records it left."""
 
 import glob
+import importlib.util
 import json
 import os
 import subprocess
@@ -50,3 +51,9 @@ def record_file(results):
 def records(results, kind="cell"):
     with open(record_file(results)) as file:
         return [line for line in map(json.loads, file) if line["kind"] == kind]
+
+
+def need_torch():
+    """Raise what `import torch` would raise where there is none, without the seconds that it takes."""
+    if importlib.util.find_spec("torch") is None:
+        raise ModuleNotFoundError("torch", name="torch")

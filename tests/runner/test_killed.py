@@ -1,7 +1,6 @@
 """SIGKILL at every place of a run: one cell is lost, no process stays behind, and running again measures what is missing."""
 
 import glob
-import importlib.util
 import json
 import os
 import subprocess
@@ -10,7 +9,7 @@ import time
 import uuid
 
 import pytest
-from support import ROOT, dyno, environment, matrix, record_file, records
+from support import ROOT, dyno, environment, matrix, need_torch, record_file, records
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PHASES = ("load", "first", "warm-up", "measure", "outputs")
@@ -69,7 +68,6 @@ class Killing:
         return out, err
 
 
-
 @pytest.mark.parametrize("victim", ["child", "worker"])
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_process_killed_in_any_phase_costs_its_cell_and_the_record_names_phase_and_signal(tmp_path, victim, phase):
@@ -93,8 +91,7 @@ def test_a_worker_killed_while_it_imports_costs_its_cell(tmp_path):
 
 
 def prepared(tmp_path):
-    if importlib.util.find_spec("torch") is None:
-        raise ModuleNotFoundError("torch", name="torch")
+    need_torch()
     return Killing(tmp_path, "backend: pytorch, model: ['killing:network', resnet18], input_px: 32")
 
 

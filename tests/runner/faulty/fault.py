@@ -12,7 +12,19 @@ from runner.backends import base
 
 class Backend(base.Backend):
     package = "numpy"
-    variants = ("crash_load", "hang_load", "oom_first", "exit_measure", "error_load", "unsupported", "slow", "orphan", "hog", "hang_load_from_4")
+    variants = (
+        "crash_load",
+        "hang_load",
+        "oom_first",
+        "exit_measure",
+        "error_load",
+        "unsupported",
+        "slow",
+        "brief",
+        "orphan",
+        "hog",
+        "hang_load_from_4",
+    )
     needs = None
 
     def load(self):
@@ -29,7 +41,7 @@ class Backend(base.Backend):
             subprocess.Popen(["sleep", "600"])  # as a framework's own helpers would be
             time.sleep(600)
         if self.job.variant == "hog":  # 64 MiB an image, touched
-            self.hoard = [bytearray(os.urandom(1 << 20) * 64) for _ in range(self.job.cell.batch_size)]
+            self.hoard = numpy.ones((self.job.cell.batch_size, 64 << 17))
         if self.job.variant == "unsupported":
             raise base.Unsupported("this device has no such operator")
 
@@ -44,6 +56,8 @@ class Backend(base.Backend):
             time.sleep(0.001)
             if self.calls > 150:  # the warm-up is capped at 0.1 s
                 os._exit(7)
+        if self.job.variant == "brief":
+            time.sleep(0.001)
         if self.job.variant == "slow":
             time.sleep(0.05)
 

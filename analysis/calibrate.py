@@ -5,6 +5,8 @@ and ``compare`` adds it to the variance that replicates show.
 """
 
 import json
+import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -74,6 +76,16 @@ def load(path: Path, host: str | None = None) -> Floor | None:
         return None
     try:
         found = Floor(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        numbers = (found.process_sd, found.sweep_sd, found.shift, found.largest, found.smallest_effect)
+        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers) or not isinstance(found.host, str):
+            raise ValueError("a number is missing")
+    except (OSError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise FrameError(f"{path}: not a noise floor ({error}): make it again with `python -m analysis calibrate`") from error
     return found if host is None or found.host == host else None
+
+
+def beside(records: Iterable[Path]) -> dict[str, Floor]:
+    """Host -> noise floor of every noise.json beside record files and folders: `dyno calibrate` writes it next to `records`."""
+    folders = {folder.resolve(): None for path in records for folder in (path, path.parent) if folder.is_dir()}
+    found = [load(folder / "noise.json") for folder in folders]
+    return {floor.host: floor for floor in found if floor}

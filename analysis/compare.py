@@ -6,6 +6,7 @@ all at most ``alpha`` of comparisons have any false FASTER or SLOWER. SAME is a 
 smaller than ``smallest_effect`` by two one-sided tests, corrected likewise. What is neither is INCONCLUSIVE.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,18 @@ def _unusable(row: dict[str, Any] | None) -> str | None:
     if row["contended"]:
         return "contended"
     return None if len(row["replicate_medians_s"]) else "no samples"
+
+
+def judge(
+    a_s: Iterable[Sequence[float]], b_s: Iterable[Sequence[float]], smallest_effect: float, alpha: float = 0.05, floor: float = 0.0
+) -> pd.DataFrame:
+    """`compare` for pairs of cells given by the medians of their processes in seconds; a row per pair."""
+    return _judge(
+        pd.DataFrame({side: [np.log(np.asarray(x, float)) for x in s] for side, s in (("a", a_s), ("b", b_s))}),
+        smallest_effect,
+        alpha,
+        floor,
+    )
 
 
 def _judge(table: pd.DataFrame, smallest_effect: float, alpha: float, floor: float) -> pd.DataFrame:

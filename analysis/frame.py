@@ -43,6 +43,7 @@ class Merged:
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: Counter = field(default_factory=Counter)
     files: tuple[str, ...] = ()
+    floors: dict[str, Any] = field(default_factory=dict)  # host -> its noise floor (analysis.calibrate), where one is known
 
 
 def record_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -262,13 +263,16 @@ def describe(frame: pd.DataFrame) -> pd.DataFrame:
 
 @once
 def latest(frame: pd.DataFrame) -> pd.DataFrame:
-    """The last attempt of each cell (anchors apart) per source and host; earlier ones are history."""
-    ordered = frame.sort_values(["started_at", "attempt"], kind="stable", na_position="first")
+    """The last attempt of each cell (anchors apart) per source and host; earlier ones are history.
+
+    Within a file attempts are counted, so a clock that was set back changes nothing; between files the later one wins.
+    """
     keys = ["source", "platform", "host", "cell_id", "role", "anchor"]
-    return ordered.drop_duplicates(keys, keep="last").sort_index()
+    by_time = frame.sort_values("started_at", kind="stable", na_position="first")
+    attempts = by_time.sort_values("attempt", kind="stable", na_position="first").drop_duplicates([*keys, "file"], keep="last")
+    return attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(keys, keep="last").sort_index()
 
 
-@once
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:
     """What may be compared: the latest attempt of each cell, if it is ok, no anchor, was not contended and executed a network (noop does not)."""
     last = latest(frame[frame["role"] == "cell"])

@@ -1,13 +1,14 @@
 """What a reader came for: which network for which device, what changed, what can't be trusted. Each from the frame, each a table or sentences."""
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from analysis import intervals, metrics
+from analysis import compare, metrics
 from analysis.analyses.pareto import frontier
+from analysis.calibrate import Floor
 from analysis.frame import Merged, latest, ranked
 from analysis.once import once
 
@@ -59,30 +60,54 @@ def _said(cell: pd.Series) -> str:
 
 
 @once
-def changes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Cells that were measured again: those whose latency changed by at least 5 % with an interval of the ratio that excludes 1, largest first."""
+def changes(frame: pd.DataFrame, floors: Mapping[str, Floor] | None = None) -> pd.DataFrame:
+    """Cells that were measured again and became faster or slower by at least 5 %, largest first.
+
+    The verdict is `compare`'s: corrected for the number of cells, and beyond the noise floor of the host where that is known.
+    """
     good = frame[(frame["role"] == "cell") & (frame["status"] == "ok") & ~frame["contended"] & frame["latency_s"].notna()]
     last = latest(good)
     earlier = latest(good.drop(last.index))
     keys = ["source", "platform", "host", "cell_id"]
     both = last.merge(earlier, on=keys, suffixes=("", "_before"))
-    low, high = intervals.ratios(both["replicate_medians_s"].tolist(), both["replicate_medians_s_before"].tolist())
-    both = both.assign(ratio=both["latency_s"] / both["latency_s_before"], low=low, high=high, before=both["run_before"], after=both["run"])
-    both = both[(np.log(both["ratio"].astype(float)).abs() >= np.log1p(CHANGE)) & ((low > 1) | (high < 1))]
-    both = both.assign(verdict=np.where(both["ratio"] > 1, "slower", "faster"))
+    judged = []
+    for host, pairs in both.groupby("host"):
+        floor = (floors or {}).get(str(host))
+        sides = pairs["replicate_medians_s_before"], pairs["replicate_medians_s"]
+        judged.append(compare.judge(*sides, CHANGE, floor=floor.sweep_sd if floor else 0.0).set_index(pairs.index))
+    verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
+    both = both.assign(
+        **{name: verdicts[name] for name in ("verdict", "ratio", "low", "high")}, before=both["run_before"], after=both["run"]
+    )
+    both = both[both["verdict"].isin([compare.FASTER, compare.SLOWER])].assign(verdict=lambda rows: rows["verdict"].str.lower())
     columns = ["platform", "series", "label", "batch_size", "scenario", "verdict", "ratio", "low", "high", "before", "after"]
     return both[columns].sort_values("ratio", key=lambda r: -np.log(r.astype(float)).abs(), ignore_index=True)
 
 
-def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame) -> str:
-    """What changed since earlier runs, in one sentence."""
+def noise_sentence(frame: pd.DataFrame, floors: Mapping[str, Floor]) -> str:
+    """The noise floor of the hosts, in words."""
+    hosts = sorted(frame["host"].dropna().astype(str).unique())
+    said = [
+        f"{host} by {100 * (np.exp(floors[host].sweep_sd) - 1):.1f} % beyond what their replicates show"
+        f" (95 % of {floors[host].cells} cells by less than {100 * np.expm1(floors[host].largest):.1f} %)"
+        for host in hosts
+        if host in floors
+    ]
+    unknown = [host for host in hosts if host not in floors]
+    known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; no change is told below it." if said else ""
+    return known + (f" No noise floor of {_few(unknown)} is known; `dyno calibrate` measures it." if unknown else "")
+
+
+def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: Mapping[str, Floor] | None = None) -> str:
+    """What changed since earlier runs, and how large a change must be to be told."""
     cells = frame[(frame["role"] == "cell") & (frame["status"] == "ok")]
     again = int((cells.groupby(["source", "platform", "host", "cell_id"]).size() > 1).sum())
+    noise = noise_sentence(cells, floors or {}).strip()
     if not again:
-        return "No cell was measured twice, so nothing can have changed."
+        return f"No cell was measured twice, so nothing can have changed. {noise}".strip()
     counts = changed["verdict"].value_counts()
     return (f"{again} cells were measured again: {counts.get('faster', 0)} became faster, {counts.get('slower', 0)} slower, "
-            f"{again - len(changed)} show no change of 5 % or more that their noise allows to see.")  # fmt: skip
+            f"{again - len(changed)} show no change of 5 % or more that their noise allows to see. {noise}").strip()  # fmt: skip
 
 
 def doubts(merged: Merged) -> list[str]:

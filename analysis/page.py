@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import jinja2
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
     }
     datasets = {name: table for chart in live for name, table in chart.datasets.items()}
     long_tables: dict[str, Any] = {}
-    changed = insight.changes(frame)
+    changed = insight.changes(frame, merged.floors)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     sections = [_section(item, frame, long_tables) for item in done]
     data = pack(
@@ -62,7 +63,7 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
         "counts": _counts(merged),
         "filters": filters(frame),
         "choices": tables.html(insight.choices(frame)),
-        "change": insight.change_sentence(frame, changed),
+        "change": insight.change_sentence(frame, changed, merged.floors),
         "changed": tables.html(changed.head(12)) if len(changed) else "",
         "changed_more": max(0, len(changed) - 12),
         "findings": findings if isinstance(findings, str) else "",
@@ -116,10 +117,12 @@ def interactive(name: str, frame: pd.DataFrame) -> Live:
     try:
         if module.applies(frame):
             return Live(name)
-        spec = module.interactive(frame).to_dict(validate=False)
+        chart = module.interactive(frame)
+        named = chart._get("datasets", {})
+        chart.datasets = alt.Undefined  # altair would walk through every value of every row
+        spec = chart.to_dict(validate=False)
     except Exception as error:  # a chart is a plug-in: its picture is still there
         return Live(name, error=f"{type(error).__name__}: {error}")
-    named = spec.pop("datasets", None) or {}
     # A union (a+b) is put together by the page.
     return Live(name, spec, {key: columns(rows) for key, rows in named.items() if "+" not in key}, list(getattr(module, "FREE", ())))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+import scipy.linalg  # noqa: F401  it brings its own linear algebra, and only what is loaded can be limited
 import threadpoolctl
 
 _shared: Any = None  # seen by the workers through fork, which copies nothing; never changed while they run

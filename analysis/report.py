@@ -4,7 +4,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def write(merged: Merged, out: Path, gif: bool = True) -> Written:
     """Write the whole report into a folder; raises FrameError where that can't be written."""
     begin = time.perf_counter()
     frame = by_machine(merged.frame)
-    merged = Merged(frame, merged.environments, merged.problems, merged.files)
+    merged = replace(merged, frame=frame)
     try:
         for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def write(merged: Merged, out: Path, gif: bool = True) -> Written:
             kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")
         }
         done, drawn = found["analysis"], found["figure"]
-        _tables(frame, done, out / "tables")
+        _tables(merged, done, out / "tables")
         if isinstance(results["plausibility"][0], pd.DataFrame):
             tables.write_csv(results["plausibility"][0], out / "tables" / "plausibility.csv")
         text = page.render(
@@ -126,14 +126,15 @@ def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[An
     return result, time.process_time() - begin
 
 
-def _tables(frame: pd.DataFrame, done: list[Analysed], folder: Path) -> None:
+def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
+    frame = merged.frame
     cells = metrics.table(frame.drop(columns=[c for c in FRAME_COLUMNS if c in frame]))
     tables.write_csv(cells, folder / "cells.csv")
     for item in done:
         for name, table in item.tables.items():
             tables.write_csv(table, folder / f"{csv_name(item.name, name)}.csv")
     tables.write_csv(insight.choices(frame), folder / "choices.csv")
-    tables.write_csv(insight.changes(frame), folder / "changes.csv")
+    tables.write_csv(insight.changes(frame, merged.floors), folder / "changes.csv")
 
 
 def csv_name(analysis: str, table: str) -> str:

@@ -42,7 +42,7 @@ class Style:
             "figure.facecolor": self.paper, "axes.facecolor": self.paper, "savefig.facecolor": self.paper, "text.color": self.ink, "axes.labelcolor": self.ink,
             "axes.edgecolor": self.muted, "xtick.color": self.muted, "ytick.color": self.muted, "xtick.labelcolor": self.ink, "ytick.labelcolor": self.ink,
             "grid.color": self.grid, "axes.grid": True, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "font.size": 8.5,
-            "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8, "legend.frameon": False, "font.family": "DejaVu Sans", "figure.dpi": 100,
+            "axes.titlesize": 9, "axes.titley": 1.0, "axes.labelsize": 9, "legend.fontsize": 8, "legend.frameon": False, "font.family": "DejaVu Sans", "figure.dpi": 100,
             "savefig.dpi": 160, "svg.fonttype": "path", "svg.hashsalt": "dyno", "pdf.fonttype": 42, "text.parse_math": False, **self.rc,
         }  # fmt: skip
         return mpl.rc_context(settings)

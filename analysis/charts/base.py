@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from analysis import labels, metrics
 from analysis import style as styles
@@ -100,6 +100,8 @@ def log_axis(axis: Axes, which: str) -> None:
     side.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=20))
     side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     side.set_minor_formatter(NullFormatter())
+    if not wide:
+        side.set_minor_locator(NullLocator())  # 1, 2, 5 are marks enough, and each mark costs in every format
 
 
 def label(
@@ -152,8 +154,9 @@ def _dense(vertices: Any, drawstyle: str) -> np.ndarray:
 
 def settle(figure: Any) -> None:
     """Lay the figure out once and for all: places of labels are found in it, and three formats are saved from it."""
-    if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
-        figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if not isinstance(engine, PlaceHolderLayoutEngine | None):
+        engine.execute(figure)  # a drawing without rendering would do the same, and then draw
         figure.set_layout_engine("none")
     for axis in figure.axes:  # the solver's last digits depend on where objects lie in memory; the same records give the same file
         axis.set_position(axis.get_position(original=True).from_bounds(*np.round(axis.get_position(original=True).bounds, 6)))

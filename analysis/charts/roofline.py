@@ -41,6 +41,8 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     figure, axes = base.panels(len(tables), style)
     for axis, (name, rows) in zip(axes, tables.items(), strict=True):
         peak, bandwidth = rows.attrs["peak"] / 1e9, rows.attrs["bandwidth"] / 1e9
+        rows = rows[["family", "model", "batch_size", "intensity", "rate"]]
+        rows.attrs = {}  # pandas would copy them, deeply, for every part
         x = np.geomspace(rows["intensity"].min() / 1.6, rows["intensity"].max() * 1.6, 200)
         axis.plot(x, np.minimum(peak, bandwidth * x), color=style.ink, linewidth=1.4, zorder=2)
         large = rows["batch_size"].max()

@@ -21,10 +21,14 @@ def register(app: typer.Typer) -> None:
         timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
-        from analysis import frame
+        from dataclasses import replace
+
+        from analysis import calibrate, frame
         from analysis import report as writer
 
-        written = writer.write(frame.merge(records or [DEFAULT]), out, gif=gif)
+        paths = records or [DEFAULT]
+        merged = replace(frame.merge(paths), floors=calibrate.beside(paths))
+        written = writer.write(merged, out, gif=gif)
         for line in written.warnings:
             typer.echo(f"warning: {line}", err=True)
         if timings:

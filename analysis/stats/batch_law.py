@@ -4,6 +4,7 @@ Fitted by relative non-negative least squares, closed form and vectorised over c
 curve where their leave-one-out error is smaller by enough to matter.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -125,7 +126,13 @@ def fit_curve(batch: np.ndarray, times: np.ndarray) -> dict[str, object]:
     """
     batch, times = np.asarray(batch, float), np.asarray(times, float)
     order = np.argsort(batch)
-    batch, times = batch[order], times[order]
+    return dict(_fit_curve(tuple(batch[order].tolist()), tuple(times[order].tolist())))
+
+
+@functools.lru_cache(maxsize=4096)
+def _fit_curve(batches: tuple[float, ...], seconds: tuple[float, ...]) -> dict[str, object]:
+    """fit_curve of sorted batch sizes, kept: a table, its figure and a prediction ask for the same curve."""
+    batch, times = np.array(batches), np.array(seconds)
     a, c = (float(v[0]) for v in two_parameters(batch, times[None]))
     standard = np.array([a, c])
     errors = np.abs(predict("a/b + c", standard, batch) / times - 1)

@@ -101,9 +101,14 @@ def studentized_range_sf(q: np.ndarray, k: int, df: np.ndarray | float) -> np.nd
     return result
 
 
+@functools.lru_cache(maxsize=2)
+def _nodes(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points and weights of Gauss and Legendre."""
+    return np.polynomial.legendre.leggauss(count)
+
+
 def _range_sf(q: np.ndarray, k: int, nu: np.ndarray) -> np.ndarray:
-    z, weight = np.polynomial.legendre.leggauss(96)
-    u, share = np.polynomial.legendre.leggauss(64)
+    (z, weight), (u, share) = _nodes(96), _nodes(64)
     z, weight = 9 * z, 9 * weight
     # s = sqrt(chi2 / nu), between its extreme quantiles
     low, high = (np.sqrt(special.chdtri(nu, tail) / nu)[:, None] for tail in (1 - 1e-13, 1e-13))

@@ -7,7 +7,7 @@ and ``compare`` adds it to the variance that replicates show.
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ class Floor:
     largest: float  # 95 % of cells differ by less
     smallest_effect: float  # what compare can tell from noise with as many replicates: a change below is INCONCLUSIVE at best
     false_verdicts: int  # FASTER or SLOWER without the floor
-    unlike: list[dict[str, str]]
+    unlike: list[dict[str, str]] = field(compare=False)
 
 
 def floor(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> Floor:
@@ -84,8 +84,8 @@ def load(path: Path, host: str | None = None) -> Floor | None:
     return found if host is None or found.host == host else None
 
 
-def beside(records: Iterable[Path]) -> dict[str, Floor]:
-    """Host -> noise floor of every noise.json beside record files and folders: `dyno calibrate` writes it next to `records`."""
+def beside(records: Iterable[Path]) -> tuple[Floor, ...]:
+    """The noise floors of every noise.json beside record files and folders: `dyno calibrate` writes it next to `records`."""
     folders = {folder.resolve(): None for path in records for folder in (path, path.parent) if folder.is_dir()}
     found = [load(folder / "noise.json") for folder in folders]
-    return {floor.host: floor for floor in found if floor}
+    return tuple(floor for floor in found if floor)

@@ -43,7 +43,7 @@ class Merged:
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: Counter = field(default_factory=Counter)
     files: tuple[str, ...] = ()
-    floors: dict[str, Any] = field(default_factory=dict)  # host -> its noise floor (analysis.calibrate), where one is known
+    floors: tuple[Any, ...] = ()  # noise floors of the hosts (analysis.calibrate), where they are known
 
 
 def record_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -269,7 +269,9 @@ def latest(frame: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["source", "platform", "host", "cell_id", "role", "anchor"]
     by_time = frame.sort_values("started_at", kind="stable", na_position="first")
-    attempts = by_time.sort_values("attempt", kind="stable", na_position="first").drop_duplicates([*keys, "file"], keep="last")
+    attempts = by_time.sort_values("attempt", kind="stable", na_position="first").drop_duplicates(
+        [*keys, *frame.columns.intersection(["file"])], keep="last"
+    )
     return attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(keys, keep="last").sort_index()
 
 

@@ -1,7 +1,7 @@
 """What a reader came for: which network for which device, what changed, what can't be trusted. Each from the frame, each a table or sentences."""
 
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def _said(cell: pd.Series) -> str:
 
 
 @once
-def changes(frame: pd.DataFrame, floors: Mapping[str, Floor] | None = None) -> pd.DataFrame:
+def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame:
     """Cells that were measured again and became faster or slower by at least 5 %, largest first.
 
     The verdict is `compare`'s: corrected for the number of cells, and beyond the noise floor of the host where that is known.
@@ -70,11 +70,11 @@ def changes(frame: pd.DataFrame, floors: Mapping[str, Floor] | None = None) -> p
     earlier = latest(good.drop(last.index))
     keys = ["source", "platform", "host", "cell_id"]
     both = last.merge(earlier, on=keys, suffixes=("", "_before"))
+    noise = {floor.host: floor.sweep_sd for floor in floors}
     judged = []
     for host, pairs in both.groupby("host"):
-        floor = (floors or {}).get(str(host))
         sides = pairs["replicate_medians_s_before"], pairs["replicate_medians_s"]
-        judged.append(compare.judge(*sides, CHANGE, floor=floor.sweep_sd if floor else 0.0).set_index(pairs.index))
+        judged.append(compare.judge(*sides, CHANGE, floor=noise.get(str(host), 0.0)).set_index(pairs.index))
     verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
     both = both.assign(
         **{name: verdicts[name] for name in ("verdict", "ratio", "low", "high")}, before=both["run_before"], after=both["run"]
@@ -84,25 +84,26 @@ def changes(frame: pd.DataFrame, floors: Mapping[str, Floor] | None = None) -> p
     return both[columns].sort_values("ratio", key=lambda r: -np.log(r.astype(float)).abs(), ignore_index=True)
 
 
-def noise_sentence(frame: pd.DataFrame, floors: Mapping[str, Floor]) -> str:
+def noise_sentence(frame: pd.DataFrame, floors: tuple[Floor, ...]) -> str:
     """The noise floor of the hosts, in words."""
+    found = {floor.host: floor for floor in floors}
     hosts = sorted(frame["host"].dropna().astype(str).unique())
     said = [
-        f"{host} by {100 * (np.exp(floors[host].sweep_sd) - 1):.1f} % beyond what their replicates show"
-        f" (95 % of {floors[host].cells} cells by less than {100 * np.expm1(floors[host].largest):.1f} %)"
+        f"{host} by {100 * np.expm1(found[host].sweep_sd):.1f} % beyond what their replicates show"
+        f" (95 % of {found[host].cells} cells by less than {100 * np.expm1(found[host].largest):.1f} %)"
         for host in hosts
-        if host in floors
+        if host in found
     ]
-    unknown = [host for host in hosts if host not in floors]
-    known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; no change is told below it." if said else ""
-    return known + (f" No noise floor of {_few(unknown)} is known; `dyno calibrate` measures it." if unknown else "")
+    unknown = [host for host in hosts if host not in found]
+    known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; no change is told below it. " if said else ""
+    return (known + (f"No noise floor of {_few(unknown)} is known; `dyno calibrate` measures it." if unknown else "")).strip()
 
 
-def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: Mapping[str, Floor] | None = None) -> str:
+def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> str:
     """What changed since earlier runs, and how large a change must be to be told."""
     cells = frame[(frame["role"] == "cell") & (frame["status"] == "ok")]
     again = int((cells.groupby(["source", "platform", "host", "cell_id"]).size() > 1).sum())
-    noise = noise_sentence(cells, floors or {}).strip()
+    noise = noise_sentence(cells, floors)
     if not again:
         return f"No cell was measured twice, so nothing can have changed. {noise}".strip()
     counts = changed["verdict"].value_counts()

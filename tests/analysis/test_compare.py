@@ -1,15 +1,16 @@
 """Comparing two sweeps: verdicts, their error rates on simulated sweeps, and what is named beside them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import records
 from typer.testing import CliRunner
 
-from analysis import calibrate, compare, comparison, moderated
+from analysis import calibrate, compare, comparison, insight, moderated, report
 from analysis.cli import app
-from analysis.frame import CELL, FrameError, finish
+from analysis.frame import CELL, FrameError, finish, latest, row
 
 pd = pytest.importorskip("pandas")
 
@@ -258,3 +259,66 @@ def test_frames_from_records_can_be_compared_directly():
     frame = finish(records.frame_of(*[records.cell_record("synthetic-cpu", "pytorch", model) for model in records.QUICK]))
     table = compare.compare(frame, frame)
     assert set(table["ratio"]) == {1.0} and not table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
+
+
+def floor_of(host, sweep_sd):
+    return calibrate.Floor(host, 8, 0.02, sweep_sd, 0.001, 0.05, 0.06, 0, [])
+
+
+def measured_again(load):
+    """A frame of the quick networks, measured again under a load of ``load``."""
+    cells = [records.cell_record("synthetic-cpu", "pytorch", m, run="a") for m in records.QUICK]
+    cells += [records.cell_record("synthetic-cpu", "pytorch", m, run="b", attempt=2, load=load) for m in records.QUICK]
+    environments = [records.environment_record("synthetic-cpu", name) for name in "ab"]
+    return report.by_machine(records.frame_of(*environments, *cells))
+
+
+def test_the_report_tells_no_change_below_the_noise_floor_and_says_what_it_is():
+    frame = measured_again(1.15)
+    host = frame["host"].iloc[0]
+    assert len(insight.changes(frame)) == len(records.QUICK)
+    noisy, other = (floor_of(host, 0.08),), (floor_of("another", 0.08),)
+    assert insight.changes(frame, noisy).empty and len(insight.changes(frame, other)) == len(records.QUICK)
+    assert len(insight.changes(measured_again(1.6), noisy)) == len(records.QUICK)
+    said = insight.change_sentence(frame, insight.changes(frame, noisy), noisy)
+    assert f"Noise floor: two identical sweeps differ on {host} by 8.3 %" in said and "no change is told below it" in said
+    assert f"No noise floor of {host} is known" in insight.change_sentence(frame, insight.changes(frame), other)
+
+
+def test_the_report_tells_hardly_ever_a_change_between_identical_sweeps():
+    rng = np.random.default_rng(14)
+    told = 0
+    for _ in range(40):
+        base, cv = times(rng, 40)
+        sweeps = [sweep(rng, base, cv, 3).assign(attempt=n, run=str(n), started_at=f"2026-0{n}", file="f") for n in (1, 2)]
+        both = pd.concat(sweeps, ignore_index=True).assign(latency_s=0.1, label="m", series="s")
+        told += not insight.changes(both).empty
+    assert told <= 5  # of 40 pairs of sweeps, 5 % are expected
+
+
+def test_the_report_finds_the_noise_floor_beside_the_records(tmp_path):
+    calibrate.save(floor_of("h", 0.03), tmp_path / "noise.json")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "x.jsonl").write_text("")
+    assert [floor.host for floor in calibrate.beside([tmp_path / "records"])] == ["h"]
+    assert [floor.host for floor in calibrate.beside([tmp_path / "records" / "x.jsonl", tmp_path])] == ["h"]
+    assert calibrate.beside([tmp_path / "records" / "x.jsonl"]) == ()
+    (tmp_path / "noise.json").write_text('{"host": "h", "cells": 1, "process_sd": 1e999}')
+    with pytest.raises(FrameError, match="not a noise floor"):
+        calibrate.beside([tmp_path])
+
+
+def test_attempts_decide_which_record_of_a_file_counts_and_dates_which_file():
+    def told(attempt, started_at, file):
+        return records.cell_record(
+            "synthetic-cpu", "pytorch", "resnet18", attempt=attempt, run=f"{file}{attempt}", started_at=started_at
+        ), file
+
+    def winner(*lines):
+        rows = [row(line, Path(file)) for line, file in lines]
+        return latest(finish(pd.DataFrame(rows).assign(host="h")))["run"].tolist()
+
+    back = told(1, "2026-03-01T12:00:00Z", "x"), told(2, "2026-03-01T11:00:00Z", "x")  # the clock went back an hour
+    assert winner(*back) == winner(*reversed(back)) == ["x2"]
+    newer = told(1, "2026-04-01T00:00:00Z", "y")
+    assert winner(*back, newer) == winner(newer, *back) == ["y1"]

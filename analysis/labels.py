@@ -13,7 +13,7 @@ ANGLES = np.deg2rad(np.arange(0, 360, 20))
 GAPS = (1.5, 6, 14, 24, 38, 56, 78, 104)  # px at 100 dpi between a marker's edge and its name
 PASSES = 3
 # What a place costs. Two names on one another are the one thing that never happens: such a name is left out.
-ON_NAME, ON_MARKER, LEADER_ON_NAME, LEADER_ON_MARKER, LEADERS_CROSS, ON_LINE, PER_PX = 1e5, 60.0, 40.0, 6.0, 25.0, 5.0, 0.35
+ON_NAME, ON_MARKER, LEADER_ON_NAME, LEADER_ON_MARKER, LEADERS_CROSS, ON_LINE, PER_PX = 1e5, 60.0, 40.0, 6.0, 25.0, 30.0, 0.35
 PAD = 1.2
 
 

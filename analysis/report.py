@@ -3,7 +3,7 @@
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,13 @@ def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @keeping()
-def write(merged: Merged, out: Path, gif: bool = True) -> Written:
-    """Write the whole report into a folder; raises FrameError where that can't be written."""
+def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapping[str, float]] | None = None) -> Written:
+    """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.per_thousand takes them."""
     begin = time.perf_counter()
     frame = by_machine(merged.frame)
+    if prices:  # hosts that share a platform share its price
+        hosts = zip(merged.frame["machine"], merged.frame["platform"], strict=True)
+        frame.attrs["prices"] = dict(prices) | {machine: prices[name] for machine, name in hosts if name in prices}
     merged = replace(merged, frame=frame)
     try:
         for folder in ("tables", "figures"):

@@ -60,12 +60,16 @@ def explain(frame: pd.DataFrame) -> str:
     if found.empty:
         return "No network was measured at two batch sizes."
     said = []
-    for label, part in found.groupby("setup", sort=False):
+    for label, part in sorted(found.groupby("setup", sort=False), key=lambda item: -len(item[1])):
         knees = part["knee"].quantile([0.25, 0.5, 0.75]).tolist()
         best = part["law"].ne("a/b + c").sum()
-        said.append(
-            f"{label}: t(b) = a/b + c fits {len(part)} curves with a median error of {100 * part['error'].median():.1f} %; half of the knees lie "
-            f"between batch {knees[0]:.0f} and {knees[2]:.0f} (median {knees[1]:.0f})"
-            + (f"; {best} follow another law better" if best else "")
+        where = (
+            f"half of the knees lie between batch {knees[0]:.2g} and {knees[2]:.2g} (median {knees[1]:.2g})"
+            if len(part) > 3
+            else f"the median knee is at batch {knees[1]:.2g}"
         )
-    return "; ".join(said) + "."
+        said.append(
+            f"{label}: t(b) = a/b + c fits {len(part)} curve{'s' * (len(part) > 1)} with a median error of {100 * part['error'].median():.1f} %, {where}"
+            + (f", and {best} follow another law better" if best else "")
+        )
+    return setups.told(said)

@@ -42,4 +42,17 @@ def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 def explain(frame: pd.DataFrame) -> str:
     """The verdict per set-up."""
     results = found(frame)
-    return " ".join(f"{label}: {words}" for label, (_, _, words) in results.items()) or "No set-up has six networks at three batch sizes."
+    if not results:
+        return "No set-up has six networks at three batch sizes."
+    stable = {label: table["cluster"].nunique() for label, (table, _, _) in results.items() if table["cluster"].nunique() > 1}
+    first, (_, _, words) = next(iter(results.items()))
+    if len(results) == 1:
+        return f"{first}: {words}"
+    where = ", ".join(f"{count} on {label}" for label, count in list(stable.items())[:3])
+    more = f" and {len(stable) - 3} more set-ups" if len(stable) > 3 else ""
+    some = (
+        f"A stable number of clusters is found in {len(stable)} of {len(results)} set-ups ({where}{more})."
+        if stable
+        else f"No number of clusters is stable in any of {len(results)} set-ups."
+    )
+    return f"{some} {first}: {words}"

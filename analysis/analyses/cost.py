@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
+from analysis import metrics
 from analysis.stats import cost, setups
 
 TITLE = "Cost of 1,000 images"
@@ -31,12 +33,18 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No energy was measured and no price was given, so nothing has a cost."
     best = table.drop_duplicates("setup")
+    price = best["total_cost"].fillna(np.inf) if "total_cost" in best else pd.Series(np.inf, best.index)
+    best = best.assign(price=price).sort_values(["price", *(["energy_j"] if "energy_j" in best else [])])
     said = []
     for row in best.to_dict("records"):
         money = row.get("total_cost")
         said.append(
             f"{row['setup']}: {row['label']} costs least, "
-            + (f"{money:.3g} per 1,000 images" if money == money and money is not None else f"{row['energy_j']:,.0f} J per 1,000 images")
+            + (
+                f"{money:.3g} per 1,000 images"
+                if money == money and money is not None
+                else f"{metrics.significant(row['energy_j'])} J per 1,000 images"
+            )
             + f" at batch {row['batch_size']:.0f}"
         )
-    return "; ".join(said) + "."
+    return setups.told(said)

@@ -54,6 +54,12 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def insiders(names: str, most: int = 4) -> str:
+    """A list of names in words, long ones cut."""
+    found = names.split(", ")
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
+
+
 def explain(frame: pd.DataFrame) -> str:
     """The line in words."""
     table = analyse(frame)
@@ -61,7 +67,7 @@ def explain(frame: pd.DataFrame) -> str:
         return "Fewer than four networks have both memory and parameters."
     said = [
         f"{r.setup}: {r.base_mb:.0f} MB and {r.mb_per_mib:.2f} MB for each MiB of parameters (R2 {r.r2:.3f}, leave-one-out error {r.loo_percent:.1f} %)"
-        + (f", setting aside {r.set_aside}" if r.set_aside else "")
-        for r in setups.lines(table)
+        + (f", setting aside {insiders(r.set_aside)}" if r.set_aside else "")
+        for r in setups.lines(table.sort_values("n", ascending=False, kind="stable"))
     ]
-    return "; ".join(said) + "."
+    return setups.told(said)

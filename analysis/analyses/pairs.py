@@ -5,7 +5,7 @@ import pandas as pd
 
 from analysis.analyses import anova as crossed
 from analysis.once import once
-from analysis.stats import pairs
+from analysis.stats import pairs, setups
 
 TITLE = "Which networks differ: pairwise comparisons"
 ALPHA = 0.05
@@ -75,7 +75,7 @@ def explain(frame: pd.DataFrame) -> str:
             f"{label}: of {by['pairs'].iloc[0]:,} pairs of networks {count[TUKEY]:,} differ (Tukey's HSD with batch size in the model)"
             f"; one-way, Fisher's LSD calls {count[LSD]:,} different and Holm keeps {count['Holm, one-way']:,}"
         )
-    return "; ".join(said) + "."
+    return setups.told(said[::-1])  # all set-ups together first
 
 
 TUKEY, LSD = "Tukey's HSD, crossed", "Fisher's LSD, one-way (as in the studies)"

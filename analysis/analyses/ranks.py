@@ -1,5 +1,6 @@
 """Ranks over conditions: Friedman's test and critical differences, of networks and of backends."""
 
+import numpy as np
 import pandas as pd
 
 from analysis.once import once
@@ -12,7 +13,7 @@ TITLE = "Ranks over all conditions: Friedman and critical difference"
 def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """{what: table blocks x treatments of seconds per image}: `networks` over set-ups and batch sizes, `backends on M` over networks and batch sizes.
 
-    Networks or backends with gaps in half of the blocks are left out, then blocks with a gap, because ranks need complete blocks.
+    What has most gaps is left out until none remains, because ranks need complete blocks.
     """
     cells = setups.comparable(frame)
     if cells.empty:
@@ -32,8 +33,21 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def complete(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows and columns without a gap, columns seen in fewer than half of the rows left out first."""
-    return table.loc[:, table.notna().mean() >= 0.5].dropna()
+    """Rows and columns without a gap: the row or column with the largest share of gaps is left out until there is none.
+
+    So one network that has gaps costs itself, not the conditions that all others share, and one set-up that few networks saw costs itself.
+    """
+    gaps = table.isna().to_numpy()
+    rows, columns = np.arange(gaps.shape[0]), np.arange(gaps.shape[1])
+    while gaps.any():
+        by_row, by_column = gaps.mean(axis=1), gaps.mean(axis=0)
+        if by_row.max() >= by_column.max():
+            keep = np.arange(len(rows)) != by_row.argmax()
+            gaps, rows = gaps[keep], rows[keep]
+        else:
+            keep = np.arange(len(columns)) != by_column.argmax()
+            gaps, columns = gaps[:, keep], columns[keep]
+    return table.iloc[rows, columns]
 
 
 @once

@@ -70,11 +70,14 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No cell has both a latency and multiply-adds at its own input size."
     said = []
-    for row in setups.lines(table):
+    bounds = ["compute", "memory", "overhead"]
+    several = table[table[bounds].sum(axis=1) > 2]  # a set-up of one odd network tells nothing
+    table = several if len(several) else table
+    for row in setups.lines(table.sort_values("peak_gflops", ascending=False)):
         counts = {"compute": int(row.compute), "memory": int(row.memory), "overhead": int(row.overhead)}
-        most = max(counts, key=lambda name: counts[name])
+        most = max(bounds, key=lambda name: counts[name])
         width = f" and {row.bandwidth_gbs:,.0f} GB/s" if np.isfinite(row.bandwidth_gbs) else ""
         said.append(
             f"{row.setup} reaches at most {row.peak_gflops:,.0f} GFLOP/s{width}; {counts[most]} of {sum(counts.values())} cells are bound by {most}"
         )
-    return "; ".join(said) + "."
+    return setups.told(said)

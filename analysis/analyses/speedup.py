@@ -69,7 +69,7 @@ def explain(frame: pd.DataFrame) -> str:
     """The geometric means at the smallest batch size."""
     table = analyse(frame)["speedup"]
     if table.empty:
-        return "No platform has two backends for the same cell."
+        return "No platform has two backends for the same cell that was not contended."
     table = table[table["scenario"] == table["scenario"].min()]
     table = table[table["batch_size"] == table["batch_size"].min()]
     said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (slower for {r.slower} of {r.networks})"

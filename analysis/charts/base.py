@@ -163,11 +163,15 @@ def settle(figure: Any) -> None:
 
 
 def caption(axis: Axes, name: str, summary: str = "") -> None:
-    """A panel's title: its name, and below it what was fitted, wrapped to the panel's width."""
+    """A panel's title: its name, and below it what was fitted, wrapped to the panel's width in lines of like length."""
     figure: Any = axis.figure
     place: Any = axis.get_subplotspec()
     width = int(figure.get_figwidth() * 14 / place.get_gridspec().ncols)
-    axis.set_title("\n".join(filter(None, [name, *textwrap.wrap(summary, width)])), loc="left", fontsize=7.5)
+    summary = summary.replace(" = ", "\u00a0=\u00a0")  # no line begins with a number that belongs to the name before it
+    lines = textwrap.wrap(summary, width)
+    while len(lines) > 1 and width > 20 and len(narrower := textwrap.wrap(summary, width - 1)) == len(lines):
+        lines, width = narrower, width - 1
+    axis.set_title("\n".join(filter(None, [name, *lines])), loc="left", fontsize=7.5)
 
 
 def short(labels: Sequence[str]) -> list[str]:

@@ -24,7 +24,9 @@ def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     if fits.empty:
         return fits
     facts = cells.groupby(["setup", "label"]).agg(family=("family", "first"), largest=("batch_size", "max")).reset_index()
-    return fits[fits["n"] >= 3].merge(facts, on=["setup", "label"])
+    rows = fits[fits["n"] >= 3].merge(facts, on=["setup", "label"])
+    several = rows[rows.groupby("setup")["label"].transform("size") > 1]  # a panel for one network (at its own input size) is none
+    return several if len(several) else rows
 
 
 def applies(frame: pd.DataFrame) -> str | None:

@@ -12,7 +12,7 @@ from analysis.style import Style
 TITLE = "Mean ranks and critical difference"
 ORDER = 120
 ROW = 0.165  # inches per name
-HEAD = 0.95  # inches per panel beside its names
+HEAD = 1.1  # inches per panel beside its names
 FEW = 12  # treatments that Demsar's joining bars are drawn for; the bars of forty would fill the page
 
 
@@ -49,10 +49,10 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         ]
         axis.set_xticks(ticks)
         axis.set_xlabel(f"mean rank (1 = fastest of {treatments})")
-        axis.set_title(
-            f"{what}, {blocks} conditions: bars are the critical difference {difference:.2f} wide; those that overlap can't be told apart",
-            loc="left",
-            fontsize=7.5,
+        base.caption(
+            axis,
+            f"{what}, {blocks} conditions",
+            f"bars are the critical difference {difference:.2f} wide; those that overlap can't be told apart",
         )
         axis.grid(axis="y", visible=False)
     return figure

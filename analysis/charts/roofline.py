@@ -21,7 +21,7 @@ def rows_of(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """{set-up: placed cells with one batch in flight, at the smallest and the largest batch size}, where intensity is known for two networks."""
     found = {}
     for label, part in analysis.placed(frame).items():
-        part = part[part["intensity"].notna()]
+        part = part[part["intensity"].notna() & part["scenario"].fillna("latency").eq("latency")]
         if part["model"].nunique() > 1:
             ends = {part["batch_size"].min(), part["batch_size"].max()}
             kept = part[part["batch_size"].isin(ends)]
@@ -71,4 +71,4 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
 
 def explain(frame: pd.DataFrame) -> str:
     """Effective peak and what bounds most cells."""
-    return analysis.explain(frame)
+    return analysis.explain(frame[frame["scenario"].fillna("latency").eq("latency")])

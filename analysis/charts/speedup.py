@@ -27,7 +27,7 @@ def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 def applies(frame: pd.DataFrame) -> str | None:
     """Why there is no such chart."""
-    return None if len(rows_of(frame)) else "no platform has two backends for the same cell"
+    return None if len(rows_of(frame)) else "no platform has two backends for the same cell that was not contended"
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:

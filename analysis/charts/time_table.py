@@ -24,6 +24,7 @@ TITLE = "Inference time by network and batch size"
 ORDER = 30
 PER = "platform"
 TEXT_SIZE = 6.0  # points
+LEAST_BAR = 6  # rows and columns; beside a smaller table a colour bar can't be read, and its numbers say all
 DARK_INK = "#1b1f24"
 
 
@@ -70,13 +71,14 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         axis.set_xlabel("batch size")
-    bar = figure.colorbar(image, ax=list(axes), location="bottom", fraction=0.025, pad=0.01, aspect=50, format="%g")
-    bar.set_label(
-        metrics.time_per_image.title
-        + ("; †: contended" if contended else "")
-        + ("; —: no time, see Coverage" if rows_missing(tables, order) else "")
-    )
-    bar.outline.set_visible(False)
+    words_below = [metrics.time_per_image.title, *(["†: contended"] if contended else [])]
+    words_below += ["—: no time, see Coverage"] if rows_missing(tables, order) else []
+    if sum(widths) >= LEAST_BAR and len(order) >= LEAST_BAR:
+        bar = figure.colorbar(image, ax=list(axes), location="bottom", fraction=0.025, pad=0.01, aspect=50, format="%g")
+        bar.set_label("; ".join(words_below))
+        bar.outline.set_visible(False)
+    else:
+        figure.supxlabel("\n".join(words_below), fontsize=7)
     base.settle(figure)
     for axis, words in texts:
         for colour, entries in words.items():
@@ -122,6 +124,10 @@ def rows_missing(tables: dict[str, pd.DataFrame], order: pd.Index) -> bool:
 def explain(frame: pd.DataFrame) -> str:
     """How much a larger batch gains."""
     rows = rows_of(frame)
+    if rows["contended"].all():
+        return (
+            f"All {len(rows)} cells were contended: others used this CPU or GPU meanwhile, so that the times are no basis for a comparison."
+        )
     rows = rows[~rows["contended"]]
     said = []
     for (platform, series), mine in rows.groupby(["platform", "series"]):
@@ -132,5 +138,6 @@ def explain(frame: pd.DataFrame) -> str:
         gain = np.exp(np.log(wide[first] / wide[last]).mean())
         said.append(f"{gain:.1f}-fold with {series} on {platform} (batch {first:.0f} to {last:.0f})")
     if not said:
-        return f"{rows['label'].nunique()} networks, one batch size."
+        count = rows["label"].nunique()
+        return f"{count} network{'s' * (count != 1)}, one batch size."
     return "By geometric mean the time per image falls " + ", ".join(said) + "."

@@ -18,6 +18,16 @@ def register(app: typer.Typer) -> None:
         ] = None,
         out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/report"),
         gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
+        price: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="PLATFORM=N",
+                help="Money per hour of a platform (* for all others), for the cost of 1,000 images; may be given often.",
+            ),
+        ] = None,
+        electricity: Annotated[
+            float | None, typer.Option(min=0, help="Money per kWh, in the same currency, where energy was measured.")
+        ] = None,
         timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
@@ -25,10 +35,12 @@ def register(app: typer.Typer) -> None:
 
         from analysis import calibrate, frame
         from analysis import report as writer
+        from analysis.stats import cost
 
         paths = records or [DEFAULT]
         merged = replace(frame.merge(paths), floors=calibrate.beside(paths))
-        written = writer.write(merged, out, gif=gif)
+        prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
+        written = writer.write(merged, out, gif=gif, prices=prices)
         for line in written.warnings:
             typer.echo(f"warning: {line}", err=True)
         if timings:

@@ -1,11 +1,31 @@
 """What 1,000 images cost: energy where it was measured, money where a price was given."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 JOULES_PER_KWH = 3.6e6
+
+
+def prices(given: Sequence[str], per_kwh: float | None, platforms: Collection[str]) -> dict[str, dict[str, float]]:
+    """Prices as `per_thousand` takes them, from PLATFORM=PER_HOUR texts and the price of a kWh; raises FrameError with what would do."""
+    from analysis.frame import FrameError
+
+    everywhere = {} if per_kwh is None else {"per_kwh": per_kwh}
+    found = {"*": dict(everywhere)} if everywhere else {}
+    for text in given:
+        name, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value < np.inf:
+            raise FrameError(f"--price {text}: give PLATFORM=MONEY_PER_HOUR, for example jetson-jp6=0.02")
+        if name not in platforms and name != "*":
+            raise FrameError(f"--price {text}: no records of {name}; there are {', '.join(sorted(platforms))}, and * for all others")
+        found[name] = {**everywhere, "per_hour": value}
+    return found
 
 
 def per_thousand(frame: pd.DataFrame, prices: Mapping[str, Mapping[str, float]] | None = None) -> pd.DataFrame:

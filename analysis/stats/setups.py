@@ -1,6 +1,6 @@
 """Which rows may be compared: a set-up is everything of a cell but its model and batch size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,13 @@ def each(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> Iterator[tuple[
 def named(frame: pd.DataFrame, column: str = "setup") -> list[tuple[str, pd.DataFrame]]:
     """(name, rows) of each value of a column, in order."""
     return [(str(name), part) for name, part in frame.groupby(column)]
+
+
+def told(said: Iterable[str], most: int = 3) -> str:
+    """One sentence of what is said of each set-up, most telling first; beyond a few the rest is left to the table."""
+    parts = list(said)
+    more = f"; {len(parts) - most} more in the table" if len(parts) > most else ""
+    return "; ".join(parts[:most]) + more + "."
 
 
 def lines(table: pd.DataFrame) -> Iterator[Any]:

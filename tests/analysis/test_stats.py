@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats as sp
 
+from analysis import frame as frames
 from analysis.analyses import batch_law as law_analysis
 from analysis.analyses import clusters as cluster_analysis
 from analysis.analyses import cost as cost_analysis
@@ -331,6 +332,22 @@ def test_roofline_analysis_recovers_the_machine_that_made_the_data(frame):
     for label, peak in made.items():
         assert platforms.loc[label, "peak_gflops"] == pytest.approx(peak, rel=0.35)
     assert "reaches at most" in roofline_analysis.explain(frame)
+
+
+def test_prices_of_the_command_line_reach_the_table_of_costs(frame):
+    prices = cost.prices(["cuda=2.5", "*=0.1"], 0.3, {"cuda", "cpu"})
+    assert prices == {"*": {"per_kwh": 0.3, "per_hour": 0.1}, "cuda": {"per_kwh": 0.3, "per_hour": 2.5}}
+    frame = frame.copy()
+    frame.attrs["prices"] = prices
+    table = cost_analysis.analyse(frame)
+    assert (table["total_cost"] > table["machine_cost"]).all() and table["machine_cost"].gt(0).all()
+    assert "per 1,000 images" in cost_analysis.explain(frame) and " J per" not in cost_analysis.explain(frame)
+
+
+@pytest.mark.parametrize("text", ["cuda", "cuda=", "cuda=cheap", "cuda=-1", "cuda=inf", "elsewhere=1"])
+def test_a_price_that_can_t_be_used_is_one_line(text):
+    with pytest.raises(frames.FrameError, match="--price"):
+        cost.prices([text], None, {"cuda"})
 
 
 def test_cost_needs_a_measurement_or_a_price_and_adds_them_up(frame):

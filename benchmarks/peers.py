@@ -1,244 +1,207 @@
-"""Dyno side by side with other tools on the same files, threads and sizes, interleaved in one run.
+"""Dyno side by side with other tools on the same networks, threads and sizes, interleaved in one run.
 
-    python benchmarks/peers.py [--model resnet18] [--repeat 7] [--busy 0,1,2] [--out table.md]
+    python benchmarks/peers.py [--model resnet18] [--repeat 7] [--wall 10] [--busy 0,1,2] [--sweep] [--out table.md]
 
-Peers: torch.utils.benchmark, pyperf and MLPerf LoadGen (ONNX Runtime), OpenVINO's benchmark_app. Each measurement is a
-process of its own; before each, the others must have left the CPU quiet. What it prints goes into README by hand.
+Peers: torch.utils.benchmark, pyperf and MLPerf LoadGen (ONNX Runtime), OpenVINO's benchmark_app; timm's benchmark.py where
+--timm gives its path; optimum-benchmark where --optimum gives the Python of its environment (benchmarks/optimum_env.sh makes
+one). Each measurement is a process of its own; before each, others must have left the CPU quiet. A first round, not counted,
+finds what each tool costs beside measuring; then all get the same wall time. What it prints goes into README by hand.
 """
 
 import argparse
-import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from dataclasses import replace
+from datetime import date
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from peer_tools import ROOT, Case, Reading, Tool, ToolError, dyno_sweep, tools, wait_for_quiet
 
-from runner import contention, interchange, models, threads
+from runner import interchange, run, threads
 
-TORCH = """
-import sys, torch, json
-sys.path.insert(0, {root!r})
-from runner import interchange, models
-from torch.utils.benchmark import Timer
-art = interchange.artefact({cache!r}, models.ModelSpec({model!r}), 0, {batch}, {px})
-m, x = art.module(), torch.from_numpy(art.batch())
-with torch.inference_mode():
-    timer = Timer("m(x)", globals=dict(m=m, x=x), num_threads={threads})
-    print(json.dumps(dict(median=timer.adaptive_autorange(threshold=0.1, min_run_time={budget}, max_run_time=2 * {budget}).median)))
+MACHINE = """
+import statistics, time, numpy
+a = numpy.random.default_rng(0).random((384, 384), dtype=numpy.float32)
+found, end = [], time.monotonic() + {seconds}
+while time.monotonic() < end:
+    begin = time.perf_counter(); a @ a; found.append(time.perf_counter() - begin)
+print(statistics.median(found))
 """
-
-PYPERF = """
-import os, sys
-sys.path.insert(0, {root!r})
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime, pyperf
-from runner import interchange, models
-art = interchange.artefact({cache!r}, models.ModelSpec({model!r}), 0, {batch}, {px})
-options = onnxruntime.SessionOptions()
-options.intra_op_num_threads, options.inter_op_num_threads = {threads}, 1
-session = onnxruntime.InferenceSession(art.onnx_path, options, providers=["CPUExecutionProvider"])
-feeds = {{session.get_inputs()[0].name: art.batch()}}
-runner = pyperf.Runner(processes=3, values=5, warmups=1, loops=10)
-runner.bench_func("onnxruntime", session.run, None, feeds)
-"""
-
-LOADGEN = """
-import os, sys, json, array
-sys.path.insert(0, {root!r})
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime, mlperf_loadgen as lg
-from runner import interchange, models
-art = interchange.artefact({cache!r}, models.ModelSpec({model!r}), 0, {batch}, {px})
-options = onnxruntime.SessionOptions()
-options.intra_op_num_threads, options.inter_op_num_threads = {threads}, 1
-session = onnxruntime.InferenceSession(art.onnx_path, options, providers=["CPUExecutionProvider"])
-feeds = {{session.get_inputs()[0].name: art.batch()}}
-def issue(samples):
-    for sample in samples:
-        session.run(None, feeds)
-        lg.QuerySamplesComplete([lg.QuerySampleResponse(sample.id, 0, 0)])
-sut, qsl = lg.ConstructSUT(issue, lambda: None), lg.ConstructQSL(8, 8, lambda s: None, lambda s: None)
-settings = lg.TestSettings()
-settings.scenario, settings.mode = lg.TestScenario.SingleStream, lg.TestMode.PerformanceOnly
-settings.min_duration_ms, settings.min_query_count = int(1000 * {budget}), 64
-out, log = lg.LogOutputSettings(), lg.LogSettings()
-out.outdir, out.copy_summary_to_stdout = {folder!r}, False
-log.log_output = out
-lg.StartTestWithLogSettings(sut, qsl, settings, log)
-lg.DestroyQSL(qsl); lg.DestroySUT(sut)
-for line in open(os.path.join({folder!r}, "mlperf_log_summary.txt")):
-    name, _, value = line.partition(":")
-    if name.strip().startswith("50.00 percentile latency"):
-        print(json.dumps(dict(median=int(value) / 1e9, valid=None)))
-"""
+SWEEP = {"model": ["alexnet", "mobilenet_v2", "resnet18", "resnet50", "squeezenet1_1"], "batch_size": [1, 2]}
 
 
-def _python(code):
-    out = subprocess.check_output([sys.executable, "-c", code], stderr=subprocess.DEVNULL, cwd=ROOT)
-    return json.loads(out.decode().strip().splitlines()[-1])["median"]
+def machine(seconds: float) -> float:
+    """Median seconds of one matrix product: what the machine itself varies by from round to round, whoever measures."""
+    return float(subprocess.check_output([sys.executable, "-c", MACHINE.format(seconds=seconds)]))
 
 
-def torch_benchmark(case):
-    return _python(TORCH.format(**case))
-
-
-def loadgen(case):
-    with tempfile.TemporaryDirectory() as folder:
-        return _python(LOADGEN.format(**dict(case, folder=folder)))
-
-
-def pyperf(case):
-    with tempfile.TemporaryDirectory() as folder:
-        script, out = os.path.join(folder, "bench.py"), os.path.join(folder, "out.json")
-        with open(script, "w") as file:
-            file.write(PYPERF.format(**case))
-        subprocess.check_call([sys.executable, script, "-o", out, "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        import pyperf as library
-
-        return library.BenchmarkSuite.load(out).get_benchmarks()[0].median()
-
-
-def benchmark_app(case):
-    art = artefact(case)
-    with tempfile.TemporaryDirectory() as folder:
-        command = [os.path.join(os.path.dirname(sys.executable), "benchmark_app"), "-m", art.onnx_path, "-d", "CPU", "-hint", "latency"]
-        command += [
-            "-api",
-            "sync",
-            "-t",
-            str(int(case["budget"])),
-            "-infer_precision",
-            "f32",
-        ]  # it takes no threads beside a hint: all CPUs
-        command += ["-report_type", "no_counters", "-report_folder", folder, "-json_stats"]
-        subprocess.check_call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with open(os.path.join(folder, "benchmark_report.json")) as file:
-            return float(json.load(file)["execution_results"]["latency (ms)"]) / 1e3
-
-
-def dyno(backend):
-    def measure(case):
-        with tempfile.TemporaryDirectory() as folder:
-            matrix = os.path.join(folder, "matrix.yaml")
-            protocol = (
-                "{replicates: 3, max_time_s: %g, min_time_s: %g, warmup_max_s: 1, interval: 0.005, quiet_wait_s: 5, contention_retries: %d}"
-            )
-            budget = case["budget"] / 3.0
-            with open(matrix, "w") as file:
-                file.write("protocol: " + protocol % (budget, budget / 2, 0 if case["busy"] else 2) + "\n")
-                file.write(
-                    "axes: {backend: %s, model: %s, batch_size: %d, input_px: %d}\n" % (backend, case["model"], case["batch"], case["px"])
-                )
-            command = [sys.executable, "-m", "runner", "run", "-m", matrix, "-r", folder, "--cache", case["cache"]]
-            subprocess.check_call(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-            (name,) = os.listdir(os.path.join(folder, "records"))
-            with open(os.path.join(folder, "records", name)) as file:
-                line = [record for record in map(json.loads, file) if record["kind"] == "cell"][-1]
-        if line["status"] != "ok":
-            sys.exit("dyno: %s" % line["reason"])
-        case["labels"].append("contended" in line["quality"])
-        case["records"].append(line)
-        return statistics.median(statistics.median(replicate["samples_s"]) for replicate in line["replicates"])
-
-    return measure
-
-
-TOOLS = [
-    # name, framework, function
-    ("dyno", "pytorch", dyno("pytorch")),
-    ("torch.utils.benchmark", "pytorch", torch_benchmark),
-    ("dyno", "onnxruntime", dyno("onnxruntime")),
-    ("pyperf", "onnxruntime", pyperf),
-    ("MLPerf LoadGen", "onnxruntime", loadgen),
-    ("dyno", "openvino", dyno("openvino")),
-    ("benchmark_app", "openvino", benchmark_app),
-]
-
-
-def artefact(case):
-    return interchange.artefact(case["cache"], models.ModelSpec(case["model"]), 0, case["batch"], case["px"])
-
-
-def busy(count):
+def busy(count: int) -> list[subprocess.Popen]:
     """Processes that do nothing but take a CPU each."""
     return [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
 
 
-def rounds(case, count, beside):
-    """Every tool once a round, in turn: {(tool, framework): [(seconds, wall)]}."""
-    found = {}
+def reading(tool: Tool, case: Case) -> tuple[Reading, float]:
+    """(what the tool says, its wall seconds), with the case's busy processes beside it."""
+    if not case.busy:
+        wait_for_quiet()
+    others = busy(case.busy)
+    try:
+        begin = time.monotonic()
+        found = tool.measure(case)
+        return found, time.monotonic() - begin
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+
+
+def budgets(chosen: list[Tool], case: Case, wall: float) -> tuple[dict, list[Tool]]:
+    """Each tool's case for the same wall time, from one round that isn't counted, and the tools that work here."""
+    cases, able = {}, []
+    for tool in chosen:
+        try:
+            found, spent = reading(tool, case)
+        except ToolError as error:
+            print(f"  {tool.name}, {tool.framework}: left out: {error}", file=sys.stderr)
+            continue
+        able.append(tool)
+        cases[tool] = replace(case, budget=max(tool.least, wall - (spent - case.budget)) if wall else case.budget, seconds=found.seconds)
+    return cases, able
+
+
+def rounds(cases: dict, count: int, beside: int) -> tuple[dict, list[float]]:
+    """Every tool once a round, in turn: {tool: [(Reading, wall)]}, and the machine's own readings."""
+    found: dict = {tool: [] for tool in cases}
+    own = []
     for index in range(count):
-        for name, framework, function in TOOLS:
-            if not beside:
-                contention.wait_for_quiet(0.08, 60)
-            others = busy(beside)
-            try:
-                started = time.monotonic()
-                seconds = function(case)
-                found.setdefault((name, framework), []).append((seconds, time.monotonic() - started))
-            finally:
-                for process in others:
-                    process.kill()
-                    process.wait()
-            print("  round %d  %-22s %-12s %8.3f ms" % (index + 1, name, framework, 1e3 * seconds), file=sys.stderr)
-    return found
+        if not beside:
+            own.append(machine(1.0))
+        for tool, case in cases.items():
+            found[tool].append(reading(tool, replace(case, busy=beside)))
+            line = (index + 1, tool.name, tool.framework, 1e3 * found[tool][-1][0].seconds, found[tool][-1][1])
+            print("  round %d  %-28s %-12s %8.3f ms  %5.1f s" % line, file=sys.stderr)
+    return found, own
 
 
-def table(found, beside, labels):
-    rows = ["", "%d busy processes beside" % beside, ""]
-    rows += ["| tool | framework | median ms | dyno against it | run-to-run CV | wall s |", "| --- | --- | --- | --- | --- | --- |"]
-    for (name, framework), values in found.items():
-        seconds = [value for value, _ in values]
-        own = [value for value, _ in found["dyno", framework]]
+def cv(values: list[float]) -> float:
+    """Coefficient of variation, percent."""
+    return 100 * statistics.stdev(values) / statistics.mean(values) if len(values) > 1 else float("nan")
+
+
+def table(found: dict) -> list[str]:
+    rows = ["| framework | tool | median ms | Dyno against it | run-to-run CV | wall s |", "| --- | --- | --- | --- | --- | --- |"]
+    for tool, values in found.items():
+        seconds = [one.seconds for one, _ in values]
+        (own,) = ([one.seconds for one, _ in found[other]] for other in found if (other.name, other.framework) == ("dyno", tool.framework))
         # pair by pair within a round, so that drift of the machine cancels
-        ratio = statistics.median(mine / theirs for mine, theirs in zip(own, seconds))
-        cv = statistics.stdev(seconds) / statistics.mean(seconds) if len(seconds) > 1 else float("nan")
-        agreement = "" if name == "dyno" else "%+.1f %%" % (100 * (ratio - 1))
-        cells = (name, framework, 1e3 * statistics.median(seconds), agreement, 100 * cv, statistics.median(wall for _, wall in values))
-        rows.append("| %s | %s | %.3f | %s | %.1f %% | %.1f |" % cells)
-    rows += ["", "dyno labelled %d of %d cells contended" % (sum(labels), len(labels))]
-    return "\n".join(rows)
+        ratio = statistics.median(mine / theirs for mine, theirs in zip(own, seconds, strict=True))
+        agreement = "" if tool.name == "dyno" else f"{100 * (ratio - 1):+.1f} %"
+        wall = statistics.median(wall for _, wall in values)
+        rows.append(
+            f"| {tool.framework} | {tool.name} | {1e3 * statistics.median(seconds):.2f} | {agreement} | {cv(seconds):.1f} % | {wall:.1f} |"
+        )
+    return rows
 
 
-def overheads(records):
-    from runner import run
+def noticing(by_busy: dict) -> list[str]:
+    """Median ms with busy processes beside, and in how many rounds the tool said something of it."""
+    counts = sorted(by_busy)
+    heads = [f"{count} busy: ms, it says" for count in counts]
+    rows = [f"| framework | tool | {' | '.join(heads)} |", "| --- " * (2 + len(heads)) + "|"]
+    for tool in by_busy[counts[0]]:
+        cells = []
+        for count in counts:
+            values = [one for one, _ in by_busy[count][tool]]
+            words = {word: sum(one.says == word for one in values) for word in sorted({one.says for one in values})}
+            said = ", ".join(f"{word or 'nothing'} {times}/{len(values)}" for word, times in words.items())
+            cells.append(f"{1e3 * statistics.median(one.seconds for one in values):.1f}, {said}")
+        rows.append(f"| {tool.framework} | {tool.name} | {' | '.join(cells)} |")
+    return rows
 
-    share = [line["harness"]["supervisor_cpu_s"] + line["harness"]["worker_cpu_s"] for line in records]
-    measured = [sum(replicate["spans"]["process_s"] for replicate in line["replicates"]) for line in records]
-    extra = run.overhead_s(records)
-    return "dyno's overhead per measuring process: %.2f s; harness CPU over measuring processes' wall: %.1f %%" % (
-        extra,
-        100 * sum(share) / sum(measured),
+
+def overheads(found: dict) -> str:
+    """What the harness itself costs, from Dyno's own records."""
+    records = [one.record for values in found.values() for one, _ in values if one.record]
+    share = sum(line["harness"]["supervisor_cpu_s"] + line["harness"]["worker_cpu_s"] for line in records)
+    measured = sum(replicate["spans"]["process_s"] for line in records for replicate in line["replicates"])
+    return (
+        f"Dyno's overhead per measuring process: {run.overhead_s(records):.2f} s; "
+        f"harness CPU over measuring processes' wall: {100 * share / measured:.1f} %"
     )
 
 
-def main():
+def sweep(able: list[Tool], case: Case) -> list[str]:
+    """Wall of ten cells, 3 s of measuring each: one run of Dyno's against ten calls of each peer."""
+    rows = ["| framework | tool | wall of 10 cells s | beside measuring, per cell s |", "| --- | --- | --- | --- |"]
+    for tool in able:
+        if not tool.name.startswith(("dyno", "torch.utils", "pyperf", "MLPerf", "benchmark_app")):
+            continue  # the same names must be the same networks
+        wait_for_quiet()
+        begin = time.monotonic()
+        if tool.name == "dyno":
+            dyno_sweep(replace(case, budget=3.0), {"backend": tool.framework, "input_px": case.px, **SWEEP})
+        else:
+            for model in SWEEP["model"]:
+                for batch in SWEEP["batch_size"]:
+                    tool.measure(replace(case, model=model, batch=batch, budget=3.0))
+        wall = time.monotonic() - begin
+        print(f"  sweep  {tool.name} {tool.framework} {wall:.1f} s", file=sys.stderr)
+        rows.append(f"| {tool.framework} | {tool.name} | {wall:.0f} | {(wall - 30) / 10:.1f} |")
+    return rows
+
+
+def cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    except OSError:
+        return platform.machine()
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="resnet18")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--px", type=int, default=224)
     parser.add_argument("--repeat", type=int, default=7)
-    parser.add_argument("--budget", type=float, default=3.0, help="seconds of measuring per tool and round")
+    parser.add_argument("--budget", type=float, default=3.0, help="seconds of measuring in the first round")
+    parser.add_argument("--wall", type=float, default=10.0, help="wall seconds of every tool's measurement; 0 gives each --budget instead")
     parser.add_argument("--busy", default="0", help="busy processes beside: 0,1,2 runs all three")
+    parser.add_argument("--busy-repeat", type=int, help="rounds with busy processes beside (as --repeat)")
+    parser.add_argument("--sweep", action="store_true", help="also the wall time of ten cells")
     parser.add_argument("--cache", default=os.path.join(ROOT, "results", "cache"))
     parser.add_argument("--framework", default="pytorch,onnxruntime,openvino")
+    parser.add_argument("--optimum", help="python of an environment with optimum-benchmark")
+    parser.add_argument("--timm", help="path of timm's benchmark.py")
+    parser.add_argument("--timm-python", default=sys.executable, help="python that has timm and a torchvision that imports")
     parser.add_argument("--out", help="also write the tables to this file")
     given = parser.parse_args()
-    case = dict(model=given.model, batch=given.batch, px=given.px, budget=given.budget, cache=os.path.abspath(given.cache))
-    TOOLS[:] = [tool for tool in TOOLS if tool[1] in given.framework.split(",")]
-    case.update(threads=threads.usable_cpus(), root=ROOT, busy=0, labels=[], records=[])
-    os.makedirs(case["cache"], exist_ok=True)
-    interchange.make(artefact(case), "onnx")
-    text = ["%s, batch %d, %d px, fp32, %d threads" % (given.model, given.batch, given.px, case["threads"])]
-    for beside in (int(word) for word in given.busy.split(",")):
-        case.update(busy=beside, labels=[], records=[])
-        found = rounds(case, given.repeat, beside)
-        text += [table(found, beside, case["labels"]), overheads(case["records"])]
+
+    pythons = {"timm python": given.timm_python} | {name: os.path.abspath(v) for name in ("optimum", "timm") if (v := getattr(given, name))}
+    case = Case(given.model, given.batch, given.px, threads.usable_cpus(), os.path.abspath(given.cache), given.budget, pythons=pythons)
+    os.makedirs(case.cache, exist_ok=True)
+    shapes = [case]
+    if given.sweep:
+        shapes += [replace(case, model=model, batch=batch) for model in SWEEP["model"] for batch in SWEEP["batch_size"]]
+    for shape in shapes:
+        interchange.make(shape.artefact(), "onnx")
+    chosen = [tool for tool in tools(pythons) if tool.framework in given.framework.split(",")]
+    cases, able = budgets(chosen, case, given.wall)
+
+    text = [f"{date.today()}, {cpu_name()}, {case.threads} threads: {case.model}, batch {case.batch}, {case.px} px, fp32"]
+    by_busy = {}
+    for beside in sorted(int(word) for word in given.busy.split(",")):
+        by_busy[beside], own = rounds(cases, given.repeat if not beside else given.busy_repeat or given.repeat, beside)
+        if not beside:
+            text += ["", *table(by_busy[0]), "", overheads(by_busy[0]), f"the machine itself, one matrix product: CV {cv(own):.1f} %"]
+    if len(by_busy) > 1:
+        text += ["", *noticing(by_busy)]
+    if given.sweep:
+        text += ["", *sweep(able, case)]
     print("\n".join(text))
     if given.out:
         with open(given.out, "w") as file:

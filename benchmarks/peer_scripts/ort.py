@@ -1,0 +1,19 @@
+"""An ONNX Runtime session on the same file and threads, for the peers that bring no framework."""
+
+import os
+import sys
+
+
+def session(case):
+    """(session, feeds) of a case."""
+    sys.path.insert(0, case["root"])
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    from runner import interchange, models
+
+    art = interchange.artefact(case["cache"], models.ModelSpec(case["model"]), 0, case["batch"], case["px"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = case["threads"], 1
+    made = onnxruntime.InferenceSession(art.onnx_path, options, providers=["CPUExecutionProvider"])
+    return made, {made.get_inputs()[0].name: art.batch()}

@@ -3,6 +3,7 @@
 `PER = "platform"` in a chart's module asks for one figure per platform; otherwise it gets the whole frame once.
 """
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -167,9 +168,13 @@ def caption(axis: Axes, name: str, summary: str = "") -> None:
     figure: Any = axis.figure
     place: Any = axis.get_subplotspec()
     width = int(figure.get_figwidth() * 14 / place.get_gridspec().ncols)
-    summary = summary.replace(" = ", "\u00a0=\u00a0")  # no line begins with a number that belongs to the name before it
-    lines = textwrap.wrap(summary, width)
-    while len(lines) > 1 and width > 20 and len(narrower := textwrap.wrap(summary, width - 1)) == len(lines):
+    # No line begins with a number that belongs to the name before it, or with a unit.
+    summary = re.sub(r"(?<=\d) (?=%|GB/s|GFLOP/s)", "\u00a0", summary.replace(" = ", "\u00a0=\u00a0"))
+    lines = textwrap.wrap(summary, width, break_on_hyphens=False)
+    while len(lines) > 1 and width > 20:
+        narrower = textwrap.wrap(summary, width - 1, break_on_hyphens=False)
+        if len(narrower) > len(lines):
+            break
         lines, width = narrower, width - 1
     axis.set_title("\n".join(filter(None, [name, *lines])), loc="left", fontsize=7.5)
 

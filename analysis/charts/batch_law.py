@@ -74,7 +74,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         axis.set_yticks(at, base.short(mine["label"]), fontsize=7)
         axis.set_ylim(-0.7, len(mine) - 0.3)
         axis.set_xlabel("knee a/c (images)")
-        axis.set_title(f"{name} (shaded: larger than measured)", loc="left")
+        base.caption(axis, name, "shaded: larger than measured")
         axis.grid(axis="y", visible=False)
     for axis in axes[len(names) :]:
         axis.set_axis_off()

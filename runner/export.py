@@ -50,7 +50,7 @@ def _export(torch, model, example, path, opset):
         "opset_version": opset,
         "input_names": ["input"],
         "output_names": ["output"],
-        "do_constant_folding": False,
+        "do_constant_folding": _is_plain(torch, model),
         "training": torch.onnx.TrainingMode.PRESERVE,
     }
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
@@ -58,6 +58,16 @@ def _export(torch, model, example, path, opset):
     with warnings.catch_warnings(), _quiet(), _plain_attention(torch), _adjusted_passes(torch), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(model, example, path, **options)
+
+
+def _is_plain(torch, model):
+    """Whether only convolutions, batch normalisations and linear layers have weights.
+
+    Then folding touches shapes alone, and old importers (OpenVINO 2021.4) want the axes of a slice as constants. Elsewhere it would
+    write weights anew (transposed, or gathered from tables), and what is counted as parameters would not be the network's own.
+    """
+    plain = (torch.nn.modules.conv._ConvNd, torch.nn.modules.batchnorm._BatchNorm, torch.nn.Linear)
+    return all(isinstance(module, plain) for module in model.modules() if next(module.parameters(recurse=False), None) is not None)
 
 
 @contextmanager

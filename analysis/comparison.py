@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -18,11 +20,11 @@ def as_table(table: pd.DataFrame) -> str:
     """Columns of text; what the cells have in common is said once, above them."""
     varying, common = _coordinates(table)
     header = [*varying, *SHOWN]
-    rows = [[str(row[name]) for name in varying] + _shown(row) for _, row in _ordered(table)]
+    rows = [[plain(word) for word in [str(row[name]) for name in varying] + _shown(row)] for _, row in _ordered(table)]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows]]
-    above = [f"all cells: {common}"] if common else []
-    return "\n".join([*above, *lines, "", *_notes(table)]) + "\n"
+    above = [plain(f"all cells: {common}")] if common else []
+    return "\n".join([*above, *lines, "", *map(plain, _notes(table))]) + "\n"
 
 
 def as_markdown(table: pd.DataFrame) -> str:
@@ -31,9 +33,19 @@ def as_markdown(table: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     for _, row in _ordered(table):
         words = [str(row[name]) for name in varying] + _shown(row)
-        lines.append("| " + " | ".join(word.replace("|", "\\|").replace("\n", " ") for word in words) + " |")
-    above = [f"All cells: {common}.", ""] if common else []
-    return "\n".join([*above, *lines, "", *(f"* {note}" for note in _notes(table))]) + "\n"
+        lines.append("| " + " | ".join(map(marked_down, words)) + " |")
+    above = [f"All cells: {marked_down(common)}.", ""] if common else []
+    return "\n".join([*above, *lines, "", *(f"* {marked_down(note)}" for note in _notes(table))]) + "\n"
+
+
+def plain(text: str) -> str:
+    """A text from a record on one line of a terminal: nothing in it moves the cursor or changes colours."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def marked_down(text: str) -> str:
+    """The same as one line of Markdown that shows it as it is: no HTML, no link, no picture, no column of its own."""
+    return re.sub(r"([\\|`*\[\]])", r"\\\1", escape(plain(text), quote=False))
 
 
 def as_json(table: pd.DataFrame) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 from analysis import hits, published, sensors
 from analysis.once import once
 from runner.record import SCHEMA_VERSION, STATUSES
+from runner.record_check import misfit
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
@@ -77,7 +78,10 @@ def merge(paths: Iterable[str | Path]) -> Merged:
                 problems[file.name, "repeat an id that was read before"] += 1
                 continue
             try:
+                if record["kind"] != "imported" and misfit(record):
+                    raise ValueError(misfit(record))
                 if record["kind"] == "environment":
+                    flatten(record["environment"])  # raises what nests too deep
                     environments[str(record["id"])] = dict(record["environment"])
                 elif record["kind"] == "imported":  # written by `import`
                     rows.append(base.row(record, file.stem))
@@ -88,7 +92,7 @@ def merge(paths: Iterable[str | Path]) -> Merged:
                     rows.append(row(record, file))
                 else:
                     raise ValueError(record["kind"])
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
                 problems[file.name, "are no record of this schema (a field is missing or of another type)"] += 1
                 continue
             seen.add(key)
@@ -108,6 +112,7 @@ def _records(file: Path, problems: Counter) -> Iterable[dict[str, Any]]:
                 continue
             try:
                 record = json.loads(line)
+                record = printable(record) if b"\\u" in line else record
             except (ValueError, RecursionError):
                 problems[file.name, "are torn or no JSON"] += 1
                 continue
@@ -117,11 +122,22 @@ def _records(file: Path, problems: Counter) -> Iterable[dict[str, Any]]:
                 yield record
 
 
+def printable(value: Any) -> Any:
+    """The same JSON with half characters (lone surrogates), which no file or page can hold, replaced."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    return {printable(key): printable(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
 def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
     """One cell record as a row of the frame, without what the environment and published tables add."""
     cell = record["cell"]
-    if record["status"] not in STATUSES:
+    if record["status"] not in STATUSES or any(cell[name] is None for name in CELL) or record["cell_id"] is None:
         raise ValueError(record["status"])
+    if min(cell["batch_size"], cell["input_px"]) < 1:
+        raise ValueError("no batch or image is smaller than 1")
     out: dict[str, Any] = {name: str(cell[name]) for name in CELL if name not in ("batch_size", "input_px")}
     out |= {
         "batch_size": int(cell["batch_size"]),
@@ -160,6 +176,8 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
 def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[str, Any]:
     """Latency, throughput, noise, contention and sensors from a cell's replicates; no latency unless the cell is ok."""
     samples = [np.asarray(r["samples_s"], float) for r in replicates if r.get("samples_s")]
+    if not all(np.isfinite(s).all() and s.min() >= 0 and np.median(s) > 0 for s in samples):
+        raise ValueError("a sample is no time")
     contention = [r.get("contention") or {} for r in replicates]
     shares = [c["others_share"] for c in contention if c.get("others_share") is not None]
     out: dict[str, Any] = {
@@ -199,6 +217,9 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     facts = {name: flatten(environment) for name, environment in (environments or {}).items()}
     columns = sorted({key for flat in facts.values() for key in flat})
     frame = frame.reset_index(drop=True)
+    for name in CELL:  # what no record names, as where all come from a table without it
+        if name not in frame:
+            frame[name] = np.nan if name in NUMBERS else None
     if columns:
         extra = pd.DataFrame([facts.get(name, {}) for name in frame["environment"]], index=frame.index, columns=columns).add_prefix("env_")
         frame = pd.concat([frame, extra], axis=1)

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import fit, metrics
+from analysis import interactive as live
 from analysis import style as styles
 from analysis.charts import base
 from analysis.frame import ranked
@@ -143,12 +144,12 @@ def explain(frame: pd.DataFrame) -> str:
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     """Curves by family, a panel per platform and series."""
-    cells = base.cells_table(frame)
+    cells = live.cells_table(frame)
     line = alt.Chart().transform_filter("datum.scenario == 'latency'").mark_line(strokeWidth=1.2, point=alt.OverlayMarkDef(size=28))
-    channels = base.family_channels(cells["family"])
+    channels = live.family_channels(cells["family"])
     line = line.encode(
         x=alt.X("batch_size:Q", title="batch size (images)", scale=alt.Scale(type="log", base=2), axis=alt.Axis(format="d", values=sorted(map(int, cells["batch_size"].unique())))),
-        y=base.channel(alt.Y, "time_per_image"), detail="label:N", color=channels["color"], tooltip=base.tips("series", "batch_size", "time_per_image", "throughput"),
-        opacity=base.compared()["opacity"],
+        y=live.channel(alt.Y, "time_per_image"), detail="label:N", color=channels["color"], tooltip=live.tips("series", "batch_size", "time_per_image", "throughput"),
+        opacity=live.compared()["opacity"],
     )  # fmt: skip
-    return base.facets([line], {"cells": cells})
+    return live.facets([line], {"cells": cells})

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import fit
+from analysis import interactive as live
 from analysis.charts import base
 from analysis.once import once
 from analysis.style import Style
@@ -78,15 +79,15 @@ def explain(frame: pd.DataFrame) -> str:
 
 def interactive(frame: pd.DataFrame) -> alt.HConcatChart:
     """Bubbles with tooltips beside one another for Top-1 and Top-5, with the fitted curve and its bands."""
-    table, rows = base.networks_table(frame), rows_of(frame)
+    table, rows = live.networks_table(frame), rows_of(frame)
     tables = {"networks": table}
     views = []
     for name, curve in fits(rows).items():
-        layer = base.points("networks", "macs", name, table["family"], ["params", "macs", "top1", "top5", "density"],
+        layer = live.points("networks", "macs", name, table["family"], ["params", "macs", "top1", "top5", "density"],
                             size=alt.Size("params:Q", title="parameters (M)", scale=alt.Scale(range=[10, 900], zero=True), legend=alt.Legend(orient="bottom")))  # fmt: skip
         layers = [layer]
         if curve:
-            tables[f"complexity_{name}"] = base.bands(curve, log_x=True)
-            layers = [*base.band_layers(f"complexity_{name}", "macs", name), layer]
-        views.append(alt.layer(*layers).properties(width=base.WIDTH, height=base.HEIGHT))
-    return base.named(alt.hconcat(*views), **tables)
+            tables[f"complexity_{name}"] = live.bands(curve, log_x=True)
+            layers = [*live.band_layers(f"complexity_{name}", "macs", name), layer]
+        views.append(alt.layer(*layers).properties(width=live.WIDTH, height=live.HEIGHT))
+    return live.named(alt.hconcat(*views), **tables)

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import fit
+from analysis import interactive as live
 from analysis.charts import base
 from analysis.once import once
 from analysis.style import Style
@@ -61,11 +62,11 @@ def explain(frame: pd.DataFrame) -> str:
 
 def interactive(frame: pd.DataFrame) -> alt.LayerChart:
     """Points with tooltips, curve and bands."""
-    table = base.networks_table(frame)
+    table = live.networks_table(frame)
     curve = curve_of(rows_of(frame))
-    layers = [base.points("networks", "top1", "density", table["family"], ["density", "top1", "params", "macs"])]
+    layers = [live.points("networks", "top1", "density", table["family"], ["density", "top1", "params", "macs"])]
     tables = {"networks": table}
     if curve:
-        tables["density_curve"] = base.bands(curve, log_x=False)
-        layers = [*base.band_layers("density_curve", "top1", "density"), *layers]
-    return base.named(alt.layer(*layers).properties(width=2 * base.WIDTH - 120, height=base.HEIGHT + 60), **tables)
+        tables["density_curve"] = live.bands(curve, log_x=False)
+        layers = [*live.band_layers("density_curve", "top1", "density"), *layers]
+    return live.named(alt.layer(*layers).properties(width=2 * live.WIDTH - 120, height=live.HEIGHT + 60), **tables)

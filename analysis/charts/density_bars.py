@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis import interactive as live
 from analysis import metrics
 from analysis import style as styles
 from analysis.analyses import density
@@ -69,14 +70,14 @@ def interactive(frame: pd.DataFrame) -> alt.LayerChart:
     rows = rows_of(frame)[["label", "family", "density", "low", "high", "top1", "params_m"]]
     data = alt.Chart(alt.NamedData("density"))
     y = alt.Y("label:N", title=None, sort=alt.EncodingSortField("density", order="descending"), axis=alt.Axis(labelLimit=170))
-    channels = base.family_channels(rows["family"])
-    x = base.channel(alt.X, "density")
+    channels = live.family_channels(rows["family"])
+    x = live.channel(alt.X, "density")
     tip = [
-        *base.tips("density", "top1"),
+        *live.tips("density", "top1"),
         alt.Tooltip("low:Q", format=".4~g"),
         alt.Tooltip("high:Q", format=".4~g"),
         alt.Tooltip("params_m:Q", title="parameters (M)", format=".4~g"),
     ]
-    dots = data.mark_point(filled=True, size=70).encode(y=y, x=x, tooltip=tip, **channels, **base.compared())
+    dots = data.mark_point(filled=True, size=70).encode(y=y, x=x, tooltip=tip, **channels, **live.compared())
     whiskers = data.mark_rule(color="gray", strokeWidth=2).encode(y=y, x=alt.X("low:Q"), x2="high:Q")
-    return base.named(alt.layer(whiskers, dots).properties(width=2 * base.WIDTH - 120, height=alt.Step(15)), density=rows)
+    return live.named(alt.layer(whiskers, dots).properties(width=2 * live.WIDTH - 120, height=alt.Step(15)), density=rows)

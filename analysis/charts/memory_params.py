@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis import interactive as live
 from analysis.charts import base
 from analysis.once import once
 from analysis.stats import robust
@@ -90,15 +91,15 @@ def explain(frame: pd.DataFrame) -> str:
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     """Points with tooltips, a panel per platform and series, with the line and its bands."""
-    cells, rows = base.cells_table(frame), rows_of(frame)
-    layer = base.points(
+    cells, rows = live.cells_table(frame), rows_of(frame)
+    layer = live.points(
         "", "params_size", "memory", cells["family"], ["series", "batch_size", "memory", "params_size", "params"], log=False
     )
     curves = [
-        curve_of(line, np.linspace(0, rows["params_size"].max(), 12)).assign(**base.keys_of(rows, p, s))
+        curve_of(line, np.linspace(0, rows["params_size"].max(), 12)).assign(**live.keys_of(rows, p, s))
         for (p, s), line in lines(rows).items()
         if line
     ]
     tables = {"cells": cells} | ({"memory_lines": pd.concat(curves)} if curves else {})
-    layers = [*(base.band_layers("", "params_size", "memory") if curves else []), layer]
-    return base.facets(layers, tables)
+    layers = [*(live.band_layers("", "params_size", "memory") if curves else []), layer]
+    return live.facets(layers, tables)

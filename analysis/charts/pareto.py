@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis import interactive as live
 from analysis import metrics
 from analysis.analyses.pareto import place
 from analysis.charts import base
@@ -59,16 +60,8 @@ def explain(frame: pd.DataFrame) -> str:
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
-    """Points with tooltips and the frontier of the slice, a panel per platform and series."""
-    cells = base.cells_table(frame)
-    rows = placed(frame)
-    line = rows[rows["place"] == "frontier"].sort_values("latency")
-    line = line[["platform", "series", "backend", "device", "precision", "batch_size", "scenario"]].assign(
-        panel=line["platform"] + " · " + line["series"], on_latency=line["latency"], on_top1=line["top1"]
-    )
-    step = alt.Chart().transform_filter("isValid(datum.on_latency)").mark_line(interpolate="step-after", color="gray", strokeWidth=1.6)
-    step = step.encode(x=alt.X("on_latency:Q", title=metrics.latency.title), y=alt.Y("on_top1:Q", title=metrics.top1.title))
-    layer = base.points(
-        "", "latency", "top1", cells["family"], ["series", "batch_size", "latency", "throughput", "top1", "params", "macs", "noise"]
-    )
-    return base.facets([step, layer], {"cells": cells, "frontier": line})
+    """Points with tooltips and the named frontier of what the filters leave, a panel per platform and series."""
+    cells = live.cells_table(frame)
+    told = ["series", "batch_size", "latency", "throughput", "top1", "params", "macs", "noise"]
+    layers = [*live.frontier("latency", "top1", lower=True), live.points("", "latency", "top1", cells["family"], told)]
+    return live.spanned(live.facets(layers, {"cells": cells}), "latency", "top1")

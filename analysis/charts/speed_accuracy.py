@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import fit
+from analysis import interactive as live
 from analysis.analyses.pareto import frontier
 from analysis.charts import base
 from analysis.once import once
@@ -70,12 +71,12 @@ def explain(frame: pd.DataFrame) -> str:
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
-    """Points with tooltips, a panel per platform and series, with curve and bands."""
-    cells = base.cells_table(frame)
-    layer = base.points(
+    """Points with tooltips, a panel per platform and series, with curve and bands, and the named frontier of what the filters leave."""
+    cells = live.cells_table(frame)
+    layer = live.points(
         "", "throughput", "top1", cells["family"], ["series", "batch_size", "throughput", "latency", "top1", "params", "macs", "energy"]
     )
-    curves = [base.bands(c, log_x=True, **base.keys_of(rows_of(frame), p, s)) for (p, s), c in fits(rows_of(frame)).items() if c]
+    curves = [live.bands(c, log_x=True, **live.keys_of(rows_of(frame), p, s)) for (p, s), c in fits(rows_of(frame)).items() if c]
     tables = {"cells": cells} | ({"speed_curves": pd.concat(curves)} if curves else {})
-    layers = [*(base.band_layers("", "throughput", "top1") if curves else []), layer]
-    return base.facets(layers, tables)
+    layers = [*(live.band_layers("", "throughput", "top1") if curves else []), *live.frontier("throughput", "top1", lower=False), layer]
+    return live.spanned(live.facets(layers, tables), "throughput", "top1")

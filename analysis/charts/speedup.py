@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis import interactive as live
 from analysis import intervals
 from analysis import style as styles
 from analysis.analyses.speedup import ratios
@@ -98,7 +99,7 @@ def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     point = (
         alt.Chart()
         .mark_point(filled=True, size=60, stroke="currentColor")
-        .encode(y=y, x=x, tooltip=tip, **base.family_channels(rows["family"]), **base.compared())
+        .encode(y=y, x=x, tooltip=tip, **live.family_channels(rows["family"]), **live.compared())
     )
     one = alt.Chart().mark_rule(strokeDash=[3, 3], color="gray").encode(x=alt.datum(1))
-    return base.facets([one, line, point], {"ratios": rows}, width=380, height=alt.Step(14))
+    return live.facets([one, line, point], {"ratios": rows}, width=380, height=alt.Step(14))

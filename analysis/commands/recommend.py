@@ -30,10 +30,13 @@ def register(app: typer.Typer) -> None:
 
         from analysis import frame as frames
         from analysis import recommend as advice
+        from analysis.comparison import plain
         from analysis.metrics import MILLI
         from analysis.predict.estimate import default_records
 
         frame = frames.merge(records or default_records()).frame
         limits = advice.Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
         found = advice.advise(frame, platform, limits, batch_size, backend=backend, device=device, precision=precision)
-        typer.echo(json.dumps(found.as_dict(), indent=1, allow_nan=False) if json_ else advice.text(found))
+        typer.echo(
+            json.dumps(found.as_dict(), indent=1, allow_nan=False) if json_ else "\n".join(map(plain, advice.text(found).split("\n")))
+        )

@@ -28,8 +28,13 @@ RETRY = typer.Option([], "--retry", help="Measure again what is: failed, skipped
 
 
 def fail(message, code=1):
-    typer.echo("dyno: %s" % message, err=True)
+    typer.echo("dyno: %s" % plain(message), err=True)
     raise typer.Exit(code)
+
+
+def plain(text):
+    """A text from a file on one line of a terminal: nothing in it can move the cursor, change colours or fail to be printed."""
+    return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
 def _planned(path, profile, only):
@@ -85,7 +90,7 @@ def plan(
     for _, reason in planned.excluded:
         reasons[reason] = reasons.get(reason, 0) + 1
     for reason, count in sorted(reasons.items()):
-        typer.echo("left out: %d cell%s: %s" % (count, "" if count == 1 else "s", reason))
+        typer.echo(plain("left out: %d cell%s: %s" % (count, "" if count == 1 else "s", reason)))
     typer.echo("%d cells, %d to measure, about %s" % (len(planned.cells), len(left), _duration(total_s)))
 
 
@@ -141,7 +146,7 @@ def run(
         fail("stopped; what is done is kept, `dyno run` goes on with the rest", 130)
     _clear_line()
     for warning in current.warnings:
-        typer.echo("dyno: warning: %s" % warning, err=True)
+        typer.echo("dyno: warning: %s" % plain(warning), err=True)
     counts = ", ".join("%d %s" % (count, status) for status, count in current.counts.items() if count)
     path = places.record_path(environment.platform_name())
     rest = "; %d left for the next run (time budget)" % left if left else ""
@@ -200,7 +205,7 @@ def accuracy(
         fail("stopped; what is counted is kept, `dyno accuracy` goes on with the rest", 130)
     _clear_line()
     for warning in current.warnings:
-        typer.echo("dyno: warning: %s" % warning, err=True)
+        typer.echo("dyno: warning: %s" % plain(warning), err=True)
     rows = [tally.summary(cell, totals) for cell, totals in sorted(counted)]
     typer.echo(json.dumps(rows, indent=1) if as_json else "\n".join(tally.sentence(row) for row in rows))
 
@@ -229,12 +234,12 @@ def status(
         typer.echo(json.dumps(document, indent=1))
         return
     for warning in warnings:
-        typer.echo("dyno: warning: %s" % warning, err=True)
+        typer.echo("dyno: warning: %s" % plain(warning), err=True)
     for name in ("failed", "skipped"):
         for line in groups[name]:
-            typer.echo("%s: %s: %s" % (name, line["cell_id"], line["reason"]))
+            typer.echo(plain("%s: %s: %s" % (name, line["cell_id"], line["reason"])))
     for line in contended:
-        typer.echo("contended: %s" % line["cell_id"])
+        typer.echo(plain("contended: %s" % line["cell_id"]))
     counts = [("done", len(groups["ok"])), ("failed", len(groups["failed"])), ("skipped", len(groups["skipped"]))]
     counts += [("contended", len(contended)), ("missing", len(left))]
     typer.echo(", ".join("%d %s" % (count, name) for name, count in counts))
@@ -417,7 +422,7 @@ def _show_progress(progress):
     width = _columns() - 1
     if progress.line is not None and progress.line["status"] != "ok":
         _clear_line()
-        typer.echo("%s: %s: %s" % (progress.line["status"], progress.cell.id, progress.line["reason"]), err=True)
+        typer.echo(plain("%s: %s: %s" % (progress.line["status"], progress.cell.id, progress.line["reason"])), err=True)
     elif left or progress.line is None:
         typer.echo("\r\033[K" + (text if len(text) <= width else text[: width - 1] + "~"), err=True, nl=False)
 

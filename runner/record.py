@@ -251,22 +251,6 @@ def read(path):
     return records, warnings
 
 
-def is_sane(line):
-    """Whether a line has what going on with a run needs of it, each of its type."""
-    cell, quality, wall_s = line.get("cell"), line.get("quality"), line.get("wall_s")
-    return (
-        isinstance(cell, dict)
-        and all(type(cell.get(name)) is (int if name in ("batch_size", "input_px") else str) for name in CELL_FIELDS)
-        and line.get("status") in STATUSES
-        and all(isinstance(line.get(name), str) for name in ("id", "cell_id", "role"))
-        and type(line.get("attempt")) is int
-        and isinstance(quality, list)
-        and all(isinstance(label, str) for label in quality)
-        and isinstance(wall_s, (int, float))
-        and isinstance(line.get("replicates"), list)
-    )
-
-
 def utc_now():
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 

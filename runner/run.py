@@ -6,7 +6,20 @@ import resource
 import time
 from dataclasses import asdict, dataclass
 
-from runner import __version__, backends, contention, environment, interchange, measure, record, sampling, sensors, supervise, threads
+from runner import (
+    __version__,
+    backends,
+    contention,
+    environment,
+    interchange,
+    measure,
+    record,
+    record_check,
+    sampling,
+    sensors,
+    supervise,
+    threads,
+)
 from runner.energy import per_image
 from runner.plan import cell_from
 from runner.sensors import thermal
@@ -53,7 +66,7 @@ def history(path, role="cell"):
     attempts, last, strange = {}, {}, 0
     lines, warnings = record.read(path)
     for line in lines:
-        if line.get("kind") == "cell" and not record.is_sane(line):
+        if line.get("kind") == "cell" and not record_check.is_cell(line):
             strange += 1
         elif line.get("kind") == "cell" and line["role"] == role:
             cell = cell_from(line["cell"])

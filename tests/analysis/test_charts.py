@@ -59,6 +59,27 @@ def test_a_name_stays_off_bubbles_while_there_is_room():
             assert np.hypot(*(near - [x, y])) > radius - 3
 
 
+def test_a_caption_breaks_neither_before_a_number_that_belongs_to_a_name_nor_before_its_last_word():
+    figure, axes = base.panels(2, style.LIGHT)
+    base.caption(axes[0], "name", "linear: y = 71.3 + 2.3 x; R² = 0.37, leave-one-out error 5.5 %, reached 49.9 GB/s at best, n = 5")
+    first, *lines = axes[0].get_title(loc="left").split("\n")
+    assert first == "name" and len(lines) > 1 and all("\u00a0=\u00a0" in line or "=" not in line for line in lines)
+    assert (
+        lines[-1].strip() != "5"
+        and min(map(len, lines)) > 0.6 * max(map(len, lines))
+        and not any(line.endswith("leave-") for line in lines)
+    )
+
+
+def test_a_small_table_of_times_has_no_bar_and_a_contended_one_says_so():
+    few = report.by_machine(frame_of(*(cell_record("c", "pytorch", m, contended=True) for m in ("resnet18", "resnet34"))))
+    module = charts.load("time_table")
+    with style.LIGHT.context():
+        figure = module.draw(few, style.LIGHT)
+    assert len(figure.axes) == 1 and "ms per image" in figure.get_supxlabel()
+    assert "All 2 cells were contended" in module.explain(few)
+
+
 def test_two_names_that_fit_nowhere_are_not_written_on_one_another():
     with style.LIGHT.context():
         figure, (axis,) = base.panels(1, style.LIGHT, width=1.6, height=1.2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import frame as frames
-from analysis import published
+from analysis import once, published
 from analysis.frame import FrameError, latest, merge, ranked
 from tests.analysis.records import QUICK, cell_record, environment_record, frame_of, sweep, write
 
@@ -109,6 +109,26 @@ def test_contended_failed_and_anchor_rows_are_left_out_of_rankings():
         cell_record("synthetic-cpu", "pytorch", "vgg11", role="anchor", anchor="start"),
     )
     assert ranked(frame)["model"].tolist() == ["resnet18"]
+
+
+def test_a_backend_that_executes_nothing_is_in_no_ranking():
+    frame = frame_of(cell_record("c", "noop", "resnet18"), cell_record("c", "pytorch", "resnet18"))
+    assert set(frame["backend"]) == {"noop", "pytorch"} and set(ranked(frame)["backend"]) == {"pytorch"}
+
+
+def test_a_frame_that_changes_is_never_answered_from_memory_and_one_that_is_kept_is_asked_once():
+    asked = []
+
+    @once.once
+    def rows(frame):
+        asked.append(len(frame))
+        return len(frame)
+
+    frame = frame_of(cell_record("c", "pytorch", "resnet18"))
+    assert [rows(frame), rows(frame)] == [1, 1] and len(asked) == 2
+    with once.keeping():
+        assert [rows(frame), rows(frame), rows(frame.copy())] == [1, 1, 1] and len(asked) == 4
+    assert rows(frame) == 1 and len(asked) == 5
 
 
 def test_a_later_failure_does_not_leave_an_old_time_in_the_rankings():

@@ -263,6 +263,14 @@ def test_rank_stability_names_unlike_inputs(published):
     assert len(batch) == 6 and batch["rho"].between(0.9, 1).all()
 
 
+def test_a_network_with_gaps_costs_itself_and_not_the_conditions_that_others_share():
+    table = pd.DataFrame(np.arange(24.0).reshape(6, 4), columns=list("abcd"))
+    table.loc[0:3, "d"] = np.nan  # one network with gaps
+    table.loc[6] = [1.0, np.nan, np.nan, np.nan]  # one condition that few networks saw
+    whole = rank_analysis.complete(table)
+    assert list(whole.columns) == ["a", "b", "c"] and list(whole.index) == [0, 1, 2, 3, 4, 5]
+
+
 def test_the_best_network_by_rank_is_the_one_that_is_always_fastest(frame):
     tables = rank_analysis.analyse(frame)
     assert {"networks", "backends on cpu", "backends on cuda"} <= set(tables["friedman"]["what"])

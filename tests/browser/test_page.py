@@ -65,6 +65,23 @@ def test_every_filter_changes_what_is_drawn_and_back(open_page):
     assert page.log == []
 
 
+def test_the_frontier_and_its_names_follow_the_filters(open_page):
+    page = open_page()
+    draw(page)
+    lines = "[...document.querySelectorAll('[data-chart=\"pareto\"] .mark-line.role-mark path')].map(p => p.getAttribute('d'))"
+    names = "[...document.querySelectorAll('[data-chart=\"pareto\"] .mark-text.role-mark text')].map(t => t.textContent)"
+    first, said = page.evaluate(lines), page.evaluate(names)
+    assert first and said and set(said) <= {row["label"] for row in page.evaluate(ROWS, "pareto")}
+    toggle(page, "batch_size", "4", True)
+    assert (
+        len(page.evaluate(lines)) == 2 * len(first) and page.evaluate(names) == []
+    )  # two frontiers a panel: names would lie on one another
+    toggle(page, "batch_size", "1", False)
+    second = page.evaluate(lines)
+    assert len(second) == len(first) and second != first and page.evaluate(names)
+    assert page.log == []
+
+
 def test_nothing_left_by_the_filters_is_said(open_page):
     page = open_page()
     draw(page)

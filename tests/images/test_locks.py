@@ -16,6 +16,7 @@ IMPORTS = {
     "timm": "",  # imports torch
     "onnxruntime": "import onnxruntime; onnxruntime.get_available_providers()",
     "openvino": "import openvino; openvino.Core()",
+    "nncf": "import nncf",
     "openvino-myriad": "",  # its image has the libusb that it needs
     "nvml": "import pynvml",
 }

@@ -32,11 +32,11 @@ def _jetson_error(root, platform):
         )
     host = board.l4t(root)
     if host and not l4t_fits(platform, host, os.environ.get("DYNO_L4T")):
-        return "this image (%s%s) doesn't fit the board's L4T %s: use %s" % (
+        return "this image (%s%s) doesn't fit the board's L4T %s: %s" % (
             platform,
             ", L4T " + os.environ["DYNO_L4T"] if os.environ.get("DYNO_L4T") else "",
             host,
-            image_for(host) or "a board with another JetPack",
+            _what_fits(host, platform),
         )
     if not has_nvidia(root):
         return "the container has no access to the Jetson's GPU: docker run --runtime nvidia"
@@ -71,6 +71,15 @@ def image_for(host):
         if _release(host)[0] in majors:
             return platform
     return None
+
+
+def _what_fits(host, platform):
+    fit = image_for(host)
+    if fit != platform:
+        return "use %s" % fit if fit else "no image is made for that release"
+    if _release(host)[0] == 36:
+        return "update the board to JetPack 6.1 or later (L4T 36.4)"
+    return "build the image for that release (make jetson does)"
 
 
 def has_nvidia(root="/"):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Dict, Optional
 
-SAID = ("out of memory", "bad_alloc", "memoryerror", "can't allocate", "cannot allocate", "failed to allocate")
+SAID = ("out of memory", "bad_alloc", "memoryerror", "can't allocate", "cannot allocate", "failed to allocate", "want of memory")
 
 
 @dataclass
@@ -25,6 +25,11 @@ class Outcome:
     child_cpu_s: float = 0.0
     worker_cpu_s: float = 0.0
     readings: Dict = field(default_factory=dict)
+
+    @property
+    def too_large(self):
+        """Whether a larger batch can only fail too. Told from the reason, so that it can be told of a record, too."""
+        return self.phase != "prepare" and not self.skip and (self.out_of_memory or (self.reason or "").startswith("timeout:"))
 
     @property
     def out_of_memory(self):

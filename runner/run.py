@@ -147,6 +147,10 @@ class Run:
             todo = missing(cells, last, retry)
             if not todo:
                 return 0
+            for cell in set(last).difference(todo):  # what earlier runs found too large
+                line = last[cell]
+                if line["status"] == "failed":
+                    self._note_if_too_large(cell, supervise.Outcome(reason=line["reason"], stderr=line["stderr"], phase=line["phase"]))
             estimates = [estimate_s(cell, self.protocol, last) for cell in todo]
             steps = self._with_anchors(todo, estimates)
             self._append_environment()
@@ -365,10 +369,12 @@ class Run:
     def _failed(self, cell, outcome, line):
         line.update(status="skipped" if outcome.skip else "failed", reason=outcome.reason, phase=outcome.phase)
         line.update(signal=outcome.signal, stderr=None if outcome.skip else outcome.stderr)
-        if not outcome.skip and outcome.phase != "prepare" and (outcome.out_of_memory or outcome.timed_out):
-            key = cell._replace(batch_size=0)
-            if cell.batch_size < self.too_large.get(key, (float("inf"), None))[0]:
-                self.too_large[key] = (cell.batch_size, outcome.reason)
+        self._note_if_too_large(cell, outcome)
+
+    def _note_if_too_large(self, cell, outcome):
+        key = cell._replace(batch_size=0)
+        if outcome.too_large and cell.batch_size < self.too_large.get(key, (float("inf"), None))[0]:
+            self.too_large[key] = (cell.batch_size, outcome.reason)
 
 
 def quality(line):

@@ -322,3 +322,26 @@ def test_attempts_decide_which_record_of_a_file_counts_and_dates_which_file():
     assert winner(*back) == winner(*reversed(back)) == ["x2"]
     newer = told(1, "2026-04-01T00:00:00Z", "y")
     assert winner(*back, newer) == winner(newer, *back) == ["y1"]
+
+
+@pytest.mark.parametrize("calibrated, most", [(True, 6), (False, 60)])
+def test_with_the_floor_sweeps_that_differ_by_themselves_seldom_differ(calibrated, most):
+    """Heavy tails between processes, cells of unlike noise, and 2 % between sweeps that replicates don't show; 8 cells calibrate."""
+    rng = np.random.default_rng(15)
+
+    def pair(cells):
+        base, cv = np.exp(rng.normal(-4, 1, cells)), 0.02 * np.exp(0.5 * rng.standard_normal(cells))
+        frames = [sweep(rng, base, 0.0, 3, 0.02 * rng.standard_normal(cells)) for _ in range(2)]
+        for frame in frames:
+            tails = rng.standard_t(4, (cells, 3)) / np.sqrt(2)
+            frame["replicate_medians_s"] = [
+                tuple(np.exp(np.log(m) + c * z)) for m, c, z in zip(frame["replicate_medians_s"], cv, tails, strict=True)
+            ]
+        return frames
+
+    differ = 0
+    for _ in range(60):
+        floor = calibrate.floor(*pair(8)).sweep_sd if calibrated else None
+        table = compare.compare(*pair(40), floor=floor)
+        differ += table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
+    assert differ <= most and (calibrated or differ > 30)  # 3 of 60 are expected with the floor

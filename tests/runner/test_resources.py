@@ -48,6 +48,12 @@ def test_memory_that_a_ulimit_refuses_is_a_row_and_larger_batches_are_skipped(tm
     check_larger_are_skipped(tmp_path, 16, "MemoryError")
 
 
+def leave(folder):
+    """Remove a cgroup as soon as it is empty."""
+    wait_for(lambda: not open(os.path.join(folder, "cgroup.procs")).read())
+    os.rmdir(folder)
+
+
 @contextlib.contextmanager
 def cgroup(most):
     """The file ``cgroup.procs`` of a new memory cgroup; skips where none can be made."""
@@ -70,8 +76,7 @@ def cgroup(most):
         try:
             yield os.path.join(folder, "cgroup.procs")
         finally:
-            wait_for(lambda: not open(os.path.join(folder, "cgroup.procs")).read())
-            os.rmdir(folder)
+            leave(folder)
         return
     pytest.skip("no memory cgroup can be made here")
 
@@ -102,8 +107,9 @@ def test_a_kill_without_want_of_memory_costs_no_other_batch():
         killed = outcome.Outcome(phase="measure", oom_kills=kills)
         killed.ended_by("the measuring process", "SIGKILL")
         assert killed.out_of_memory is expected and ("memory" in killed.reason) is expected
-    killed.timed_out = True
-    assert not killed.out_of_memory
+    late = outcome.Outcome(phase="measure", reason="timeout: no end within 1 s", signal="SIGKILL", timed_out=True)
+    assert late.too_large and not late.out_of_memory
+    assert not outcome.Outcome(phase="prepare", reason="timeout: no end within 1 s").too_large
 
 
 def test_kernels_that_do_not_count_their_kills_are_no_error(tmp_path):
@@ -119,6 +125,21 @@ def test_a_load_that_hangs_is_a_row_and_larger_batches_are_skipped(tmp_path):
     code, out, err = dyno("run", "-m", matrix(tmp_path, axes, "seed: 0, timeout_s: 1"), "-r", str(tmp_path))
     assert code == 0, err
     check_larger_are_skipped(tmp_path, 4, "timeout: no end within 1 s (phase load)")
+
+
+@pytest.mark.parametrize("variant, reason", [("hang_load_from_4", "timeout: no end"), ("oom_first", "can't allocate 4 TB")])
+def test_what_an_earlier_run_found_too_large_is_not_tried_again_in_larger_batches(tmp_path, variant, reason):
+    axes = "backend: 'fault:%s', model: resnet18, input_px: 32, batch_size: [2, 4, 8, 16]" % variant
+    path = matrix(tmp_path, axes, "seed: 0, timeout_s: 1")
+    assert "1 failed" in dyno("run", "-m", path, "-r", str(tmp_path), "--only", "batch_size=4")[1]
+    assert "1 ok, 2 skipped" in dyno("run", "-m", path, "-r", str(tmp_path))[1]
+    assert all(
+        "batch 4 already failed: " in line["reason"] and reason in line["reason"] for line in records(tmp_path)[2:] if line["reason"]
+    )
+    dyno("run", "-m", path, "-r", str(tmp_path), "--retry", "failed", "--retry", "skipped")
+    again = [line for line in records(tmp_path) if line["attempt"] == 2]
+    assert sorted(line["cell"]["batch_size"] for line in again) == [4, 8, 16]
+    assert any(line["status"] == "failed" for line in again)  # asked for, it is tried again
 
 
 def wait_for(condition, timeout_s=20):

@@ -78,12 +78,14 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
             (out / folder).mkdir(parents=True, exist_ok=True)
         todo = figures.jobs(frame)
         names = [*FIRST, *(n for n in analyses.names() if n not in FIRST)]
-        work: dict[str, tuple[Callable, tuple]] = {f"analysis {name}": (analyse, (name,)) for name in names}
+        # What takes longest alone comes first, so that no process waits for it at the end.
+        work: dict[str, tuple[Callable, tuple]] = (
+            {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
+        )
+        work |= {"plausibility": (findings, ()), "library": (library, ())}
+        work |= {f"analysis {name}": (analyse, (name,)) for name in names}
         work |= {f"figure {job[2]}": (figures.draw, (*job, out / "figures")) for job in todo}
         work |= {f"chart {name}": (page.interactive, (name,)) for name in charts.names()}
-        work |= {"plausibility": (findings, ()), "library": (library, ())}
-        if gif:
-            work["animation"] = (animation.write, (out / "figures" / "complexity_accuracy.gif",))
         results = dict(zip(work, parallel.run([(timed, job) for job in work.values()], frame), strict=True))
         found = {
             kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")

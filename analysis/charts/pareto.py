@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis import frontier as frontiers
 from analysis import interactive as live
 from analysis import metrics
 from analysis.analyses.pareto import place
@@ -63,5 +64,5 @@ def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     """Points with tooltips and the named frontier of what the filters leave, a panel per platform and series."""
     cells = live.cells_table(frame)
     told = ["series", "batch_size", "latency", "throughput", "top1", "params", "macs", "noise"]
-    layers = [*live.frontier("latency", "top1", lower=True), live.points("", "latency", "top1", cells["family"], told)]
-    return live.spanned(live.facets(layers, {"cells": cells}), "latency", "top1")
+    layers = [*frontiers.layers("latency", "top1", lower=True), live.points("", "latency", "top1", cells["family"], told)]
+    return frontiers.spanned(live.facets(layers, {"cells": cells}), "latency", "top1")

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import fit
+from analysis import frontier as frontiers
 from analysis import interactive as live
 from analysis.analyses.pareto import frontier
 from analysis.charts import base
@@ -78,5 +79,5 @@ def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     )
     curves = [live.bands(c, log_x=True, **live.keys_of(rows_of(frame), p, s)) for (p, s), c in fits(rows_of(frame)).items() if c]
     tables = {"cells": cells} | ({"speed_curves": pd.concat(curves)} if curves else {})
-    layers = [*(live.band_layers("", "throughput", "top1") if curves else []), *live.frontier("throughput", "top1", lower=False), layer]
-    return live.spanned(live.facets(layers, tables), "throughput", "top1")
+    layers = [*(live.band_layers("", "throughput", "top1") if curves else []), *frontiers.layers("throughput", "top1", lower=False), layer]
+    return frontiers.spanned(live.facets(layers, tables), "throughput", "top1")

@@ -87,7 +87,7 @@ def l4t(root):
         "L4T of host",
         fits,
         "host %s, image %s" % (host, image or environment.platform_name()),
-        None if fits else "use the image %s" % identity.image_for(host),
+        None if fits else identity.what_fits(host, environment.platform_name()),
     )
 
 

@@ -36,7 +36,7 @@ def _jetson_error(root, platform):
             platform,
             ", L4T " + os.environ["DYNO_L4T"] if os.environ.get("DYNO_L4T") else "",
             host,
-            _what_fits(host, platform),
+            what_fits(host, platform),
         )
     if not has_nvidia(root):
         return "the container has no access to the Jetson's GPU: docker run --runtime nvidia"
@@ -73,10 +73,11 @@ def image_for(host):
     return None
 
 
-def _what_fits(host, platform):
+def what_fits(host, platform):
+    """What mends a mismatch of ``platform``'s image and a host's L4T release, in words."""
     fit = image_for(host)
     if fit != platform:
-        return "use %s" % fit if fit else "no image is made for that release"
+        return "use the image %s" % fit if fit else "no image is made for that release"
     if _release(host)[0] == 36:
         return "update the board to JetPack 6.1 or later (L4T 36.4)"
     return "build the image for that release (make jetson does)"

@@ -91,6 +91,13 @@ def test_make_jetson_builds_the_image_of_this_release_on_its_base(house):
     assert "--build-arg BASE=nvcr.io/nvidia/l4t-pytorch:r32.6.1-pth1.9-py3 --build-arg L4T=32.6.1" in out
 
 
+def test_labelled_images_are_mounted_where_accuracy_looks(house, tmp_path):
+    out = run(house, "make", "-n", "accuracy-cpu", f"DATA={tmp_path}").stdout
+    assert f"--volume '{tmp_path}:/data:ro'" in out and "accuracy /data" in out
+    done = run(house, "make", "accuracy-cpu", "DATA=/nowhere", check=False)
+    assert done.returncode and "name the folder of labelled images" in done.stderr
+
+
 def test_a_new_platform_is_one_dockerfile(house):
     (house / "docker/toaster").mkdir()
     (house / "docker/toaster/Dockerfile").write_text("# toaster: two slots.\nFROM scratch\n")

@@ -232,6 +232,19 @@ def test_a_host_of_another_l4t_names_the_image_that_fits(tmp_path, monkeypatch):
     assert unknown.ok is None and "-v /etc/nv_tegra_release:/etc/nv_tegra_release:ro" in unknown.mend
 
 
+@pytest.mark.parametrize(
+    "host, platform, words",
+    [
+        ("36.3.0", "jetson-jp6", "update the board to JetPack 6.1"),  # another CUDA than the image's
+        ("32.6.1", "jetson-jp4", "build the image for that release (make jetson does)"),
+        ("35.4.1", "jetson-jp6", "use the image jetson-jp5"),
+        ("28.2.0", "jetson-jp4", "no image is made for that release"),
+    ],
+)
+def test_what_mends_another_l4t_is_said(host, platform, words):
+    assert words in identity.what_fits(host, platform)
+
+
 def test_libraries_without_content_mean_that_the_runtime_is_missing(tmp_path):
     trees.nano_r32(tmp_path)
     assert checked("NVIDIA runtime", tmp_path / "results", "jetson-jp4", tmp_path).ok is True

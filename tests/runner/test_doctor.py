@@ -270,7 +270,9 @@ def test_a_jetson_image_on_another_machine_stops():
     assert error.startswith("this image is for a Jetson (jetson-jp6), but this machine is none") and "\n" not in error
 
 
-@pytest.mark.parametrize("platform, expected", [("jetson-jp6", None), ("jetson-jp4", "use jetson-jp6"), ("jetson-jp7", "use jetson-jp6")])
+@pytest.mark.parametrize(
+    "platform, expected", [("jetson-jp6", None), ("jetson-jp4", "use the image jetson-jp6"), ("jetson-jp7", "use the image jetson-jp6")]
+)
 def test_a_jetson_image_of_another_jetpack_stops(tmp_path, platform, expected):
     error = identity.identity_error(trees.orin_agx_r36(tmp_path), platform)
     assert error is None if expected is None else expected in error

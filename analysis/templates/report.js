@@ -58,7 +58,7 @@ function theme() {
   const text = {labelColor: v("--ink"), titleColor: v("--ink")};
   return {background: "transparent", font: "system-ui, sans-serif", style: {cell: {stroke: v("--line")}}, mark: {stroke: null},
     axis: {...text, gridColor: v("--line"), domainColor: v("--muted"), tickColor: v("--muted"), titleFontWeight: "normal", labelOverlap: "greedy"},
-    legend: text, header: {...text, labelFontSize: 12, labelFontWeight: "bold"}, point: {stroke: v("--ink"), strokeWidth: .5}, text: {color: v("--ink")}};
+    legend: {...text, symbolBaseFillColor: v("--muted"), symbolBaseStrokeColor: v("--muted")}, header: {...text, labelFontSize: 12, labelFontWeight: "bold"}, point: {stroke: v("--ink"), strokeWidth: .5}, text: {color: v("--ink")}};
 }
 async function draw(box) {
   const name = box.dataset.chart;

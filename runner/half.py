@@ -6,6 +6,7 @@ import os
 import numpy
 
 from runner.backends.base import Unsupported
+from runner.parts import part as part_of
 
 FORMAT = 1  # of the conversion, part of the cache's key
 LARGEST = 65504.0
@@ -23,7 +24,7 @@ def half(job):
     path = os.path.join(folder, hashlib.sha256(key.encode()).hexdigest()[:24] + ".onnx")
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
-        part = path + ".%d.part" % os.getpid()
+        part = part_of(path)
         onnx.save(convert(onnx.load(job.artefact.onnx_path)), part)
         os.replace(part, path)
     return path

@@ -9,6 +9,7 @@ import openvino
 
 from runner import quantize
 from runner.backends.base import Unsupported
+from runner.parts import part as part_of
 
 
 def quantised(job):
@@ -26,7 +27,7 @@ def quantised(job):
     folder = os.path.join(job.cache_dir, "int8", "openvino-%s" % name)
     path = os.path.join(folder, "network.xml")
     if not os.path.exists(path):
-        part = folder + ".%d.part" % os.getpid()
+        part = part_of(folder)
         os.makedirs(part)
         model = openvino.Core().read_model(job.artefact.onnx_path)
         with contextlib.redirect_stdout(sys.stderr):  # it draws progress bars

@@ -8,6 +8,7 @@ import numpy
 
 from runner import datasets, preprocessing, weights
 from runner.backends.base import Unsupported
+from runner.parts import part as part_of
 
 IMAGES = 32
 
@@ -71,8 +72,9 @@ def qdq(job, tensorrt=False):
     path = os.path.join(folder, hashlib.sha256("|".join(key).encode()).hexdigest()[:24] + ".onnx")
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
-        _quantise(onnx, quantization, job.artefact.onnx_path, path + ".%d.part" % os.getpid(), images, tensorrt)
-        os.replace(path + ".%d.part" % os.getpid(), path)
+        part = part_of(path)
+        _quantise(onnx, quantization, job.artefact.onnx_path, part, images, tensorrt)
+        os.replace(part, path)
     return path, source
 
 

@@ -3,6 +3,8 @@
 import hashlib
 import os
 
+from runner.parts import part as part_of
+
 
 def place(trt, torch):
     """What an engine and its timings are tied to besides the network: release, GPU, L4T, driver."""
@@ -31,7 +33,7 @@ def text(path):
 
 def write(path, data):
     """Write whole or not at all, also beside another process that writes the same file."""
-    part = path + ".%d.part" % os.getpid()
+    part = part_of(path)
     with open(part, "wb") as file:
         file.write(data)
     os.replace(part, path)

@@ -8,6 +8,7 @@ import onnxruntime
 
 from runner import onnxruntime_files
 from runner.backends import base
+from runner.parts import part as part_of
 
 CALLERS = 4  # threads that feed a GPU in the throughput scenario
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -34,7 +35,7 @@ class Backend(base.Backend):
         self._options = self._session_options(1 if wide else self.job.threads)
         self._callers = ThreadPoolExecutor(self.in_flight)
         if cell.precision == "int8" and not self._gpu:
-            self._options.optimized_model_filepath = path + ".%d.optimised" % os.getpid()
+            self._options.optimized_model_filepath = part_of(path)
         try:
             self._session = onnxruntime.InferenceSession(path, self._options, providers=self._providers())
         except Exception as error:  # its exceptions share no class of their own

@@ -4,9 +4,14 @@ What is compared are the medians of processes (replicates) on the log scale, not
 t test (analysis.moderated) decides; p values are corrected for the number of cells after Benjamini and Hochberg, so that with no change at
 all at most ``alpha`` of comparisons have any false FASTER or SLOWER. SAME is a claim of its own: the difference is shown to be
 smaller than ``smallest_effect`` by two one-sided tests, corrected likewise. What is neither is INCONCLUSIVE.
+
+Replicates share their moment, and moments differ: how much comes from the host's calibration, else from the runs' own anchors, which are
+one cell at several moments. Either is known with few degrees of freedom, which the test takes into account (Satterthwaite 1946). What all
+cells of a sweep drift by together is one draw, not one per cell: it is allowed for once, before cells are tested and corrected.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,14 +27,28 @@ NESTED = ("frameworks", "thread_env")  # facts with facts below them
 ALSO = ("threads", "dyno")
 
 
+@dataclass(frozen=True)
+class Between:
+    """What identical sweeps differ by beyond what their replicates show, as standard deviations of log ratios, and how well they are known."""
+
+    sd: float  # of each cell by itself
+    degrees: float = float("inf")
+    shared_sd: float = 0.0  # of all cells of a sweep together
+    shared_degrees: float = float("inf")
+
+    def allowance(self, alpha: float) -> float:
+        """The largest drift of all cells together (log ratio) that is expected with probability 1 - alpha."""
+        return float(stats.t.ppf(1 - alpha / 2, self.shared_degrees)) * self.shared_sd
+
+
 def compare(
-    frame_a: pd.DataFrame, frame_b: pd.DataFrame, smallest_effect: float = 0.02, alpha: float = 0.05, floor: float | None = None
+    frame_a: pd.DataFrame, frame_b: pd.DataFrame, smallest_effect: float = 0.02, alpha: float = 0.05, floor: Between | None = None
 ) -> pd.DataFrame:
     """One row per cell of either frame: is B faster or slower than A?
 
     ``ratio`` is the time of B over that of A, ``low`` and ``high`` its interval (1 - alpha, per cell), ``process_sd``
-    the standard deviation of log time between processes, moderated. ``floor`` is the standard deviation
-    of log ratios between identical sweeps on this host, beyond what replicates show (analysis.calibrate). ``attrs`` name what is unlike.
+    the standard deviation of log time between processes, moderated. ``floor`` is this host's noise between identical sweeps
+    (analysis.calibrate); without it the anchors of the runs tell, where there are any. ``attrs`` name what is unlike, and the noise used.
     Raises FrameError when there is nothing to compare.
     """
     a, b = _indexed(frame_a), _indexed(frame_b)
@@ -38,11 +57,16 @@ def compare(
     table = pd.DataFrame(rows, columns=[*CELL, "a", "b", "broken", "reason"])
     if table.empty:
         raise FrameError("nothing to compare: neither side has a cell")
-    judged = _judge(table, smallest_effect, alpha, floor or 0.0)
+    known = floor or moments(frame_a, frame_b)
+    judged = _judge(table, smallest_effect, alpha, known)
     table = pd.concat([table.drop(columns=["a", "b"]), judged], axis=1)
     table["reason"] = table["reason"].where(table["reason"].notna() | table["verdict"].ne(INCONCLUSIVE), table["why"])
     table = table.drop(columns="why")
-    table.attrs = {"unlike": unlike(frame_a, frame_b), "alpha": alpha, "smallest_effect": smallest_effect, "floor": floor}
+    table.attrs = {"unlike": unlike(frame_a, frame_b), "alpha": alpha, "smallest_effect": smallest_effect}
+    table.attrs |= {
+        "floor": float(np.hypot(known.sd, known.shared_sd)) if known else None,
+        "floor_of": "calibration" if floor else "anchors" if known else None,
+    }
     return table
 
 
@@ -86,6 +110,16 @@ def _indexed(frame: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
     return {tuple(row[name] for name in CELL): {str(name): value for name, value in row.items()} for row in last.to_dict("records")}
 
 
+def shared_logs(frames: Sequence[pd.DataFrame]) -> list[list[np.ndarray]]:
+    """Log medians of the processes, per cell and frame, of the cells that every frame has with at least two processes."""
+    sides = [_indexed(frame) for frame in frames]
+    found = []
+    for cell in sorted(set.intersection(*(set(side) for side in sides))):
+        if all(_unusable(side[cell]) is None and len(side[cell]["replicate_medians_s"]) > 1 for side in sides):
+            found.append([np.log(side[cell]["replicate_medians_s"]) for side in sides])
+    return found
+
+
 def _sides(a: dict[tuple, dict[str, Any]], b: dict[tuple, dict[str, Any]], cell: tuple) -> dict[str, Any]:
     """Log medians of the processes of both sides, or why there are none; ``broken``: A has a time and B failed."""
     sides: dict[str, Any] = {"broken": False, "reason": None}
@@ -111,7 +145,11 @@ def _unusable(row: dict[str, Any] | None) -> str | None:
 
 
 def judge(
-    a_s: Iterable[Sequence[float]], b_s: Iterable[Sequence[float]], smallest_effect: float, alpha: float = 0.05, floor: float = 0.0
+    a_s: Iterable[Sequence[float]],
+    b_s: Iterable[Sequence[float]],
+    smallest_effect: float,
+    alpha: float = 0.05,
+    floor: Between | None = None,
 ) -> pd.DataFrame:
     """`compare` for pairs of cells given by the medians of their processes in seconds; a row per pair."""
     return _judge(
@@ -122,7 +160,34 @@ def judge(
     )
 
 
-def _judge(table: pd.DataFrame, smallest_effect: float, alpha: float, floor: float) -> pd.DataFrame:
+def moments(*frames: pd.DataFrame) -> Between | None:
+    """Noise between sweeps from the anchors of their runs, each one cell at several moments; None where fewer than two were measured.
+
+    What a moment adds to a process's variance counts twice in a ratio. The cell's own replicates, where it was measured, tell the part of
+    the processes; without them all of it counts.
+    """
+    squares = degrees = processes = 0.0
+    shares = []
+    for frame in frames:
+        use = frame[frame["role"].isin(["anchor", "cell"]) & (frame["status"] == "ok") & ~frame["contended"].astype(bool)]
+        anchors = use[use["role"] == "anchor"]
+        for _, rows in anchors.groupby(["host", *CELL], dropna=False):
+            logs = [np.log(medians) for medians in rows["replicate_medians_s"] if len(medians)]
+            if len(logs) < 2:
+                continue
+            means = np.array([log.mean() for log in logs])
+            squares += float(np.square(means - means.mean()).sum())
+            degrees += len(means) - 1
+            shares.append(np.mean([1 / len(log) for log in logs]))
+        replicated = [np.log(medians) for medians in use["replicate_medians_s"] if len(medians) > 1]
+        if replicated:
+            processes = max(processes, float(np.median([log.var(ddof=1) for log in replicated])))
+    if not degrees:
+        return None
+    return Between(float(np.sqrt(2 * max(0.0, squares / degrees - processes * float(np.mean(shares))))), degrees)
+
+
+def _judge(table: pd.DataFrame, smallest_effect: float, alpha: float, floor: Between | None) -> pd.DataFrame:
     """Estimates, intervals, corrected p values and verdicts, in the rows' order."""
     a, b = table["a"], table["b"]
     n_a, n_b = a.map(len).to_numpy(), b.map(len).to_numpy()
@@ -133,14 +198,17 @@ def _judge(table: pd.DataFrame, smallest_effect: float, alpha: float, floor: flo
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         variances, total = moderated.moderate(squares / degrees, degrees)
-        error = np.sqrt(variances * (1 / n_a + 1 / n_b) + floor**2)
+        within, between = variances * (1 / n_a + 1 / n_b), floor.sd**2 if floor else 0.0
+        error = np.sqrt(within + between)
+        total = np.where(total > 0, (within + between) ** 2 / (within**2 / total + (between**2 / floor.degrees if floor else 0.0)), 0.0)
     effect = np.array([y.mean() - x.mean() if ok else np.nan for x, y, ok in zip(a, b, both, strict=True)])
     known = both & (total > 0) & np.isfinite(error)
     margin = np.log1p(smallest_effect)
     total = np.where(known, total, np.nan)
-    p_differs = corrected(2 * stats.t.sf(np.abs(effect) / error, total))
-    p_same = corrected(stats.t.sf((margin - np.abs(effect)) / error, total))
-    half = stats.t.ppf(1 - alpha / 2, total) * error
+    allowed = floor.allowance(alpha) if floor else 0.0
+    p_differs = corrected(2 * stats.t.sf(np.maximum(np.abs(effect) - allowed, 0.0) / error, total))
+    p_same = corrected(stats.t.sf((margin - allowed - np.abs(effect)) / error, total))
+    half = stats.t.ppf(1 - alpha / 2, total) * error + allowed
     verdicts = np.full(len(table), INCONCLUSIVE, dtype=object)
     with np.errstate(invalid="ignore"):
         verdicts[p_same <= alpha] = SAME

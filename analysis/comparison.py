@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.calibrate import Floor
+from analysis.calibrate import ALPHA, Floor
 from analysis.compare import VERDICTS, counts
 from analysis.frame import CELL
 from analysis.metrics import MILLI, significant
@@ -59,10 +59,11 @@ WRITERS = {"table": as_table, "markdown": as_markdown, "json": as_json}
 def floor_text(floor: Floor) -> str:
     """The noise floor in words."""
     lines = [
-        f"{floor.host}: {floor.cells} cells, measured twice",
+        f"{floor.host}: {floor.cells} cells, measured {floor.sweeps} times",
         f"  between processes of a sweep    {100 * floor.process_sd:.2f} %",
-        f"  between sweeps, beyond that     {100 * floor.sweep_sd:.2f} %",
-        f"  second sweep against the first  {100 * math.expm1(floor.shift):+.2f} % (median)",
+        f"  between sweeps, beyond that     {100 * floor.sweep_sd:.2f} % of a cell, {100 * floor.shared_sd:.2f} % of all together",
+        f"  allowed for all together        {100 * math.expm1(floor.between.allowance(ALPHA)):.1f} % (from {floor.sweeps} sweeps; more of them narrow it)",
+        f"  last sweep against the first    {100 * math.expm1(floor.shift):+.2f} % (median)",
         f"  95 % of cells differ by less    {100 * math.expm1(floor.largest):.2f} %",
         f"  smallest change to be found     {100 * floor.smallest_effect:.1f} % (power 80 %, one cell)",
         f"  verdicts that would be false    {floor.false_verdicts} of {floor.cells}",
@@ -96,11 +97,19 @@ def _notes(table: pd.DataFrame) -> list[str]:
     notes.append(
         f"Changes are of B against A; intervals {100 * (1 - attrs['alpha']):g} % per cell; verdicts corrected for {len(table)} cells "
         f"(Benjamini-Hochberg, {100 * attrs['alpha']:g} %); changes below {100 * attrs['smallest_effect']:g} % don't matter; "
-        + (f"noise between sweeps {100 * attrs['floor']:.2f} %" if attrs["floor"] is not None else "noise between sweeps not calibrated")
+        + _noise(attrs)
     )
     if found["INCONCLUSIVE"]:
         notes.append("INCONCLUSIVE: neither a change nor its absence is shown; more replicates or a larger smallest effect may settle it")
     return notes + [_unlike(item) for item in attrs["unlike"]]
+
+
+def _noise(attrs: dict) -> str:
+    if attrs["floor"] is None:
+        return "noise between sweeps not calibrated (dyno calibrate)"
+    return f"noise between sweeps {100 * attrs['floor']:.2f} %, from " + (
+        "this host's calibration" if attrs["floor_of"] == "calibration" else "the runs' anchors (dyno calibrate tells more)"
+    )
 
 
 def _unlike(item: dict[str, str]) -> str:

@@ -70,11 +70,11 @@ def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame
     earlier = latest(good.drop(last.index))
     keys = ["source", "platform", "host", "cell_id"]
     both = last.merge(earlier, on=keys, suffixes=("", "_before"))
-    noise = {floor.host: floor.sweep_sd for floor in floors}
+    noise = {floor.host: floor.between for floor in floors}
     judged = []
     for host, pairs in both.groupby("host"):
         sides = pairs["replicate_medians_s_before"], pairs["replicate_medians_s"]
-        judged.append(compare.judge(*sides, CHANGE, floor=noise.get(str(host), 0.0)).set_index(pairs.index))
+        judged.append(compare.judge(*sides, CHANGE, floor=noise.get(str(host))).set_index(pairs.index))
     verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
     both = both.assign(
         **{name: verdicts[name] for name in ("verdict", "ratio", "low", "high")}, before=both["run_before"], after=both["run"]
@@ -89,7 +89,7 @@ def noise_sentence(frame: pd.DataFrame, floors: tuple[Floor, ...]) -> str:
     found = {floor.host: floor for floor in floors}
     hosts = sorted(frame["host"].dropna().astype(str).unique())
     said = [
-        f"{host} by {100 * np.expm1(found[host].sweep_sd):.1f} % beyond what their replicates show"
+        f"{host} by {100 * np.expm1(np.hypot(found[host].sweep_sd, found[host].shared_sd)):.1f} % beyond what their replicates show"
         f" (95 % of {found[host].cells} cells by less than {100 * np.expm1(found[host].largest):.1f} %)"
         for host in hosts
         if host in found

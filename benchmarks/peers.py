@@ -2,7 +2,7 @@
 
     python benchmarks/peers.py [--model resnet18] [--repeat 7] [--wall 10] [--busy 0,1,2] [--sweep] [--out table.md]
 
-Peers: torch.utils.benchmark, pyperf and MLPerf LoadGen (ONNX Runtime), OpenVINO's benchmark_app; timm's benchmark.py where
+pip install '.[peers]' first. Peers: torch.utils.benchmark, pyperf and MLPerf LoadGen (ONNX Runtime), OpenVINO's benchmark_app; timm's benchmark.py where
 --timm gives its path; optimum-benchmark where --optimum gives the Python of its environment (benchmarks/optimum_env.sh makes
 one). Each measurement is a process of its own; before each, others must have left the CPU quiet. A first round, not counted,
 finds what each tool costs beside measuring; then all get the same wall time. What it prints goes into README by hand.

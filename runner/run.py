@@ -93,9 +93,10 @@ def overhead_s(lines):
     extra = []
     for line in lines:
         for replicate in line.get("replicates") or ():
-            spans = replicate["spans"]
-            parts = [spans[name] or 0.0 for name in ("load_s", "first_latency_s", "h2d_s", "d2h_s", "warmup_s", "measure_s")]
-            extra.append(spans["process_s"] - sum(parts))
+            spans = replicate.get("spans") or {}
+            parts = [spans.get(name) or 0.0 for name in ("load_s", "first_latency_s", "h2d_s", "d2h_s", "warmup_s", "measure_s")]
+            if spans.get("process_s") is not None:
+                extra.append(spans["process_s"] - sum(parts))
     return measure.median(extra) if extra else None
 
 

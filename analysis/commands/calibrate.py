@@ -1,4 +1,4 @@
-"""`python -m analysis calibrate A B`."""
+"""`python -m analysis calibrate A B [C ...]`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,21 +13,25 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def calibrate(
-        a: Annotated[Path, typer.Argument(help="Records of a sweep.")],
-        b: Annotated[Path, typer.Argument(help="Records of the same sweep, measured again into another folder.")],
+        sweeps: Annotated[
+            list[Path], typer.Argument(help="Records of the same sweep, measured two or more times into folders of their own.")
+        ],
         out: Annotated[Path, typer.Option(help="Where to keep the noise floor; compare reads it from there.")] = NOISE,
     ) -> None:
-        """Measure this host's noise floor: by how much two identical sweeps differ."""
+        """Measure this host's noise floor: by how much identical sweeps differ."""
         from analysis import calibrate as noise
         from analysis import comparison
         from analysis.frame import FrameError, merge
 
-        for side in (a, b):
+        if len(sweeps) < 2:
+            typer.echo("a noise floor needs two sweeps or more", err=True)
+            raise typer.Exit(2)
+        for side in sweeps:
             if not side.exists():
                 typer.echo(f"{side}: no such file or folder", err=True)
                 raise typer.Exit(2)
         try:
-            found = noise.floor(merge([a]).frame, merge([b]).frame)
+            found = noise.floor(*(merge([side]).frame for side in sweeps))
         except FrameError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from None

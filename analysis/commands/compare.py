@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         try:
             hosts = {str(host) for frame in frames for host in frame["host"].dropna()}
             floor = calibrate.load(noise, hosts.pop()) if len(hosts) == 1 else None
-            table = judge.compare(frames[0], frames[1], smallest_effect, alpha, floor.sweep_sd if floor else None)
+            table = judge.compare(frames[0], frames[1], smallest_effect, alpha, floor.between if floor else None)
         except FrameError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from None

@@ -20,7 +20,8 @@ def main():
         duration=case["budget"],
         input_shapes={"batch_size": case["batch"]},
     )
-    threads = {"intra_op_num_threads": case["threads"], "inter_op_num_threads": 1}
+    # 0.6.0 gives each of the two to the other's setter, so both are the number of threads
+    threads = dict.fromkeys(("intra_op_num_threads", "inter_op_num_threads"), case["threads"])
     # library, task and model_type given, or it asks the hub
     what = {"library": "timm", "task": "image-classification", "model_type": case["model"], "device": "cpu"}
     backend = PyTorchConfig(model=case["model"], model_kwargs={"zero_init_last": False}, **what, **threads)

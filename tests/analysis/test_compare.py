@@ -96,7 +96,9 @@ def test_the_noise_floor_between_sweeps_makes_verdicts_careful():
     rng = np.random.default_rng(3)
     frames = sweep(rng, [0.1] * 12, 0.003, 3), sweep(rng, [0.1] * 12, 0.003, 3, shift=np.log(1.04))
     assert compare.counts(compare.compare(*frames))[compare.SLOWER] == 12
-    assert compare.counts(compare.compare(*frames, floor=0.03))[compare.SLOWER] == 0
+    assert compare.counts(compare.compare(*frames, floor=compare.Between(0.03)))[compare.SLOWER] == 0
+    # known from one draw only, even a noise that looks small settles nothing
+    assert compare.counts(compare.compare(*frames, floor=compare.Between(0.01, degrees=1.0)))[compare.SLOWER] == 0
 
 
 def test_one_process_a_side_is_inconclusive():
@@ -183,7 +185,8 @@ def test_calibration_recovers_the_noise_of_processes_and_of_sweeps():
 def test_a_common_shift_between_sweeps_is_noise_too():
     rng = np.random.default_rng(11)
     found = calibrate.floor(sweep(rng, [0.1] * 20, 0.002, 3), sweep(rng, [0.1] * 20, 0.002, 3, shift=0.05))
-    assert found.shift == pytest.approx(0.05, abs=0.003) and found.sweep_sd == pytest.approx(0.05, abs=0.005)
+    assert found.shift == pytest.approx(0.05, abs=0.003) and found.shared_sd == pytest.approx(0.05, abs=0.005)
+    assert found.sweep_sd < 0.005 and found.between.allowance(0.05) > 0.5  # one draw says little of the next
     assert found.false_verdicts == 20
 
 
@@ -223,9 +226,11 @@ def test_the_command_prints_a_table_json_and_markdown(tmp_path):
 
 def test_the_command_uses_the_calibrated_noise_of_that_host(tmp_path):
     paths, out = files(tmp_path), tmp_path / "noise.json"
-    assert "18 cells, measured twice" in run("calibrate", *paths, "--out", str(out)).output
+    assert "18 cells, measured 2 times" in run("calibrate", *paths, "--out", str(out)).output
     stored = json.loads(out.read_text())
-    assert json.loads(run("compare", *paths, "--noise", str(out), "--format", "json").output)["floor"] == stored["sweep_sd"]
+    assert json.loads(run("compare", *paths, "--noise", str(out), "--format", "json").output)["floor"] == pytest.approx(
+        np.hypot(stored["sweep_sd"], stored["shared_sd"])
+    )
     out.write_text(json.dumps(stored | {"host": "another"}))
     assert json.loads(run("compare", *paths, "--noise", str(out), "--format", "json").output)["floor"] is None
     out.write_text("[1]")
@@ -262,7 +267,7 @@ def test_frames_from_records_can_be_compared_directly():
 
 
 def floor_of(host, sweep_sd):
-    return calibrate.Floor(host, 8, 0.02, sweep_sd, 0.001, 0.05, 0.06, 0, [])
+    return calibrate.Floor(host, 8, 3, 0.02, sweep_sd, 0.0, 0.001, 0.05, 0.06, 0, [])
 
 
 def measured_again(load):
@@ -341,7 +346,65 @@ def test_with_the_floor_sweeps_that_differ_by_themselves_seldom_differ(calibrate
 
     differ = 0
     for _ in range(60):
-        floor = calibrate.floor(*pair(8)).sweep_sd if calibrated else None
+        floor = calibrate.floor(*pair(8)).between if calibrated else None
         table = compare.compare(*pair(40), floor=floor)
         differ += table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
     assert differ <= most and (calibrated or differ > 30)  # 3 of 60 are expected with the floor
+
+
+def drifting(rng, base, cells_sd, common_sd, sweeps=2):
+    """Identical sweeps, each with a drift of its own per cell and one that its cells share."""
+    return [sweep(rng, base, 0.02, 3, common_sd * rng.standard_normal() + cells_sd * rng.standard_normal(len(base))) for _ in range(sweeps)]
+
+
+def false_cells(rng, rounds, calibrating, **noise):
+    """Share of cells with a false verdict when sweeps of 40 cells are compared, with a floor from ``calibrating`` sweeps of 8."""
+    wrong = 0
+    for _ in range(rounds):
+        base = np.exp(rng.normal(-4, 1, 40))
+        floor = calibrate.floor(*drifting(rng, base[:8], sweeps=calibrating, **noise)).between
+        wrong += compare.compare(*drifting(rng, base, **noise), floor=floor)["verdict"].isin([compare.FASTER, compare.SLOWER]).sum()
+    return wrong / (40 * rounds)
+
+
+@pytest.mark.parametrize("calibrating", [2, 4])
+@pytest.mark.parametrize(
+    "noise", [{"cells_sd": 0.03, "common_sd": 0.0}, {"cells_sd": 0.0, "common_sd": 0.02}, {"cells_sd": 0.01, "common_sd": 0.05}]
+)
+def test_what_all_cells_drift_by_together_gives_hardly_any_false_verdict(calibrating, noise):
+    assert false_cells(np.random.default_rng(16), 60, calibrating, **noise) <= 0.05
+
+
+def test_more_sweeps_find_smaller_changes_beyond_a_common_drift():
+    rng = np.random.default_rng(17)
+    base = np.exp(rng.normal(-4, 1, 40))
+
+    def found(calibrating):
+        floors = [calibrate.floor(*drifting(rng, base[:8], 0.0, 0.02, calibrating)).between for _ in range(30)]
+        pairs = [(sweep(rng, base, 0.02, 3), sweep(rng, base, 0.02, 3, np.log(1.3))) for _ in floors]
+        return np.mean(
+            [compare.counts(compare.compare(*pair, floor=floor))[compare.SLOWER] / 40 for pair, floor in zip(pairs, floors, strict=True)]
+        )
+
+    assert found(6) > found(2) and found(6) > 0.9
+
+
+def test_anchors_tell_how_moments_differ_where_the_host_is_not_calibrated():
+    rng = np.random.default_rng(18)
+    base = [0.05] * 40
+
+    def with_anchors(moment_sd):
+        cells = sweep(rng, base, 0.01, 3, moment_sd * rng.standard_normal(40))
+        anchors = [sweep(rng, base[:1], 0.01, 1, moment_sd * rng.standard_normal()).assign(role="anchor", anchor=name) for name in "abc"]
+        return pd.concat([cells, *anchors], ignore_index=True)
+
+    def wrong(moment_sd, keep):
+        tables = []
+        for _ in range(40):
+            frames = [with_anchors(moment_sd) for _ in range(2)]
+            tables.append(compare.compare(*(frame[frame["role"].isin(["cell", keep])] for frame in frames)))
+        return np.mean([table["verdict"].isin([compare.FASTER, compare.SLOWER]).mean() for table in tables]), tables[0].attrs
+
+    (blind, unknown), (seeing, known) = wrong(0.05, "none"), wrong(0.05, "anchor")
+    assert blind > 0.3 and seeing < 0.05
+    assert unknown["floor_of"] is None and known["floor_of"] == "anchors" and known["floor"] > 0

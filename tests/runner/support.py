@@ -4,6 +4,7 @@ import glob
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -31,9 +32,15 @@ def environment(**more):
 def start(*arguments, **options):
     """`python -m runner ...` in the background."""
     env = environment(**options.pop("env", {}))
+    options.setdefault("preexec_fn", _hear_interrupts)
     return subprocess.Popen(
         [sys.executable, "-m", "runner"] + list(arguments), env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
     )
+
+
+def _hear_interrupts():
+    """A job in the background of a shell without job control begins deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def dyno(*arguments, **options):

@@ -143,7 +143,7 @@ def test_a_lock_pins_every_package_with_its_hashes(lock):
 
 @every_platform
 def test_the_documented_docker_run_line_has_every_flag_that_the_labels_ask_for(path):
-    text = (ROOT / "docs/platforms.md").read_text()
+    text = (ROOT / "README.md").read_text()
     line = next(
         row for row in text.split("## By hand")[1].splitlines() if row.startswith("|") and path.parent.name.replace("jetson", "") in row
     )

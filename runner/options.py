@@ -35,3 +35,14 @@ def places_of(results, cache):
     from runner.run import Places
 
     return Places(results, cache or os.path.join(results, "cache"))
+
+
+def check_measurable(planned, matrix, only):
+    """Stop in one line where no cell fits this platform, or this machine is not what the image is for."""
+    from runner import doctor, environment
+
+    if not planned.cells:
+        fail("nothing to measure: no cell of %s fits platform %s%s" % (matrix, environment.platform_name(), " and --only" if only else ""))
+    error = doctor.identity_error()
+    if error:
+        fail(error)

@@ -1,6 +1,8 @@
 """What the commands say in a terminal: one line for an error, one line of progress that is drawn over."""
 
+import signal
 import sys
+from contextlib import contextmanager
 
 import typer
 
@@ -71,3 +73,19 @@ def clear_line():
 
 def interrupt(*_):
     raise KeyboardInterrupt
+
+
+@contextmanager
+def measuring(place, stopped, *errors):
+    """Ctrl-C, docker stop, ``errors`` and what the system says of a file end a command in one line; ``stopped`` is said of the first two."""
+    signal.signal(signal.SIGTERM, interrupt)  # docker stop
+    try:
+        yield
+    except errors as error:
+        fail(error)
+    except OSError as error:
+        fail("%s: %s" % (error.filename or place, error.strerror or error))
+    except KeyboardInterrupt:
+        clear_line()
+        fail("stopped; " + stopped, 130)
+    clear_line()

@@ -2,14 +2,13 @@
 
 import json
 import os
-import signal
 import sys
 from typing import List, Optional
 
 import typer
 
-from runner.options import CACHE, JSON, MATRIX, ONLY, PROFILE, RESULTS, RETRY, check_retry, places_of, planned_cells
-from runner.terminal import clear_line, fail, interrupt, plain, seconds, show_counting, show_progress
+from runner.options import CACHE, JSON, MATRIX, ONLY, PROFILE, RESULTS, RETRY, check_measurable, check_retry, places_of, planned_cells
+from runner.terminal import fail, measuring, plain, seconds, show_counting, show_progress
 
 
 def run(
@@ -25,31 +24,18 @@ def run(
     time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
 ):
     """Measure what is missing; Ctrl-C keeps what is done, and running again goes on."""
-    from runner import doctor, environment, record
+    from runner import environment, record
     from runner.run import Run
 
     budget_s = seconds(time_budget) if time_budget else None
     check_retry(retry)
     loaded, planned = planned_cells(matrix, profile, only)
-    if not planned.cells:
-        fail("nothing to measure: no cell of %s fits platform %s%s" % (matrix, environment.platform_name(), " and --only" if only else ""))
-    error = doctor.identity_error()
-    if error:
-        fail(error)
+    check_measurable(planned, matrix, only)
     places = places_of(results, cache)
-    signal.signal(signal.SIGTERM, interrupt)  # docker stop
     current = Run(loaded, places, environment.platform_name(), report=show_progress if sys.stderr.isatty() else None)
-    try:
+    with measuring(places.results, "what is done is kept, `dyno run` goes on with the rest", record.RecordError):
         os.makedirs(places.cache, exist_ok=True)
         left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained)
-    except record.RecordError as error:
-        fail(error)
-    except OSError as error:
-        fail("%s: %s" % (error.filename or places.results, error.strerror or error))
-    except KeyboardInterrupt:
-        clear_line()
-        fail("stopped; what is done is kept, `dyno run` goes on with the rest", 130)
-    clear_line()
     for warning in current.warnings:
         typer.echo("dyno: warning: %s" % plain(warning), err=True)
     counts = ", ".join("%d %s" % (count, status) for status, count in current.counts.items() if count)
@@ -72,7 +58,7 @@ def accuracy(
 ):
     """Count Top-1 and Top-5 on labelled images, in the backend and precision that is timed; running again goes on."""
     from runner import accuracy as counting
-    from runner import datasets, doctor, environment, record, tally
+    from runner import datasets, environment, record, tally
 
     loaded, planned = planned_cells(matrix, profile, only)
     settings = dict(loaded.accuracy, **{key: value for key, value in (("data", data), ("format", format), ("limit", limit)) if value})
@@ -81,14 +67,10 @@ def accuracy(
         fail("--format %s: choose from %s" % (format, ", ".join(datasets.FORMATS)), 2)
     if not settings.get("data"):
         fail("no labelled images: give their folder, as in `dyno accuracy DATA`, or as accuracy.data in %s" % matrix, 2)
-    if not planned.cells:
-        fail("nothing to measure: no cell of %s fits platform %s%s" % (matrix, environment.platform_name(), " and --only" if only else ""))
-    error = doctor.identity_error()
-    if error:
-        fail(error)
+    check_measurable(planned, matrix, only)
     places = places_of(results, cache)
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
+    stopped = "what is counted is kept, `dyno accuracy` goes on with the rest"
+    with measuring(places.results, stopped, datasets.DataError, record.RecordError):
         found = datasets.open_data(settings["data"], settings.get("format", "auto"), settings.get("classes"))
         cells, reasons = counting.fitting(counting.representatives(planned.cells, settings.get("batch_size")), loaded.models, found)
         for reason in reasons:
@@ -100,14 +82,6 @@ def accuracy(
             loaded, places, environment.platform_name(), found, settings, show_counting if sys.stderr.isatty() else None
         )
         counted = current.execute(cells, retry)
-    except (datasets.DataError, record.RecordError) as error:
-        fail(error)
-    except OSError as error:
-        fail("%s: %s" % (error.filename or places.results, error.strerror or error))
-    except KeyboardInterrupt:
-        clear_line()
-        fail("stopped; what is counted is kept, `dyno accuracy` goes on with the rest", 130)
-    clear_line()
     for warning in current.warnings:
         typer.echo("dyno: warning: %s" % plain(warning), err=True)
     rows = [tally.summary(cell, totals) for cell, totals in sorted(counted)]
@@ -132,24 +106,15 @@ def calibrate(
     from runner.run import Places, Run
 
     loaded, planned = planned_cells(matrix, profile, only)
-    if not planned.cells:
-        fail("nothing to measure: no cell fits platform %s" % environment.platform_name())
+    check_measurable(planned, matrix, only)
     folder = os.path.join(results, "calibration", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     shared = places_of(results, cache).cache
     sides = [os.path.join(folder, side) for side in "abcdefghi"[:sweeps]]
-    try:
+    with measuring(folder, "a noise floor needs all sweeps", record.RecordError):
         os.makedirs(shared, exist_ok=True)
         for side in sides:
             report = show_progress if sys.stderr.isatty() else None
             Run(loaded, Places(side, shared), environment.platform_name(), report=report).execute(planned.cells[:cells])
-    except record.RecordError as error:
-        fail(error)
-    except OSError as error:
-        fail("%s: %s" % (error.filename or folder, error.strerror or error))
-    except KeyboardInterrupt:
-        clear_line()
-        fail("stopped; a noise floor needs all sweeps", 130)
-    clear_line()
     paths = [os.path.join(side, "records") for side in sides]
     if find_spec("pandas") is None or find_spec("analysis") is None:
         typer.echo(

@@ -6,7 +6,7 @@ schema or seen before are set aside and counted in `Merged.problems`.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from runner.record_check import misfit
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
-        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file")  # fmt: skip
+        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "task")  # fmt: skip
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
            "memory_mb", "energy_j", "power_w", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
@@ -29,6 +29,9 @@ NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "l
 OTHER = ("contended", "replicate_medians_s", "quality", "op_features", "executed")
 COLUMNS = (*TEXT, *NUMBERS, *OTHER)
 NO_WORK = "noop"  # the backend that measures the harness itself: it executes no network, so it can't be ranked with those that do
+TASK_CELL = ("task", "cell_id", "role", "anchor")  # what a fleet's task measures once, however often it was delivered
+REPEATED = "repeat an id that was read before"
+REPEATED_TASK = "repeat a cell of a task that was delivered before"
 ENOUGH = {90: 46, 99: 473}  # samples for a percentile's 95 % interval to exist inside the sample
 
 
@@ -72,54 +75,101 @@ def merge(paths: Iterable[str | Path]) -> Merged:
     rows: list[dict[str, Any]] = []
     counted: list[tuple[Path, dict[str, Any]]] = []
     for file in files:
-        for record in _records(file, problems):
-            key = f"{record.get('kind')}:{record.get('id')}"
-            if key in seen:
-                problems[file.name, "repeat an id that was read before"] += 1
-                continue
-            try:
-                if record["kind"] != "imported" and misfit(record):
-                    raise ValueError(misfit(record))
-                if record["kind"] == "environment":
-                    flatten(record["environment"])  # raises what nests too deep
-                    environments[str(record["id"])] = dict(record["environment"])
-                elif record["kind"] == "imported":  # written by `import`
-                    rows.append(base.row(record, file.stem))
-                elif record["kind"] == "accuracy":
-                    hits.measured([(file, record)])  # raises what a malformed record raises
-                    counted.append((file, record))
-                elif record["kind"] == "cell":
-                    rows.append(row(record, file))
+        with open(file, "rb") as content:
+            for line in lines(content, file, problems):
+                if line.key in seen:
+                    problems[file.name, REPEATED] += 1
+                    continue
+                seen.add(line.key)
+                if line.kind == "environment":
+                    environments[line.id] = line.content
+                elif line.kind == "accuracy":
+                    counted.append((file, line.content))
                 else:
-                    raise ValueError(record["kind"])
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-                problems[file.name, "are no record of this schema (a field is missing or of another type)"] += 1
-                continue
-            seen.add(key)
+                    rows.append(line.content)
     if not rows:
-        where = ", ".join(map(str, paths))
-        aside = f" ({sum(problems.values())} lines set aside)" if problems else ""
-        raise FrameError(f"{where}: no records of schema {SCHEMA_VERSION} in {len(files)} file(s){aside}; `make bench` measures some")
+        raise nothing(paths, len(files), problems)
+    rows = one_per_task(rows, problems)
     accuracies = hits.measured(counted)
     rows = [entry | hits.of(entry, accuracies) for entry in rows]
     return Merged(finish(pd.DataFrame(rows), environments), environments, problems, tuple(file.name for file in files))
 
 
-def _records(file: Path, problems: Counter) -> Iterable[dict[str, Any]]:
-    with open(file, "rb") as lines:
-        for line in lines:
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-                record = printable(record) if b"\\u" in line else record
-            except (ValueError, RecursionError):
-                problems[file.name, "are torn or no JSON"] += 1
-                continue
-            if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
-                problems[file.name, f"have another schema than {SCHEMA_VERSION}"] += 1
+def nothing(paths: Iterable[str | Path], files: int, problems: Counter) -> FrameError:
+    """What to say where no line of any file is a record."""
+    aside = f" ({sum(problems.values())} lines set aside)" if problems else ""
+    where = ", ".join(map(str, paths))
+    return FrameError(f"{where}: no records of schema {SCHEMA_VERSION} in {files} file(s){aside}; `make bench` measures some")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a record file that fits the schema. content: a row of the frame (cell, imported), the facts (environment) or the record (accuracy)."""
+
+    kind: str
+    id: str
+    content: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What no two lines share."""
+        return f"{self.kind}:{self.id}"
+
+
+def lines(content: Iterable[bytes], file: Path, problems: Counter) -> Iterator[Line]:
+    """The good lines of a record file's content, in their order; what is torn, foreign or malformed is counted in `problems`."""
+    from analysis.importers import base
+
+    for record in _records(content, file, problems):
+        try:
+            kind = record["kind"]
+            if kind != "imported" and misfit(record):
+                raise ValueError(misfit(record))
+            if kind == "environment":
+                flatten(record["environment"])  # raises what nests too deep
+                yield Line(kind, str(record["id"]), dict(record["environment"]))
+            elif kind == "imported":  # written by `import`
+                yield Line(kind, str(record.get("id")), base.row(record, file.stem))
+            elif kind == "accuracy":
+                hits.measured([(file, record)])  # raises what a malformed record raises
+                yield Line(kind, str(record.get("id")), record)
+            elif kind == "cell":
+                yield Line(kind, str(record.get("id")), row(record, file))
             else:
-                yield record
+                raise ValueError(kind)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
+            problems[file.name, "are no record of this schema (a field is missing or of another type)"] += 1
+
+
+def one_per_task(rows: list[dict[str, Any]], problems: Counter) -> list[dict[str, Any]]:
+    """The rows without those that a fleet's task measured again: of each task and cell the first that is ok stays, else the first."""
+    first: dict[tuple[Any, ...], int] = {}
+    for position, entry in enumerate(rows):
+        if entry.get("task"):
+            key = tuple(entry.get(name) for name in TASK_CELL)
+            if key not in first or (rows[first[key]]["status"] != "ok" and entry["status"] == "ok"):
+                first[key] = position
+    kept = set(first.values())
+    for position, entry in enumerate(rows):
+        if entry.get("task") and position not in kept:
+            problems[f"{entry['file']}.jsonl", REPEATED_TASK] += 1
+    return [entry for position, entry in enumerate(rows) if not entry.get("task") or position in kept]
+
+
+def _records(content: Iterable[bytes], file: Path, problems: Counter) -> Iterator[dict[str, Any]]:
+    for line in content:
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            record = printable(record) if b"\\u" in line else record
+        except (ValueError, RecursionError):
+            problems[file.name, "are torn or no JSON"] += 1
+            continue
+        if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+            problems[file.name, f"have another schema than {SCHEMA_VERSION}"] += 1
+        else:
+            yield record
 
 
 def printable(value: Any) -> Any:
@@ -163,6 +213,7 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
     ):
         out[name] = record.get(name)
     out["quality"] = tuple(map(str, record.get("quality") or ()))
+    out["task"] = task(record.get("task"))
     complexity, parity = record.get("complexity") or {}, record.get("parity") or {}
     out["params_m"] = _scaled(complexity.get("params"), 1e-6)
     out["gmacs"] = _scaled(complexity.get("macs"), 1e-9)
@@ -171,6 +222,11 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
     for name in ("max_rel", "cosine", "top1_flips"):
         out[f"parity_{name}"] = parity.get(name)
     return out | timings(record.get("replicates") or [], out)
+
+
+def task(of: dict[str, Any] | None) -> str | None:
+    """A fleet's task in one line: submission, platform, assigned board and round; None for a record of no fleet."""
+    return "/".join(str(of.get(name)) for name in ("submission", "platform", "board", "round")) if of else None
 
 
 def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from runner.terminal import fail
 
 MATRIX = typer.Option("matrix.yaml", "--matrix", "-m", envvar="DYNO_MATRIX", help="What to measure.")
 PROFILE = typer.Option(None, "--profile", "-p", help="Profile of the matrix: quick, zoo, full, or your own.")
-ONLY = typer.Option([], "--only", help="Only cells that match, as in --only model=resnet18,alexnet; may be repeated.")
+ONLY = typer.Option([], "--only", help="Only cells that match, as in --only model=resnet18,alexnet or id=CELL; may be repeated.")
 RESULTS = typer.Option("results", "--results", "-r", envvar="DYNO_RESULTS", help="Folder of the results; records go below it.")
 CACHE = typer.Option(None, "--cache", envvar="DYNO_CACHE", help="Folder of networks and engines made once. [default: RESULTS/cache]")
 JSON = typer.Option(False, "--json", help="Print JSON.")

@@ -103,6 +103,8 @@ def _excluded(cell, exclusions):
 
 def matches(cell, field, values):
     """Whether a cell's field is one of ``values``; a backend without a variant matches all its variants."""
+    if field == "id":
+        return cell.id in values
     value = getattr(cell, field)
     if field == "backend":
         return value in values or cell.base_backend in values
@@ -116,7 +118,7 @@ def parse_only(expressions):
         field, equals, values = expression.partition("=")
         if not equals or not values:
             raise matrix.MatrixError("--only %s: give field=value, as in --only model=resnet18,alexnet" % expression)
-        if field not in record.CELL_FIELDS:
+        if field not in ("id",) + record.CELL_FIELDS:
             raise matrix.MatrixError("--only %s: %s" % (expression, matrix.choose("%s is unknown" % field, field, record.CELL_FIELDS)))
         result.append((field, tuple(values.split(","))))
     return result

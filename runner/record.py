@@ -19,6 +19,7 @@ except ImportError:  # Windows: no lock, so one run at a time is the user's care
 SCHEMA_VERSION = 1  # 1: latency in seconds, replicates as a list
 
 STATUSES = ("ok", "skipped", "failed")
+TASK_FIELDS = (("submission", str), ("platform", str), ("board", str), ("round", int), ("block", int))
 CELL_FIELDS = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 
 # path, type, unit, meaning. A path ends in [] for lists and in {} for mappings with free keys.
@@ -37,6 +38,16 @@ FIELDS = (
     ("cell.input_px", "int", "px", "height and width of the input"),
     ("cell.scenario", "str", "", "`latency` (one batch in flight) or `throughput` (as many as the backend wants)"),
     ("cell_id", "str", "", "the cell as one slug"),
+    (
+        "task.submission",
+        "str",
+        "",
+        "of a fleet's run (`dyno fleet`): the submission; it comes in the variable DYNO_TASK, and stands in the environment line too",
+    ),
+    ("task.platform", "str", "", "platform that the task was planned for"),
+    ("task.board", "str", "", "board or replica that the task was assigned to; the environment's `host` is the one that did it"),
+    ("task.round", "int", "", "round of the task's block of cells, from 1"),
+    ("task.block", "int", "", "block of cells, from 1"),
     ("role", "str", "", "`cell`; `anchor`: the same cell repeated in a run to see drift; `sustained`: run on end for minutes"),
     ("anchor", "str|null", "", "`start`, `middle` or `end` for an anchor"),
     ("order", "int", "", "position in the run's seeded random order"),
@@ -150,10 +161,12 @@ class RecordFile:
     def __init__(self, path):
         self.path = path
         self.warnings = []
+        self.task = None
         self._fd = None
 
     def __enter__(self):
         try:
+            self.task = task()
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             self._lock()
@@ -194,7 +207,12 @@ class RecordFile:
         )
 
     def append(self, record):
-        """Append one line and flush it to disk; raises RecordError when that fails, with nothing written, or when nobody will find it."""
+        """Append one line and flush it to disk; raises RecordError when that fails, with nothing written, or when nobody will find it.
+
+        In a fleet's run every line carries its task.
+        """
+        if self.task:
+            record = dict(record, task=self.task)
         data = (dumps(record) + "\n").encode("utf-8")
         start = None
         try:
@@ -249,6 +267,18 @@ def read(path):
     if other:
         warnings.append("%s: %d line(s) have another schema_version; set aside" % (path, other))
     return records, warnings
+
+
+def task():
+    """The task of a fleet's run, from DYNO_TASK; None where there is none. RecordError where it is not what `dyno fleet` writes."""
+    text = os.environ.get("DYNO_TASK")
+    if not text:
+        return None
+    try:
+        found = {name: kind(json.loads(text)[name]) for name, kind in TASK_FIELDS}
+    except (ValueError, KeyError, TypeError):
+        raise RecordError("DYNO_TASK: %.80r is no task; `dyno fleet submit` sets it, so leave it unset elsewhere" % text)
+    return found
 
 
 def utc_now():

@@ -27,6 +27,23 @@ def test_a_record_is_one_whole_line(tmp_path):
     assert rest == b""
 
 
+def test_every_line_of_a_fleets_run_carries_its_task(tmp_path, monkeypatch):
+    path = str(tmp_path / "a.jsonl")
+    task = {"submission": "s1", "platform": "cpu", "board": "n1", "round": 2, "block": 3}
+    monkeypatch.setenv("DYNO_TASK", json.dumps(task))
+    with record.RecordFile(path) as file:
+        file.append({"schema_version": record.SCHEMA_VERSION, "kind": "environment"})
+        file.append({"schema_version": record.SCHEMA_VERSION, "kind": "cell"})
+    assert [line["task"] for line in record.read(path)[0]] == [task, task]
+
+
+def test_a_task_that_is_none_stops_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("DYNO_TASK", "[1")
+    with pytest.raises(record.RecordError, match="DYNO_TASK.*is no task"), record.RecordFile(str(tmp_path / "a.jsonl")):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_torn_last_line_is_set_aside_with_a_warning(tmp_path):
     path = str(tmp_path / "a.jsonl")
     good = json.dumps({"schema_version": record.SCHEMA_VERSION, "id": "1"}) + "\n"
@@ -99,7 +116,7 @@ def test_every_field_of_a_real_record_is_documented_and_every_documented_field_i
     documented = {path for path, _, _, _ in record.FIELDS}
     assert paths(line) - documented - {"parity", "complexity"} == set()
     # a backend that computes nothing has no outputs to compare and no graph to count
-    absent = {path for path in documented if path.partition(".")[0] in ("parity", "complexity", "accuracy")} | {
+    absent = {path for path in documented if path.partition(".")[0] in ("parity", "complexity", "accuracy", "task")} | {
         "discarded[]{}",
         "replicates[].sustained{}",
     }

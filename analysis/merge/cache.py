@@ -1,0 +1,283 @@
+"""The Parquet cache of a set of record files: only files that are new or have changed are read again.
+
+A folder with parts (`part-*.parquet`, rows of many files), `masked.parquet` (rows that repeat others) and `manifest.json`, which is replaced
+last and whole: a merge that is killed leaves the cache as it was. A changed file gets a new number; rows of numbers that no file has are
+dead, and when they are the larger half the cache is made anew.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from analysis import frame as frames
+from analysis.merge import door, ingest, sources
+from analysis.merge.columns import TYPES
+from analysis.merge.sources import Source
+from runner import __version__
+from runner.record import SCHEMA_VERSION
+
+PART_BYTES = 256 * 2**20  # of record files, read into one part
+MEMORY = "256MB"  # of DuckDB's own; beyond it spills to the cache's folder
+# what a cache was made with: of another program it is made anew
+MADE_WITH = hashlib.sha256(json.dumps([__version__, SCHEMA_VERSION, duckdb.__version__, TYPES]).encode()).hexdigest()[:12]
+
+
+@dataclass
+class Known:
+    """A record file that is in the cache."""
+
+    number: int
+    size: int
+    modified_ns: int
+    problems: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Manifest:
+    """What the cache holds. parts: rows by part; repeats: lines set aside because others came before them, by file and why."""
+
+    made_with: str = MADE_WITH
+    files: dict[str, Known] = field(default_factory=dict)
+    parts: dict[str, int] = field(default_factory=dict)
+    dead: list[int] = field(default_factory=list)
+    repeats: list[tuple[int, str, int]] = field(default_factory=list)
+    next_number: int = 0
+
+    def problems(self) -> Counter:
+        """(file's name, what) -> lines set aside."""
+        found: Counter = Counter()
+        names = {known.number: Path(path).name for path, known in self.files.items()}
+        for path, known in self.files.items():
+            for what, count in known.problems.items():
+                found[Path(path).name, what] += count
+        for number, what, count in self.repeats:
+            found[names[number], what] += count
+        return found
+
+
+def default_folder(paths: Iterable[str | Path]) -> Path:
+    """Where the cache of these paths lies: below $DYNO_MERGE_CACHE or the user's cache folder, one folder per set of paths."""
+    root = os.environ.get("DYNO_MERGE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dyno" / "merge"
+    names = sorted(str(path) if str(path).startswith(sources.S3) else str(Path(path).resolve()) for path in paths)
+    return Path(root) / hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """DuckDB with bounded memory, spilling into the folder, fetching nothing from the network."""
+    (folder / "spill").mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    connection.execute(f"SET memory_limit = '{MEMORY}'; SET temp_directory = {ingest.text(str(folder / 'spill'))}; SET enable_progress_bar = false")
+    connection.execute(f"SET threads = {len(os.sched_getaffinity(0))}; SET enable_object_cache = true")
+    return connection
+
+
+def update(paths: Iterable[str | Path], folder: Path) -> Manifest:
+    """Bring the cache up to the files as they are now, and say what it holds; FrameError where a path or the cache can't be used."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            return _update(sources.sources(paths, folder / "mirror"), folder)
+    except OSError as error:
+        raise frames.FrameError(f"{error.filename or folder}: can't write the merge's cache: {error.strerror}; name another with DYNO_MERGE_CACHE")
+
+
+def _update(found: Sequence[Source], folder: Path) -> Manifest:
+    manifest = _load(folder)
+    wanted = {source.path: source for source in found}
+    gone = [path for path, known in manifest.files.items() if path not in wanted or _changed(known, wanted[path])]
+    fresh = [source for source in found if source.path not in manifest.files or source.path in gone]
+    if not gone and not fresh:
+        return manifest
+    if gone and 2 * (len(manifest.dead) + len(gone)) > len(manifest.files) + len(manifest.dead):
+        manifest, fresh = Manifest(), list(found)
+    else:
+        manifest.dead += [manifest.files.pop(path).number for path in gone]
+    for source in fresh:
+        manifest.files[source.path] = Known(manifest.next_number, source.size, source.modified_ns)
+        manifest.next_number += 1
+    manifest.files = {source.path: manifest.files[source.path] for source in found}  # the order in which the first of repeats is found
+    with tempfile.TemporaryDirectory(dir=folder, prefix="work-") as work:
+        _read(fresh, manifest, folder, Path(work))
+        connection = connect(folder)
+        _mask(connection, manifest, folder, Path(work))
+        connection.close()
+    _save(manifest, folder)
+    return manifest
+
+
+def _changed(known: Known, source: Source) -> bool:
+    return (known.size, known.modified_ns) != (source.size, source.modified_ns)
+
+
+def _read(fresh: Sequence[Source], manifest: Manifest, folder: Path, work: Path) -> None:
+    """Read these files into new parts: the door's first, because its processes are forked, then SQL's."""
+    simple, other = [], []
+    peeks = {source.path: ingest.peek(source.path) for source in fresh}
+    for source in fresh:
+        (simple if peeks[source.path].imported else other).append(source)
+    _through_door(other, manifest, folder, work)
+    connection = connect(folder)
+    for batch in _batches(simple):
+        columns = sorted(set().union(*(peeks[source.path].columns for source in batch)))
+        part = _part(folder)
+        try:
+            ingest.imported(connection, [(manifest.files[source.path].number, source.path) for source in batch], columns, str(part))
+        except duckdb.Error:  # a file that is no text: the door tells which lines are good
+            part.unlink(missing_ok=True)
+            connection.close()
+            _through_door(batch, manifest, folder, work)
+            connection = connect(folder)
+            continue
+        _undecided(connection, part, batch, manifest, folder, work)
+        manifest.parts[part.name] = _rows(connection, part)
+    connection.close()
+
+
+def _batches(found: Sequence[Source]) -> Iterator[list[Source]]:
+    batch: list[Source] = []
+    for source in found:
+        if batch and sum(one.size for one in batch) + source.size > PART_BYTES:
+            yield batch
+            batch = []
+        batch.append(source)
+    if batch:
+        yield batch
+
+
+def _part(folder: Path) -> Path:
+    handle, name = tempfile.mkstemp(dir=folder, prefix="part-", suffix=".parquet")
+    os.close(handle)
+    return Path(name)
+
+
+def _through_door(files: Sequence[Source], manifest: Manifest, folder: Path, work: Path) -> None:
+    for batch in _batches(files):
+        jobs = [door.Job(manifest.files[source.path].number, source.path, str(work / f"{manifest.files[source.path].number}.jsonl")) for source in batch]
+        for source, problems in zip(batch, door.read(jobs), strict=True):
+            manifest.files[source.path].problems = dict(problems)
+        _keep([Path(job.spool) for job in jobs], manifest, folder)
+
+
+def _keep(spools: Sequence[Path], manifest: Manifest, folder: Path) -> None:
+    """Make a part of spools, and remove them."""
+    filled = [str(spool) for spool in spools if spool.exists() and spool.stat().st_size]
+    if filled:
+        connection = connect(folder)
+        part = _part(folder)
+        ingest.spool(connection, filled, str(part))
+        manifest.parts[part.name] = _rows(connection, part)
+        connection.close()
+    for spool in spools:
+        spool.unlink(missing_ok=True)
+
+
+def _undecided(connection: duckdb.DuckDBPyConnection, part: Path, batch: Sequence[Source], manifest: Manifest, folder: Path, work: Path) -> None:
+    """Let the door decide the lines that SQL did not."""
+    of = {manifest.files[source.path].number: source for source in batch}
+    result = connection.execute(f"SELECT number, undecided FROM {_scan(part)} WHERE undecided IS NOT NULL")
+    spools = set()
+    while lines := result.fetchmany(1000):
+        by_file: dict[int, list[bytes]] = {}
+        for number, line in lines:
+            by_file.setdefault(number, []).append(line.encode())
+        for number, content in by_file.items():
+            job = door.Job(number, of[number].path, str(work / f"{number}.jsonl"))
+            problems = Counter(manifest.files[job.path].problems)
+            manifest.files[job.path].problems = dict(problems + door.spooled(content, job))
+            spools.add(Path(job.spool))
+    _keep(sorted(spools), manifest, folder)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, part: Path) -> int:
+    return connection.execute(f"SELECT count(*) FROM {_scan(part)}").fetchone()[0]  # type: ignore[index]
+
+
+def _scan(part: Path) -> str:
+    return f"read_parquet({ingest.text(str(part))})"
+
+
+def view(connection: duckdb.DuckDBPyConnection, manifest: Manifest, folder: Path) -> None:
+    """Define `lines`: every row of the living files, with `place` (its part and row) and `turn` (its file's turn of being read)."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE turns (number INTEGER, turn INTEGER, file VARCHAR)")
+    turns = [(known.number, turn, Path(path).stem) for turn, (path, known) in enumerate(manifest.files.items())]
+    for begin in range(0, len(turns), 5000):
+        some = turns[begin : begin + 5000]
+        connection.execute(f"INSERT INTO turns VALUES {', '.join('(?, ?, ?)' for _ in some)}", [value for row in some for value in row])
+    parts = ", ".join(ingest.text(str(folder / name)) for name in manifest.parts)
+    columns = ", ".join([f'NULL::{"VARCHAR" if kind == "JSON" else kind} AS "{name}"' for name, kind in TYPES.items() if name != "file"])
+    # an empty relation with every column: a set of which no file has some column is read like any other
+    empty = f"SELECT NULL::INTEGER AS number, NULL::UBIGINT AS key, NULL::VARCHAR AS kind, NULL::VARCHAR AS id, {columns}, NULL::VARCHAR AS rest, NULL::VARCHAR AS undecided, NULL::VARCHAR AS filename, NULL::BIGINT AS file_row_number LIMIT 0"
+    scan = f"({empty}) UNION ALL BY NAME FROM read_parquet([{parts}], union_by_name = true, filename = true, file_row_number = true)" if parts else empty
+    living = "" if not manifest.dead else "WHERE number IN (SELECT number FROM turns)"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW lines AS SELECT * FROM ({scan}) {living}")
+
+
+def _mask(connection: duckdb.DuckDBPyConnection, manifest: Manifest, folder: Path, work: Path) -> None:
+    """Find the rows that repeat others: by the line's id, then by a fleet's task."""
+    view(connection, manifest, folder)
+    connection.execute("CREATE OR REPLACE TEMP TABLE masked (filename VARCHAR, file_row_number BIGINT, number INTEGER, why VARCHAR)")
+    # eight bytes per line tell which ids may be repeated; those alone are compared
+    connection.execute("CREATE OR REPLACE TEMP TABLE again AS SELECT key FROM lines WHERE key IS NOT NULL GROUP BY key HAVING count(*) > 1")
+    if connection.execute("SELECT count(*) FROM again").fetchone()[0]:  # type: ignore[index]
+        connection.execute(
+            f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(frames.REPEATED)} FROM (
+                SELECT filename, file_row_number, lines.number, row_number() OVER (PARTITION BY kind, id ORDER BY turn, filename, file_row_number) AS nth
+                FROM lines JOIN turns USING (number) WHERE key IN (SELECT key FROM again)) WHERE nth > 1"""
+        )
+    connection.execute(
+        f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(frames.REPEATED_TASK)} FROM (
+            SELECT filename, file_row_number, lines.number, row_number() OVER (
+                PARTITION BY {", ".join(frames.TASK_CELL)} ORDER BY status IS DISTINCT FROM 'ok', turn, filename, file_row_number) AS nth
+            FROM lines JOIN turns USING (number)
+            WHERE task IS NOT NULL AND (filename, file_row_number) NOT IN (SELECT (filename, file_row_number) FROM masked)) WHERE nth > 1"""
+    )
+    partial = work / "masked.parquet"
+    connection.execute(f"COPY (SELECT filename, file_row_number FROM masked) TO {ingest.text(str(partial))} (FORMAT parquet)")
+    manifest.repeats = connection.execute("SELECT number, why, count(*) FROM masked GROUP BY ALL ORDER BY ALL").fetchall()
+    partial.replace(folder / "masked.parquet")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One merge at a time per cache; others wait."""
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _load(folder: Path) -> Manifest:
+    """The manifest of a usable cache, else an empty one; what a killed merge left is removed."""
+    manifest = Manifest()
+    try:
+        stored = json.loads((folder / "manifest.json").read_text())
+        if stored["made_with"] == MADE_WITH and all((folder / name).exists() for name in [*stored["parts"], "masked.parquet"]):
+            files = {path: Known(**known) for path, known in stored.pop("files").items()}
+            repeats = [(number, what, count) for number, what, count in stored.pop("repeats")]
+            manifest = Manifest(files=files, repeats=repeats, **stored)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    for path in folder.glob("work-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob("part-*.parquet"):
+        if path.name not in manifest.parts:
+            path.unlink(missing_ok=True)
+    return manifest
+
+
+def _save(manifest: Manifest, folder: Path) -> None:
+    partial = folder / "manifest.json.part"
+    partial.write_text(json.dumps(asdict(manifest), separators=(",", ":")))
+    os.replace(partial, folder / "manifest.json")
+    for path in folder.glob("part-*.parquet"):
+        if path.name not in manifest.parts:
+            path.unlink(missing_ok=True)

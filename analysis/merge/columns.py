@@ -1,0 +1,47 @@
+"""The columns of the cache, and what a row of the frame becomes in them.
+
+Numbers and words have a column each. What nests (quality, medians, operator groups) is JSON text, and so is the rest, which the frame may
+hold beyond its own columns.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from analysis import frame as frames
+from analysis.importers import base
+
+NESTED = ("quality", "replicate_medians_s", "op_features", "executed")
+NUMBERS = tuple(dict.fromkeys((*frames.NUMBERS, "complexity_px", "accuracy_images")))
+TEXT = tuple(name for name in dict.fromkeys((*frames.TEXT, *base.EXTRA)) if name not in NUMBERS)
+WHOLE = ("batch_size", "attempt", "n_replicates", "n_samples", "input_px", "in_flight", "parity_top1_flips")  # whole numbers where none is missing
+TUPLES = ("quality", "replicate_medians_s")
+TYPES = {name: "DOUBLE" for name in NUMBERS} | {name: "VARCHAR" for name in TEXT} | {name: "JSON" for name in NESTED} | {"contended": "BOOLEAN"}
+
+
+def packed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the frame as values for the columns; None and NaN are left out."""
+    out: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in row.items():
+        if value is None or (isinstance(value, float) and value != value):
+            continue
+        if name in NESTED:
+            out[name] = json.dumps(value)
+        elif name in NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool):
+            out[name] = value
+        elif name in TEXT and isinstance(value, str):
+            out[name] = value
+        elif name == "contended" and isinstance(value, bool):
+            out[name] = value
+        else:
+            rest[name] = value
+    if rest:
+        out["rest"] = json.dumps(rest)
+    return out
+
+
+def unpacked(name: str, text: str) -> Any:
+    """The value of a column that nests."""
+    value = json.loads(text)
+    return tuple(value) if name in TUPLES and isinstance(value, list) else value

@@ -1,0 +1,100 @@
+"""SQL that turns record files into a part of the cache.
+
+Lines of kind `imported` are most of what is read at scale, and simple: DuckDB parses them, if they are what it takes them for. A line is
+decided where every field of its row has a column, has that column's type and is not null; all others keep their text in `undecided`
+and go through the door (analysis/merge/door.py), so that what counts as a record is said in one place.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from analysis.merge.columns import TYPES
+from runner.record import SCHEMA_VERSION
+
+REQUIRED = ("platform", "model", "cell_id", "latency_s", "batch_size")
+LONGEST_LINE = 2**24
+PEEK = 2**14  # bytes at a file's begin and end that tell which columns it has
+
+
+@dataclass(frozen=True)
+class Peek:
+    """What a look at a file tells: whether its lines are of kind `imported`, and the columns that they have."""
+
+    imported: bool
+    columns: frozenset[str]
+
+
+def peek(path: str) -> Peek:
+    """Looks at a file's first and last lines alone."""
+    with open(path, "rb") as file:
+        head = file.read(PEEK).split(b"\n")
+        size = file.seek(0, 2)
+        file.seek(max(0, size - PEEK))
+        tail = file.read(PEEK).split(b"\n")
+    columns: set[str] = set()
+    kinds = []
+    for line in [*head[:3], *tail[-3:]]:
+        try:
+            record = json.loads(line)
+            kinds.append(record["kind"])
+            if record["kind"] == "imported":
+                columns |= set(record["row"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+    known = columns & set(TYPES) - {"contended"}
+    return Peek("imported" in kinds and set(REQUIRED) <= known, frozenset(known))
+
+
+def text(value: str) -> str:
+    """A literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, str]], columns: Sequence[str], part: str) -> None:
+    """Write the part of these (number, path); raises duckdb.Error where a file is no text of lines."""
+    kinds: dict[str, Any] = {name: ["VARCHAR"] if TYPES[name] == "JSON" else TYPES[name] for name in columns}
+    shape = json.dumps({"schema_version": "INTEGER", "kind": "VARCHAR", "id": "VARCHAR", "row": kinds})
+    present = " + ".join(f'(r."{name}" IS NOT NULL)::INT' for name in columns)
+    needed = " AND ".join(f'r."{name}" IS NOT NULL' for name in REQUIRED)
+    # what a line says that is no record may be a number of any size; it is not kept
+    picked = ", ".join(f'CASE WHEN decided THEN {_column(name)} END AS "{name}"' for name in columns if name != "file")
+    connection.execute("CREATE OR REPLACE TEMP TABLE reading (number INTEGER, path VARCHAR)")
+    connection.executemany("INSERT INTO reading VALUES (?, ?)", list(files))
+    paths = ", ".join(text(path) for _, path in files)
+    connection.execute(
+        f"""COPY (
+            SELECT number, CASE WHEN decided THEN hash('imported:' || id) END AS key, CASE WHEN decided THEN kind END AS kind,
+                CASE WHEN decided THEN id END AS id, {picked}, CASE WHEN NOT decided THEN line END AS undecided
+            FROM (SELECT *, coalesce(schema_version = {SCHEMA_VERSION} AND kind = 'imported' AND id IS NOT NULL AND {needed}
+                    AND {present} = len(json_keys(line, '$.row')), FALSE) AS decided
+                FROM (SELECT filename, line, x.schema_version AS schema_version, x.kind AS kind, x.id AS id, x."row" AS r
+                    FROM (SELECT filename, line, json_transform(CASE WHEN json_valid(line) THEN line END, {text(shape)}) AS x
+                        FROM read_csv([{paths}], columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', header = false,
+                            auto_detect = false, new_line = '\\n', filename = true, max_line_size = {LONGEST_LINE})
+                        WHERE line IS NOT NULL)))
+            JOIN reading ON path = filename
+        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy)"""
+    )
+
+
+def _column(name: str) -> str:
+    return f'to_json(r."{name}")::VARCHAR' if TYPES[name] == "JSON" else f'r."{name}"'
+
+
+def spool(connection: duckdb.DuckDBPyConnection, files: Sequence[str], part: str) -> None:
+    """Write the part of what the door has read."""
+    kinds = {name: "VARCHAR" if kind == "JSON" else kind for name, kind in TYPES.items() if name != "file"}  # a row's file is its source's
+    row = ", ".join([f'"{name}" {kind}' for name, kind in kinds.items()] + ["rest VARCHAR"])
+    paths = ", ".join(map(text, files))
+    names = ", ".join(f's."row"."{name}" AS "{name}"' for name in [*kinds, "rest"])
+    connection.execute(
+        f"""COPY (SELECT number, hash(kind || ':' || id) AS key, kind, id, {names} FROM
+            read_json([{paths}], format = 'newline_delimited', maximum_object_size = {LONGEST_LINE},
+                columns = {{number: 'INTEGER', kind: 'VARCHAR', id: 'VARCHAR', "row": {text("STRUCT(" + row + ")")}}}) AS s
+        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy)"""
+    )
+

@@ -1,0 +1,185 @@
+"""The merged table: counted and aggregated by DuckDB, and handed to pandas for what is drawn."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from analysis import frame as frames
+from analysis import hits
+from analysis.merge import cache, ingest, sources
+from analysis.merge.columns import NESTED, NUMBERS, TEXT, TYPES, WHOLE, unpacked
+
+SMALL_BYTES = 32 * 2**20  # of record files that are read faster than a cache is made
+MOST_ROWS = 2_000_000  # that a report takes
+ACCURACY_OF = ("file", "platform", "device", "backend", "precision", "model", "input_px", "weights", "source")
+
+
+@dataclass(frozen=True)
+class Table:
+    """An open merge: `rows` is a view with a row per record (columns of the frame; what nests is JSON text), `environments` one of facts."""
+
+    connection: duckdb.DuckDBPyConnection
+    problems: Counter
+    files: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return int(self.connection.execute("SELECT count(*) FROM rows").fetchone()[0])  # type: ignore[index]
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """The answer to a query over `rows` and `environments`."""
+        return self.connection.execute(query).df()
+
+    def close(self) -> None:
+        """Give DuckDB's memory back."""
+        self.connection.close()
+
+
+def open_table(paths: Iterable[str | Path], folder: Path | None = None) -> Table:
+    """Merge files, folders and s3:// buckets, reading only what the cache does not hold; FrameError where there is no record."""
+    paths = list(paths)
+    folder = folder or cache.default_folder(paths)
+    manifest = cache.update(paths, folder)
+    connection = cache.connect(folder)
+    cache.view(connection, manifest, folder)
+    masked = f"read_parquet({ingest.text(str(folder / 'masked.parquet'))})"
+    unique = f"WHERE (filename, file_row_number) NOT IN (FROM {masked})" if manifest.repeats else ""
+    connection.execute(f"CREATE TEMP VIEW kept AS SELECT * FROM lines {unique}")
+    connection.execute(
+        """CREATE TEMP VIEW rows AS SELECT kept.* EXCLUDE (key, id, undecided, filename, file_row_number, number), turns.file, turns.turn,
+            kept.filename AS part, kept.file_row_number AS place
+            FROM kept JOIN turns USING (number) WHERE kind IN ('cell', 'imported')"""
+    )
+    connection.execute("CREATE TEMP VIEW environments AS SELECT id AS environment, rest AS facts FROM kept WHERE kind = 'environment'")
+    table = Table(connection, manifest.problems(), tuple(Path(path).name for path in manifest.files))
+    if not connection.execute("SELECT 1 FROM kept WHERE kind IN ('cell', 'imported') LIMIT 1").fetchone():
+        table.close()
+        raise frames.nothing(paths, len(table.files), table.problems)
+    return table
+
+
+def merge(paths: Iterable[str | Path], folder: Path | None = None) -> frames.Merged:
+    """The frame of any number of record files: small sets are read as they are, larger ones through the cache; the frame is the same."""
+    paths = list(paths)
+    buckets = any(str(path).startswith(sources.S3) for path in paths)
+    if folder is None and not buckets and sum(file.stat().st_size for file in frames.record_files(paths)) <= SMALL_BYTES:
+        return frames.merge(paths)
+    table = open_table(paths, folder)
+    try:
+        return merged(table)
+    finally:
+        table.close()
+
+
+def merged(table: Table) -> frames.Merged:
+    """The whole table as the frame that analyses see."""
+    if (count := len(table)) > MOST_ROWS:
+        raise frames.FrameError(
+            f"{count:,} records are more than a report can show ({MOST_ROWS:,}); name fewer files with --records, or use `export-table`"
+        )
+    environments = {name: json.loads(facts) for name, facts in table.connection.execute("FROM environments").fetchall()}
+    frame = _frame(table)
+    found = hits.measured(
+        (Path(file), json.loads(record))
+        for file, record in table.connection.execute(
+            "SELECT file || '.jsonl', rest FROM kept JOIN turns USING (number) WHERE kind = 'accuracy' ORDER BY turn, filename, file_row_number"
+        ).fetchall()
+    )
+    if found:
+        frame = _with_accuracies(frame, found)
+    return frames.Merged(frames.finish(frame, environments), environments, table.problems, table.files)
+
+
+def _frame(table: Table) -> pd.DataFrame:
+    """The rows, column by column, in the order in which the files and lines stand."""
+    names = [name for name in [*TYPES, "rest"] if name != "file"]
+    counts = ", ".join(f'count("{name}")' for name in names)
+    filled = table.connection.execute(f"SELECT {counts} FROM rows").fetchone()
+    names = [name for name, count in zip(names, filled or (), strict=True) if count]
+    picked = ", ".join(f'"{name}"' for name in [*names, "file", "kind"])
+    arrays = table.connection.execute(f"SELECT {picked} FROM rows ORDER BY turn, part, place").fetchnumpy()
+    imported = arrays.pop("kind") == "imported"
+    columns: dict[str, Any] = {}
+    for name, array in arrays.items():
+        missing = np.ma.getmaskarray(array)
+        if name in NUMBERS:
+            columns[name] = _numbers(name, np.ma.filled(array.astype(float), np.nan))
+        elif name in TEXT:
+            columns[name] = np.where(missing, None, np.ma.getdata(array).astype(object))
+        elif name == "contended":
+            columns[name] = np.ma.filled(array, False).astype(bool)
+        elif name in NESTED:
+            columns[name] = _nested(name, array, missing)
+    for name, absent in (("quality", ()), ("replicate_medians_s", ())):
+        values = columns.get(name, [None] * len(imported))
+        columns[name] = [absent if value is None else value for value in values]
+    frame = pd.DataFrame(columns)
+    if "contended" not in frame:
+        frame["contended"] = False
+    return _with_rest(frame, arrays["rest"]) if "rest" in arrays else frame
+
+
+def _numbers(name: str, values: np.ndarray) -> np.ndarray:
+    whole = name in WHOLE and np.isfinite(values).all() and (values == np.floor(values)).all()
+    return values.astype(np.int64) if whole else values
+
+
+def _nested(name: str, array: np.ndarray, missing: np.ndarray) -> list[Any]:
+    """Equal texts become one object: the operator groups of a network are shared by all of its rows."""
+    known: dict[str, Any] = {}
+    out: list[Any] = []
+    for text, absent in zip(np.ma.getdata(array), missing, strict=True):
+        if absent:
+            out.append(None)
+        else:
+            if text not in known:
+                known[text] = unpacked(name, text)
+            out.append(known[text])
+    return out
+
+
+def _with_rest(frame: pd.DataFrame, texts: np.ndarray) -> pd.DataFrame:
+    """Columns beyond the frame's own, and values of another type than their column's."""
+    rows = [json.loads(text) if not absent else {} for text, absent in zip(np.ma.getdata(texts), np.ma.getmaskarray(texts), strict=True)]
+    for name in dict.fromkeys(name for row in rows for name in row):
+        before = frame[name] if name in frame else [None] * len(frame)
+        frame[name] = pd.Series([row.get(name, old) for row, old in zip(rows, before, strict=True)], index=frame.index)
+    return frame
+
+
+def _with_accuracies(frame: pd.DataFrame, found: dict[hits.Key, dict[str, Any]]) -> pd.DataFrame:
+    """What was measured of each row's network; asked once per kind of row."""
+    kinds = frame.reindex(columns=list(ACCURACY_OF)).astype(object)
+    codes, unique = pd.factorize(pd.MultiIndex.from_frame(kinds.astype(str)))
+    first = pd.Series(range(len(frame))).groupby(codes).first()
+    del unique
+    answers = [hits.of(kinds.iloc[position].to_dict(), found) for position in first]
+    for name in dict.fromkeys(name for answer in answers for name in answer):
+        before = frame[name] if name in frame else [None] * len(frame)
+        values = [answers[code].get(name, old) for code, old in zip(codes, before, strict=True)]
+        frame[name] = pd.Series(values, index=frame.index)
+    return frame
+
+
+def export(table: Table, target: Path) -> int:
+    """Write all rows, each with its environment's facts as JSON, to a Parquet (or .csv) file; returns their number."""
+    kind = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER"}.get(target.suffix)
+    if kind is None:
+        raise frames.FrameError(f"{target}: {target.suffix or 'no ending'} is unknown; end the name in .parquet or .csv")
+    partial = target.with_name(target.name + ".part")
+    columns = ", ".join(f'"{name}"' for name in [*TYPES, "rest"])
+    query = f"SELECT {columns}, facts AS environment_facts FROM rows LEFT JOIN environments USING (environment)"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        table.connection.execute(f"COPY ({query}) TO {ingest.text(str(partial))} ({kind})")
+        partial.replace(target)
+    except (duckdb.Error, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise frames.FrameError(f"{target}: can't be written: {str(error).splitlines()[0]}")
+    return len(table)

@@ -132,6 +132,8 @@ def _read(fresh: Sequence[Source], manifest: Manifest, folder: Path, work: Path)
         part = _part(folder)
         try:
             ingest.imported(connection, [(manifest.files[source.path].number, source.path) for source in batch], columns, str(part))
+        except duckdb.OutOfMemoryException:
+            raise frames.FrameError(f"{folder}: {MEMORY} of memory are not enough for {len(batch)} files of {len(columns)} columns")
         except duckdb.Error:  # a file that is no text: the door tells which lines are good
             part.unlink(missing_ok=True)
             connection.close()

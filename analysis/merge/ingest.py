@@ -16,7 +16,9 @@ from analysis.merge.columns import TYPES
 from runner.record import SCHEMA_VERSION
 
 REQUIRED = ("platform", "model", "cell_id", "latency_s", "batch_size")
-LONGEST_LINE = 2**24
+LONGEST_LINE = 2**24  # of what the door has read
+LONGEST_IMPORTED = 2**18  # beyond, the door reads the file; it sizes the buffers
+ROWS = 20_480  # of a row group: what is held in memory per thread
 PEEK = 2**14  # bytes at a file's begin and end that tell which columns it has
 
 
@@ -58,31 +60,32 @@ def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, s
     """Write the part of these (number, path); raises duckdb.Error where a file is no text of lines."""
     kinds: dict[str, Any] = {name: ["VARCHAR"] if TYPES[name] == "JSON" else TYPES[name] for name in columns}
     shape = json.dumps({"schema_version": "INTEGER", "kind": "VARCHAR", "id": "VARCHAR", "row": kinds})
-    present = " + ".join(f'(r."{name}" IS NOT NULL)::INT' for name in columns)
-    needed = " AND ".join(f'r."{name}" IS NOT NULL' for name in REQUIRED)
-    # what a line says that is no record may be a number of any size; it is not kept
-    picked = ", ".join(f'CASE WHEN decided THEN {_column(name)} END AS "{name}"' for name in columns if name != "file")
+    present = " + ".join(f'("{name}" IS NOT NULL)::INT' for name in columns)
+    needed = " AND ".join(f'"{name}" IS NOT NULL' for name in REQUIRED)
+    picked = ", ".join(f'{_column(name)} AS "{name}"' for name in columns if name != "file")
     connection.execute("CREATE OR REPLACE TEMP TABLE reading (number INTEGER, path VARCHAR)")
     connection.executemany("INSERT INTO reading VALUES (?, ?)", list(files))
     paths = ", ".join(text(path) for _, path in files)
+    # `unnest` is a step of its own: written as x.row.name, each column would parse its line again
     connection.execute(
         f"""COPY (
             SELECT number, CASE WHEN decided THEN hash('imported:' || id) END AS key, CASE WHEN decided THEN kind END AS kind,
-                CASE WHEN decided THEN id END AS id, {picked}, CASE WHEN NOT decided THEN line END AS undecided
+                id, {picked}, CASE WHEN NOT decided THEN line END AS undecided
             FROM (SELECT *, coalesce(schema_version = {SCHEMA_VERSION} AND kind = 'imported' AND id IS NOT NULL AND {needed}
-                    AND {present} = len(json_keys(line, '$.row')), FALSE) AS decided
-                FROM (SELECT filename, line, x.schema_version AS schema_version, x.kind AS kind, x.id AS id, x."row" AS r
-                    FROM (SELECT filename, line, json_transform(CASE WHEN json_valid(line) THEN line END, {text(shape)}) AS x
-                        FROM read_csv([{paths}], columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', header = false,
-                            auto_detect = false, new_line = '\\n', filename = true, max_line_size = {LONGEST_LINE})
-                        WHERE line IS NOT NULL)))
+                    AND {present} = keys, FALSE) AS decided
+                FROM (SELECT filename, line, keys, schema_version, kind, id, unnest("row")
+                    FROM (SELECT filename, line, len(json_keys(known, '$.row')) AS keys, unnest(json_transform(known, {text(shape)}))
+                        FROM (SELECT filename, line, CASE WHEN json_valid(line) THEN line END AS known
+                            FROM read_csv([{paths}], columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', header = false,
+                                auto_detect = false, new_line = '\\n', filename = true, max_line_size = {LONGEST_IMPORTED})
+                            WHERE line IS NOT NULL))))
             JOIN reading ON path = filename
-        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy)"""
+        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS})"""
     )
 
 
 def _column(name: str) -> str:
-    return f'to_json(r."{name}")::VARCHAR' if TYPES[name] == "JSON" else f'r."{name}"'
+    return f'to_json("{name}")::VARCHAR' if TYPES[name] == "JSON" else f'"{name}"'
 
 
 def spool(connection: duckdb.DuckDBPyConnection, files: Sequence[str], part: str) -> None:
@@ -95,6 +98,6 @@ def spool(connection: duckdb.DuckDBPyConnection, files: Sequence[str], part: str
         f"""COPY (SELECT number, hash(kind || ':' || id) AS key, kind, id, {names} FROM
             read_json([{paths}], format = 'newline_delimited', maximum_object_size = {LONGEST_LINE},
                 columns = {{number: 'INTEGER', kind: 'VARCHAR', id: 'VARCHAR', "row": {text("STRUCT(" + row + ")")}}}) AS s
-        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy)"""
+        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS})"""
     )
 

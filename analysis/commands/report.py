@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def report(
         records: Annotated[
-            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default=str(DEFAULT))
+            list[str] | None, typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default=str(DEFAULT))
         ] = None,
         out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/report"),
         gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
@@ -33,12 +33,14 @@ def register(app: typer.Typer) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
         from dataclasses import replace
 
-        from analysis import calibrate, frame
+        from analysis import calibrate
         from analysis import report as writer
+        from analysis.merge import table
         from analysis.stats import cost
 
-        paths = records or [DEFAULT]
-        merged = replace(frame.merge(paths), floors=calibrate.beside(paths))
+        paths = records or [str(DEFAULT)]
+        local = [path for path in paths if not path.startswith("s3://")]
+        merged = replace(table.merge(paths), floors=calibrate.beside(local))
         prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
         written = writer.write(merged, out, gif=gif, prices=prices)
         for line in written.warnings:

@@ -80,7 +80,7 @@ def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, s
                                 auto_detect = false, new_line = '\\n', filename = true, max_line_size = {LONGEST_IMPORTED})
                             WHERE line IS NOT NULL))))
             JOIN reading ON path = filename
-        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS})"""
+        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS}, WRITE_BLOOM_FILTER false)"""
     )
 
 
@@ -98,6 +98,6 @@ def spool(connection: duckdb.DuckDBPyConnection, files: Sequence[str], part: str
         f"""COPY (SELECT number, hash(kind || ':' || id) AS key, kind, id, {names} FROM
             read_json([{paths}], format = 'newline_delimited', maximum_object_size = {LONGEST_LINE},
                 columns = {{number: 'INTEGER', kind: 'VARCHAR', id: 'VARCHAR', "row": {text("STRUCT(" + row + ")")}}}) AS s
-        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS})"""
+        ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS}, WRITE_BLOOM_FILTER false)"""
     )
 

@@ -1,0 +1,143 @@
+"""Which machines there are: a nodes file, or what `sinfo` says.
+
+    platforms:
+      cpu: {devices: [cpu], runtime: docker, image: "dyno-cpu:1.0"}
+      jetson-jp4: {devices: [gpu, cpu], runtime: docker, image: "dyno-jetson-jp4:1.0", flags: --runtime nvidia --group-add video}
+      bare: {devices: [cpu], runtime: none, command: /opt/dyno/bin/dyno}
+    nodes:
+      rack-1: cpu
+      nano-1: {platform: jetson-jp4, address: 10.0.0.7, user: bench, port: 22}
+"""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.frame import FrameError
+
+RUNTIMES = ("docker", "podman", "apptainer", "none")
+
+
+class FleetError(FrameError):
+    """The fleet can't do this; the message is one line: where, what was found, what would do."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A kind of node and how the runner is started there. image: of a container runtime; command: of the bare runner (runtime none)."""
+
+    name: str
+    devices: tuple[str, ...]
+    runtime: str = "docker"
+    image: str = ""
+    flags: str = ""
+    command: str = "dyno"
+    resources: tuple[tuple[str, str], ...] = ()  # of Kubernetes, as nvidia.com/gpu: 1
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine. address, user and port are for SSH alone."""
+
+    name: str
+    platform: str
+    address: str = ""
+    user: str = ""
+    port: int = 22
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Platforms by name, and the nodes."""
+
+    platforms: dict[str, Platform]
+    nodes: tuple[Node, ...]
+
+    def of(self, platform: str) -> list[Node]:
+        """The nodes of a kind."""
+        return [node for node in self.nodes if node.platform == platform]
+
+
+def load(path: str | Path) -> Fleet:
+    """The fleet of a nodes file; raises FleetError with the place of what is wrong."""
+    try:
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FleetError(f"{path}: can't be read: {error.strerror}; docs/fleet.md shows a nodes file")
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FleetError(f"{path}: no YAML: {' '.join(str(error).split())}")
+    if not isinstance(document, dict) or not isinstance(document.get("platforms"), dict):
+        raise FleetError(f"{path}: no platforms; docs/fleet.md shows a nodes file")
+    platforms = {str(name): _platform(str(name), facts, path) for name, facts in document["platforms"].items()}
+    nodes = document.get("nodes") or {}
+    if not isinstance(nodes, dict):
+        raise FleetError(f"{path}: nodes: found {type(nodes).__name__}; give `name: platform` lines")
+    return Fleet(platforms, tuple(_node(str(name), facts, platforms, path) for name, facts in nodes.items()))
+
+
+def _platform(name: str, facts: Any, path: str | Path) -> Platform:
+    where = f"{path}: platforms.{name}"
+    if not isinstance(facts, dict):
+        raise FleetError(f"{where}: found {facts!r}; give devices, runtime and image")
+    known = {"devices", "runtime", "image", "flags", "command", "resources"}
+    for key in facts:
+        if key not in known:
+            raise FleetError(f"{where}.{key}: unknown; choose from {', '.join(sorted(known))}")
+    runtime = str(facts.get("runtime", "docker"))
+    if runtime not in RUNTIMES:
+        raise FleetError(f"{where}.runtime: {runtime} is unknown; choose from {', '.join(RUNTIMES)}")
+    if runtime != "none" and not facts.get("image"):
+        raise FleetError(f"{where}: no image; name the platform's image, or say runtime: none for the bare runner")
+    devices = facts.get("devices") or ["cpu"]
+    resources = facts.get("resources") or {}
+    return Platform(
+        name,
+        tuple(map(str, devices if isinstance(devices, list) else [devices])),
+        runtime,
+        str(facts.get("image") or ""),
+        str(facts.get("flags") or ""),
+        str(facts.get("command") or "dyno"),
+        tuple((str(key), str(value)) for key, value in resources.items()),
+    )
+
+
+def _node(name: str, facts: Any, platforms: Mapping[str, Platform], path: str | Path) -> Node:
+    facts = facts if isinstance(facts, dict) else {"platform": facts}
+    platform = str(facts.get("platform"))
+    if platform not in platforms:
+        raise FleetError(f"{path}: nodes.{name}: platform {platform} is unknown; choose from {', '.join(platforms) or 'none'}, or add it to platforms")
+    try:
+        return Node(name, platform, str(facts.get("address") or name), str(facts.get("user") or ""), int(facts.get("port") or 22))
+    except ValueError:
+        raise FleetError(f"{path}: nodes.{name}.port: {facts.get('port')!r} is no number")
+
+
+def from_sinfo(fleet: Fleet) -> Fleet:
+    """The same platforms with Slurm's nodes: a node is of the platform that one of its features names."""
+    found = []
+    for line in command(["sinfo", "--noheader", "--Node", "--format=%N|%f"]).splitlines():
+        name, _, features = line.strip().partition("|")
+        platform = next((feature for feature in features.split(",") if feature in fleet.platforms), None)
+        if platform and name not in [node.name for node in found]:
+            found.append(Node(name, platform, name))
+    if not found:
+        raise FleetError(f"sinfo: no node has one of the features {', '.join(fleet.platforms)}; set Feature= in slurm.conf to the platform's name")
+    return Fleet(fleet.platforms, tuple(found))
+
+
+def command(words: list[str], timeout_s: float = 60.0) -> str:
+    """The output of an engine's command; FleetError with its own words where it fails."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s)
+    except FileNotFoundError:
+        raise FleetError(f"{words[0]}: not installed here; run this where the engine's commands are")
+    except subprocess.TimeoutExpired:
+        raise FleetError(f"{words[0]}: no answer in {timeout_s:.0f} s; is the engine's controller up?")
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise FleetError(f"{' '.join(words[:2])}: {said}")
+    return done.stdout

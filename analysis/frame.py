@@ -227,8 +227,8 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
 
 
 def task(of: dict[str, Any] | None) -> str | None:
-    """A fleet's task in one line: submission, platform, assigned board and round; None for a record of no fleet."""
-    return "/".join(str(of.get(name)) for name in ("submission", "platform", "board", "round")) if of else None
+    """A fleet's task in one line: submission, platform, assigned board, round and block; None for a record of no fleet."""
+    return "/".join(str(of.get(name)) for name in ("submission", "platform", "board", "round", "block")) if of else None
 
 
 def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[str, Any]:

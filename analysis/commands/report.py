@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
         from analysis.stats import cost
 
         paths = records or [str(DEFAULT)]
-        local = [path for path in paths if not path.startswith("s3://")]
+        local = [Path(path) for path in paths if not path.startswith("s3://")]
         merged = replace(table.merge(paths), floors=calibrate.beside(local))
         prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
         written = writer.write(merged, out, gif=gif, prices=prices)

@@ -1,0 +1,166 @@
+"""A fleet on a real Slurm: five nodes of two kinds on the loopback, one kind by Docker, one by the bare runner; what dies is killed for real."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "images")]
+from cluster import Cluster
+from daemon import Docker
+
+from analysis.fleet import reconcile, tasks
+from analysis.merge import table
+
+NODES = {"a1": "alpha", "a2": "alpha", "a3": "alpha", "b1": "beta", "b2": "beta"}
+MATRIX = """protocol: {replicates: 1, max_time_s: 1.2, min_time_s: 1.0, warmup_max_s: 0.1, quiet_wait_s: 0, contention_retries: 0, anchor_from: 0}
+axes: {backend: [noop], model: [alexnet, resnet18, resnet50], precision: [fp32], batch_size: [1, 2, 4, 8], input_px: [224], scenario: [latency]}
+"""
+IMAGE = "dyno-fleet-test:alpha"
+
+
+@pytest.fixture(scope="module")
+def docker():
+    """Docker with an image that holds nothing: this machine's own Python is mounted into it."""
+    with Docker() as docker:
+        runner = json.dumps([sys.executable, "-m", "runner"])
+        environment = f"ENV PYTHONPATH={ROOT} DYNO_PLATFORM=alpha DYNO_DEVICES=cpu DYNO_RESULTS=/results DYNO_CACHE=/results/cache DYNO_MATRIX=/matrix.yaml HOME=/tmp"
+        empty = subprocess.run(["tar", "--create", "--files-from", "/dev/null"], capture_output=True, check=True).stdout
+        done = subprocess.run(
+            ["/usr/bin/docker", "import", "--change", f"ENTRYPOINT {runner}", "--change", environment, "-", IMAGE],
+            input=empty,
+            env=docker.env,
+            capture_output=True,
+        )
+        assert done.returncode == 0, done.stderr
+        yield docker
+        docker("rmi", "--force", IMAGE, check=False)
+
+
+@pytest.fixture(scope="module")
+def cluster(docker):
+    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with Cluster(NODES, {"PATH": python, "PYTHONPATH": str(ROOT), **{k: v for k, v in docker.env.items() if k == "DOCKER_HOST"}}) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def place(tmp_path):
+    mounts = [Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/etc"), ROOT, Path(sys.prefix), Path(sys.base_prefix)]
+    flags = "--network none --tmpfs /tmp:rw " + " ".join(f"--volume {path}:{path}:ro" for path in dict.fromkeys(mounts) if path.exists())
+    nodes = {
+        "platforms": {
+            "alpha": {"devices": ["cpu"], "runtime": "docker", "image": IMAGE, "flags": flags},
+            "beta": {"devices": ["cpu"], "runtime": "none", "command": f"{sys.executable} -m runner"},
+        }
+    }
+    (tmp_path / "nodes.yaml").write_text(json.dumps(nodes))
+    (tmp_path / "matrix.yaml").write_text(MATRIX)
+    return tmp_path
+
+
+def fleet(cluster, *words, check=True):
+    """`dyno fleet ...` in this cluster."""
+    command = [sys.executable, "-m", "analysis", "fleet", *map(str, words)]
+    done = subprocess.run(command, env=cluster.env, cwd=ROOT, text=True, capture_output=True, timeout=120)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + (done.stderr if not check else "")
+
+
+def planned(cluster, place, *more):
+    options = ["--nodes", place / "nodes.yaml", "--sinfo", "--matrix", place / "matrix.yaml", "--folder", place / "fleet", "--results", place / "results"]
+    return fleet(cluster, "plan", *options, "--name", "s", *more).splitlines()[-1]
+
+
+def states(folder):
+    return reconcile.states(tasks.load(folder))
+
+
+def running(cluster, prefix):
+    """(task, node) of what runs on nodes of a kind."""
+    lines = cluster("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%K|%N").split()
+    return [tuple(line.split("|")) for line in lines if line.split("|")[1].startswith(prefix)]
+
+
+def finish(cluster, folder, seconds):
+    """Reconcile, as a user would, until every task is complete."""
+    deadline = time.monotonic() + seconds
+    while not all(state.complete for state in states(folder)):
+        assert time.monotonic() < deadline, fleet(cluster, "status", folder, check=False) + cluster("sinfo") + cluster("squeue", "--array")
+        time.sleep(2)
+        fleet(cluster, "reconcile", folder)
+
+
+def assert_each_once(folder, place):
+    """No cell of any task is lost, none is there twice, in the merge of what was collected."""
+    fleet_of = tasks.load(folder)
+    reconcile.collect(fleet_of, place / "out")
+    merged = table.merge([place / "out" / "records"], place / "cache")
+    cells = merged.frame[merged.frame["role"] == "cell"]
+    wanted = [(f"s/{t.platform}/{t.board}/{t.round}/{t.block}", cell) for t in fleet_of.tasks for cell in t.cells]
+    assert sorted(zip(cells["task"], cells["cell_id"], strict=True)) == sorted(wanted)
+    assert (cells["status"] == "ok").all()
+    return merged
+
+
+def test_a_killed_node_costs_no_cell_and_its_task_goes_to_another_of_its_kind(cluster, docker, place):
+    folder = planned(cluster, place, "--block", "0.3")
+    fleet(cluster, "submit", folder)
+    containers = lambda: docker("ps", "--quiet", "--filter", "label=dyno.node=a1").stdout.split()
+    anywhere = {str(task.number) for task in tasks.load(folder).tasks if task.board == "any"}
+    cluster.until(lambda: any(node == "a1" and task in anywhere for task, node in running(cluster, "a")) and containers(), 90, "a task in a container on a1")
+    (lost,) = [task for task, node in running(cluster, "a") if node == "a1"]
+    cluster.kill("a1")
+    docker("kill", *containers(), check=False)
+    finish(cluster, folder, 150)
+    done = next(state for state in states(folder) if state.task.number == int(lost))
+    assert set(done.hosts) & {"a2", "a3"}
+    cluster.start_node("a1")
+    assert_each_once(folder, place)
+    left = docker("ps", "--all", "--quiet", "--filter", "label=dyno.node").stdout
+    assert not left, "prolog and epilog leave no container behind"
+    report = subprocess.run(
+        [sys.executable, "-m", "analysis", "report", "--no-gif", "--records", place / "out" / "records", "--out", place / "report"],
+        cwd=ROOT, env=cluster.env, text=True, capture_output=True)  # fmt: skip
+    assert report.returncode == 0 and (place / "report" / "index.html").exists(), report.stderr
+
+
+def test_what_a_controller_lost_just_after_submission_is_submitted_again(cluster, place):
+    folder = planned(cluster, place, "--block", "0.4", "--only", "model=alexnet")
+    fleet(cluster, "submit", folder)
+    cluster.kill("slurmctld")
+    said = fleet(cluster, "reconcile", folder, check=False)
+    assert "submitted" not in said and said.strip()  # while nobody can say what is queued, nothing is submitted twice
+    cluster.start_controller()
+    finish(cluster, folder, 120)
+    assert_each_once(folder, place)
+
+
+def test_a_cancelled_submission_goes_on_with_exactly_what_is_missing(cluster, place):
+    folder = planned(cluster, place, "--block", "0.2", "--only", "model=resnet18")
+    fleet(cluster, "submit", folder)
+    cluster.until(lambda: any(state.complete for state in states(folder)), 60, "a first task")
+    cluster("scancel", "--user=root")
+    cluster.until(lambda: not cluster("squeue", "--noheader").strip(), 30, "the cancelled jobs' end")
+    missing = [state.task.number for state in states(folder) if not state.complete]
+    rows = json.loads(fleet(cluster, "status", folder, "--json"))
+    assert [row["task"] for row in rows if not row["complete"]] == missing and missing
+    said = fleet(cluster, "reconcile", folder)
+    assert said.startswith(f"{len(missing)} task(s) missing")
+    finish(cluster, folder, 90)
+    assert_each_once(folder, place)
+
+
+def test_an_image_that_is_missing_on_the_node_is_named(cluster, place):
+    nodes = json.loads((place / "nodes.yaml").read_text())
+    nodes["platforms"] = {"alpha": nodes["platforms"]["alpha"] | {"image": "dyno-of-nobody:9"}}
+    (place / "nodes.yaml").write_text(json.dumps(nodes))
+    folder = planned(cluster, place, "--only", "model=alexnet", "--only", "batch_size=1")
+    fleet(cluster, "submit", folder)
+    cluster.until(lambda: not cluster("squeue", "--noheader").strip(), 60, "the jobs' end")
+    assert "image dyno-of-nobody:9 is not here: docker pull or build it on this node" in fleet(cluster, "status", folder)

@@ -127,13 +127,18 @@ def reconcile(
 
     submission = tasks.load(name)
     queued = slurm.queue(submission)  # before the records are read: a task that ends in between is counted as missing by neither
-    missing = what.missing(what.states(submission, results), queued)
+    states = {state.task.number: state for state in what.states(submission, results)}
+    missing = what.missing(list(states.values()), queued)
     down = slurm.down()
     for task in missing:
         if task.board in down:
             typer.echo(f"task {task.number} waits for node {task.board}, which is {down[task.board]}", err=True)
     if missing and not dry_run:
         slurm.submit(submission, missing)
+    held = [job.held for number, job in queued.items() if job.held and not states[number].complete]
+    if held and not dry_run:
+        slurm.release(held)
+        typer.echo(f"{len(held)} held job(s) released: {', '.join(held)}")
     numbers = slurm.indices([task.number for task in missing])
     typer.echo(f"{len(missing)} task(s) missing{': ' + numbers if missing else ''}{'' if dry_run or not missing else '; submitted'}")
 

@@ -20,6 +20,7 @@ class Job:
     task: int
     state: str
     node: str
+    held: str = ""  # its id, where Slurm requeued and holds it (a launch that failed): nobody would start it
 
 
 def job_name(submission: Submission, array: str) -> str:
@@ -93,11 +94,18 @@ def queue(submission: Submission) -> dict[int, Job]:
     """The tasks that Slurm has or runs, by number; FleetError where the controller does not answer."""
     names = ",".join(job_name(submission, array) for array in submission.arrays())
     found = {}
-    for line in command(["squeue", "--noheader", "--array", "--states=all", f"--name={names}", "--format=%K|%T|%N"]).splitlines():
-        index, state, node = line.strip().split("|")
+    for line in command(["squeue", "--noheader", "--array", "--states=all", f"--name={names}", "--format=%K|%T|%N|%F|%r"]).splitlines():
+        index, state, node, job, reason = line.strip().split("|", 4)
         if state in LIVING and index.isdigit():
-            found[int(index)] = Job(int(index), state, node)
+            held = f"{job}_{index}" if "requeued held" in reason.lower().replace("_", " ") or state == "REQUEUE_HOLD" else ""
+            found[int(index)] = Job(int(index), "HELD" if held else state, node, held)
     return found
+
+
+def release(jobs: Sequence[str]) -> None:
+    """Let held jobs go."""
+    for job in jobs:
+        command(["scontrol", "release", job])
 
 
 def down() -> dict[str, str]:

@@ -50,7 +50,10 @@ def cluster(docker):
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path, cluster):
+    cluster("scancel", "--user=root")
+    cluster.until(lambda: not cluster("squeue", "--noheader").strip(), 30, "the last test's jobs to end")
+    cluster("scontrol", "update", "NodeName=ALL", "State=RESUME", check=False)  # a node whose job its controller forgot is drained
     mounts = [Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/etc"), ROOT, Path(sys.prefix), Path(sys.base_prefix)]
     flags = "--network none --tmpfs /tmp:rw " + " ".join(f"--volume {path}:{path}:ro" for path in dict.fromkeys(mounts) if path.exists())
     nodes = {
@@ -93,6 +96,7 @@ def finish(cluster, folder, seconds):
     while not all(state.complete for state in states(folder)):
         assert time.monotonic() < deadline, fleet(cluster, "status", folder, check=False) + cluster("sinfo") + cluster("squeue", "--array")
         time.sleep(2)
+        cluster("scontrol", "update", "NodeName=ALL", "State=RESUME", check=False)  # as the cluster's admin would
         fleet(cluster, "reconcile", folder)
 
 

@@ -53,7 +53,7 @@ $(VENV)/.bench: pyproject.toml requirements/torch-cpu.txt requirements/constrain
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.bench
-	$(PIP) --editable '.[cpu,timm,analysis,dev]'
+	$(PIP) --editable '.[cpu,timm,analysis,fleet,dev]'
 	@touch $@
 
 -include make/*.mk

@@ -16,7 +16,7 @@ from analysis.merge.columns import TYPES
 from runner.record import SCHEMA_VERSION
 
 REQUIRED = ("platform", "model", "cell_id", "latency_s", "batch_size")
-LONGEST_LINE = 2**24  # of what the door has read
+LONGEST_LINE = 2**22  # of what the door has read
 LONGEST_IMPORTED = 2**18  # beyond, the door reads the file; it sizes the buffers
 ROWS = 20_480  # of a row group: what is held in memory per thread
 PEEK = 2**14  # bytes at a file's begin and end that tell which columns it has

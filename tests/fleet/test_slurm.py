@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "images")]
 from cluster import Cluster
-from daemon import Docker
+from conftest import IMAGE, ROOT, mounts
 
 from analysis.fleet import reconcile, tasks
 from analysis.merge import table
@@ -21,25 +19,6 @@ NODES = {"a1": "alpha", "a2": "alpha", "a3": "alpha", "b1": "beta", "b2": "beta"
 MATRIX = """protocol: {replicates: 1, max_time_s: 1.2, min_time_s: 1.0, warmup_max_s: 0.1, quiet_wait_s: 0, contention_retries: 0, anchor_from: 0}
 axes: {backend: [noop], model: [alexnet, resnet18, resnet50], precision: [fp32], batch_size: [1, 2, 4, 8], input_px: [224], scenario: [latency]}
 """
-IMAGE = "dyno-fleet-test:alpha"
-
-
-@pytest.fixture(scope="module")
-def docker():
-    """Docker with an image that holds nothing: this machine's own Python is mounted into it."""
-    with Docker() as docker:
-        runner = json.dumps([sys.executable, "-m", "runner"])
-        environment = f"ENV PYTHONPATH={ROOT} DYNO_PLATFORM=alpha DYNO_DEVICES=cpu DYNO_RESULTS=/results DYNO_CACHE=/results/cache DYNO_MATRIX=/matrix.yaml HOME=/tmp"
-        empty = subprocess.run(["tar", "--create", "--files-from", "/dev/null"], capture_output=True, check=True).stdout
-        done = subprocess.run(
-            ["/usr/bin/docker", "import", "--change", f"ENTRYPOINT {runner}", "--change", environment, "-", IMAGE],
-            input=empty,
-            env=docker.env,
-            capture_output=True,
-        )
-        assert done.returncode == 0, done.stderr
-        yield docker
-        docker("rmi", "--force", IMAGE, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +33,7 @@ def place(tmp_path, cluster):
     cluster("scancel", "--user=root")
     cluster.until(lambda: not cluster("squeue", "--noheader").strip(), 30, "the last test's jobs to end")
     cluster("scontrol", "update", "NodeName=ALL", "State=RESUME", check=False)  # a node whose job its controller forgot is drained
-    mounts = [Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/etc"), ROOT, Path(sys.prefix), Path(sys.base_prefix)]
-    flags = "--network none --tmpfs /tmp:rw " + " ".join(f"--volume {path}:{path}:ro" for path in dict.fromkeys(mounts) if path.exists())
+    flags = " ".join(["--network none --tmpfs /tmp:rw", *mounts()])
     nodes = {
         "platforms": {
             "alpha": {"devices": ["cpu"], "runtime": "docker", "image": IMAGE, "flags": flags},

@@ -27,7 +27,8 @@ from runner import __version__
 from runner.record import SCHEMA_VERSION
 
 PART_BYTES = 256 * 2**20  # of record files, read into one part
-MEMORY = "256MB"  # of DuckDB's own; beyond it spills to the cache's folder
+JOB_BYTES = 16 * 2**20  # of record files that one process reads at a time
+MEMORY = "200MB"  # of DuckDB's own; beyond it spills to the cache's folder
 # what a cache was made with: of another program it is made anew
 MADE_WITH = hashlib.sha256(json.dumps([__version__, SCHEMA_VERSION, duckdb.__version__, TYPES]).encode()).hexdigest()[:12]
 
@@ -145,13 +146,15 @@ def _read(fresh: Sequence[Source], manifest: Manifest, folder: Path, work: Path)
     connection.close()
 
 
-def _batches(found: Sequence[Source]) -> Iterator[list[Source]]:
+def _batches(found: Sequence[Source], size: int = PART_BYTES) -> Iterator[list[Source]]:
     batch: list[Source] = []
+    total = 0
     for source in found:
-        if batch and sum(one.size for one in batch) + source.size > PART_BYTES:
+        if batch and total + source.size > size:
             yield batch
-            batch = []
+            batch, total = [], 0
         batch.append(source)
+        total += source.size
     if batch:
         yield batch
 
@@ -164,9 +167,12 @@ def _part(folder: Path) -> Path:
 
 def _through_door(files: Sequence[Source], manifest: Manifest, folder: Path, work: Path) -> None:
     for batch in _batches(files):
-        jobs = [door.Job(manifest.files[source.path].number, source.path, str(work / f"{manifest.files[source.path].number}.jsonl")) for source in batch]
+        jobs = [
+            door.Job(tuple(door.File(manifest.files[source.path].number, source.path) for source in some), str(work / f"{number}.jsonl"))
+            for number, some in enumerate(_batches(batch, JOB_BYTES))
+        ]
         for source, problems in zip(batch, door.read(jobs), strict=True):
-            manifest.files[source.path].problems = dict(problems)
+            manifest.files[source.path].problems = problems
         _keep([Path(job.spool) for job in jobs], manifest, folder)
 
 
@@ -187,17 +193,17 @@ def _undecided(connection: duckdb.DuckDBPyConnection, part: Path, batch: Sequenc
     """Let the door decide the lines that SQL did not."""
     of = {manifest.files[source.path].number: source for source in batch}
     result = connection.execute(f"SELECT number, undecided FROM {_scan(part)} WHERE undecided IS NOT NULL")
-    spools = set()
-    while lines := result.fetchmany(1000):
-        by_file: dict[int, list[bytes]] = {}
-        for number, line in lines:
-            by_file.setdefault(number, []).append(line.encode())
-        for number, content in by_file.items():
-            job = door.Job(number, of[number].path, str(work / f"{number}.jsonl"))
-            problems = Counter(manifest.files[job.path].problems)
-            manifest.files[job.path].problems = dict(problems + door.spooled(content, job))
-            spools.add(Path(job.spool))
-    _keep(sorted(spools), manifest, folder)
+    path = work / "undecided.jsonl"
+    with open(path, "w", encoding="utf-8") as spool:
+        while lines := result.fetchmany(1000):
+            by_file: dict[int, list[bytes]] = {}
+            for number, line in lines:
+                by_file.setdefault(number, []).append(line.encode())
+            for number, content in by_file.items():
+                known = manifest.files[of[number].path]
+                problems = door.spooled(content, door.File(number, of[number].path), spool)
+                known.problems = dict(Counter(known.problems) + Counter(problems))
+    _keep([path], manifest, folder)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, part: Path) -> int:

@@ -8,39 +8,50 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TextIO
 
 from analysis import frame as frames
 from analysis.merge.columns import packed
 
 
 @dataclass(frozen=True)
-class Job:
-    """A record file to be read: its number in the cache, and where the rows go."""
+class File:
+    """A record file by its number in the cache."""
 
     number: int
     path: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """Record files that one process reads, and where their rows go."""
+
+    files: tuple[File, ...]
     spool: str
 
 
-def read(jobs: list[Job], processes: int | None = None) -> list[Counter]:
-    """The problems of each file, whose good lines are in its spool afterwards."""
+def read(jobs: list[Job], processes: int | None = None) -> list[dict[str, int]]:
+    """The problems of each file in the jobs' order; their good lines are in the spools afterwards."""
     count = min(len(jobs), processes or len(os.sched_getaffinity(0)))
     if count <= 1:
-        return [_read(job) for job in jobs]
+        return [problems for job in jobs for problems in _read(job)]
     with ProcessPoolExecutor(count, mp_context=get_context("fork")) as pool:
-        return list(pool.map(_read, jobs, chunksize=1))
+        return [problems for found in pool.map(_read, jobs, chunksize=1) for problems in found]
 
 
-def _read(job: Job) -> Counter:
-    with open(job.path, "rb") as content:
-        return spooled(content, job)
-
-
-def spooled(content: Iterable[bytes], job: Job) -> Counter:
-    """Append the good lines of a content to the job's spool; what is set aside is counted."""
-    problems: Counter = Counter()
+def _read(job: Job) -> list[dict[str, int]]:
+    found = []
     with open(job.spool, "a", encoding="utf-8") as spool:
-        for line in frames.lines(content, Path(job.path), problems):
-            row = {"rest": json.dumps(line.content)} if line.kind in ("environment", "accuracy") else packed(line.content)
-            spool.write(json.dumps({"number": job.number, "kind": line.kind, "id": line.id, "row": row}) + "\n")
-    return Counter({what: count for (_, what), count in problems.items()})
+        for file in job.files:
+            with open(file.path, "rb") as content:
+                found.append(spooled(content, file, spool))
+    return found
+
+
+def spooled(content: Iterable[bytes], file: File, spool: TextIO) -> dict[str, int]:
+    """Append the good lines of a file's content to a spool; what is set aside is counted."""
+    problems: Counter = Counter()
+    for line in frames.lines(content, Path(file.path), problems):
+        row = {"rest": json.dumps(line.content)} if line.kind in ("environment", "accuracy") else packed(line.content)
+        spool.write(json.dumps({"number": file.number, "kind": line.kind, "id": line.id, "row": row}) + "\n")
+    return {what: count for (_, what), count in problems.items()}

@@ -67,7 +67,6 @@ def record_files(paths: Iterable[str | Path]) -> list[Path]:
 
 def merge(paths: Iterable[str | Path]) -> Merged:
     """Merge record files and folders; raises FrameError when there is no record at all."""
-    from analysis.importers import base  # which ends every import with this module's `finish`
 
     paths = list(paths)
     files = record_files(paths)

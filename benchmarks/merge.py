@@ -62,7 +62,9 @@ def full(job):
                            "load_cached": False, "device_samples_s": [], "contention": {"others_share": 0.01, "window_s": 0.4}, "contended": False,
                            "executed": {"precision": "fp32", "threads": 4}, "sensors": {"memory": {"above_baseline_bytes": 10**8, "method": "VmHWM"}}}
                           for s in samples]  # fmt: skip
-            groups = {name: {"count": 20, "macs": 10**9, "bytes": 10**7, "out": 10**6} for name in ("conv1x1", "conv3x3", "depthwise", "linear")}
+            groups = {
+                name: {"count": 20, "macs": 10**9, "bytes": 10**7, "out": 10**6} for name in ("conv1x1", "conv3x3", "depthwise", "linear")
+            }
             line = dict(head, kind="cell", id=f"{run}/{cell_id}/{index}", environment=f"env-{run}", cell=cell, cell_id=cell_id, role="cell", anchor=None,
                         order=index, attempt=index + 1, status="ok", reason=None, phase=None, started_at="2026-01-01T00:00:00Z", wall_s=4.0, weights="random", seed=0,
                         protocol={"replicates": 3}, replicates=replicates, parity=None, discarded=[], quality=[], sensitivity=1.0,
@@ -168,7 +170,10 @@ def compare(folder, size, count, readers):
         seconds, cpu_s, peak, rows = measured(reader, folder)
         first = first or rows
         same = "the same" if rows == first else "ANOTHER"
-        print(f"| {reader} | {seconds:.2f} | {cpu_s:.2f} | {size / 1e6 / seconds:.0f} | {count / seconds:,.0f} | {peak / 1e6:.0f} | {same} |", flush=True)
+        print(
+            f"| {reader} | {seconds:.2f} | {cpu_s:.2f} | {size / 1e6 / seconds:.0f} | {count / seconds:,.0f} | {peak / 1e6:.0f} | {same} |",
+            flush=True,
+        )
 
 
 def main():
@@ -192,7 +197,10 @@ def main():
         files, count = max(2, int(files * options.scale)), int(count * options.scale)
         folder = options.folder / name
         size = make(folder, write, files, count)
-        print(f"\n{name}: {count // files * files:,} records in {files} files, {size:,} bytes, {size // (count // files * files)} bytes per record\n", flush=True)
+        print(
+            f"\n{name}: {count // files * files:,} records in {files} files, {size:,} bytes, {size // (count // files * files)} bytes per record\n",
+            flush=True,
+        )
         compare(folder, size, count, options.readers)
         cached = sum(path.stat().st_size for path in Path(f"{folder}-cache").rglob("*") if path.is_file())
         print(f"\ncache: {cached:,} bytes")

@@ -14,7 +14,13 @@ BOARDS = ["kind", "board", "effect_percent", "low", "high", "off"]
 
 def runs(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per run of a cell on a board that may be compared: kind, board, cell, log of the latency. Anchors count as what they are: runs."""
-    good = frame[frame["status"].eq("ok") & ~frame["contended"] & frame["latency_s"].gt(0) & frame["source"].eq("records") & frame["backend"].ne(NO_WORK)]
+    good = frame[
+        frame["status"].eq("ok")
+        & ~frame["contended"]
+        & frame["latency_s"].gt(0)
+        & frame["source"].eq("records")
+        & frame["backend"].ne(NO_WORK)
+    ]
     hosts = good["host"].astype(str)
     kind = [platform.removesuffix(f" @ {host}") for platform, host in zip(good["platform"], hosts, strict=True)]
     return pd.DataFrame({"kind": kind, "board": hosts, "cell": good["cell_id"], "log": np.log(good["latency_s"])})

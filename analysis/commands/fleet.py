@@ -54,7 +54,12 @@ def plan(
     place.mkdir(parents=True)
     used = tuple(kind for kind in kinds if cells[kind.name])
     submission = tasks.Submission(
-        name, str(place), str(results.resolve()), used, tuple((node.name, node.platform) for node in found.nodes if cells.get(node.platform)), tuple(made)
+        name,
+        str(place),
+        str(results.resolve()),
+        used,
+        tuple((node.name, node.platform) for node in found.nodes if cells.get(node.platform)),
+        tuple(made),
     )
     shutil.copyfile(matrix, place / "matrix.yaml")
     scripts.write(submission, profile)
@@ -82,7 +87,9 @@ def submit(
     elif engine == "slurm":
         queued = slurm.queue(submission)
         if queued:
-            raise FleetError(f"{name}: {len(queued)} of its tasks are with Slurm already; `dyno fleet reconcile {name}` submits what is missing")
+            raise FleetError(
+                f"{name}: {len(queued)} of its tasks are with Slurm already; `dyno fleet reconcile {name}` submits what is missing"
+            )
         ids = slurm.submit(submission, submission.tasks)
         typer.echo(f"{len(submission.tasks)} task(s) in job(s) {', '.join(ids)}; `dyno fleet status {name}` tells how far they are")
     else:
@@ -154,7 +161,9 @@ def collect(
 
     submission = tasks.load(name)
     written = what.collect(submission, out, results)
-    typer.echo(f"{len(written)} record file(s) in {out / 'records' / submission.name}; {what.summary(what.states(submission, results), {})}")
+    typer.echo(
+        f"{len(written)} record file(s) in {out / 'records' / submission.name}; {what.summary(what.states(submission, results), {})}"
+    )
 
 
 def run(

@@ -48,11 +48,31 @@ def run(submission: Submission, fleet: Fleet, todo: set[int], remote: str, forks
     folder = Path(submission.folder)
     path = folder / "inventory.json"
     path.write_text(json.dumps(inventory(fleet, tasks), indent=1))
-    platforms = {platform.name: {"runtime": platform.runtime, "image": platform.image, "command": platform.command} for platform in submission.platforms}
+    platforms = {
+        platform.name: {"runtime": platform.runtime, "image": platform.image, "command": platform.command}
+        for platform in submission.platforms
+    }
     facts = {"dyno_folder": str(folder), "dyno_remote": remote, "dyno_results": submission.results, "dyno_submission": submission.name,
              "dyno_platforms": platforms}  # fmt: skip
-    words = [sys.executable, "-m", "ansible", "playbook", "--inventory", str(path), "--forks", str(forks), "--extra-vars", json.dumps(facts), str(PLAYBOOK)]
+    words = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        "--inventory",
+        str(path),
+        "--forks",
+        str(forks),
+        "--extra-vars",
+        json.dumps(facts),
+        str(PLAYBOOK),
+    ]
     if ssh_options:
         words += ["--ssh-common-args", ssh_options, "--scp-extra-args", ssh_options]
-    settings = {"ANSIBLE_RETRY_FILES_ENABLED": "0", "ANSIBLE_NOCOWS": "1", "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_INTERPRETER_PYTHON": "auto_silent"}
+    settings = {
+        "ANSIBLE_RETRY_FILES_ENABLED": "0",
+        "ANSIBLE_NOCOWS": "1",
+        "ANSIBLE_LOCALHOST_WARNING": "0",
+        "ANSIBLE_INTERPRETER_PYTHON": "auto_silent",
+    }
     return subprocess.run(words, env={**settings, **os.environ, "DYNO_SSH_OPTIONS": ssh_options}).returncode

@@ -40,7 +40,12 @@ def name_of(text: str) -> str:
 
 
 def _job(submission: Submission, name: str, tasks: Sequence[Task], claim: str, indexed: bool = True) -> dict[str, Any]:
-    spec: dict[str, Any] = {"template": {"metadata": {"labels": {"app": "dyno", "dyno.submission": submission.name}}, "spec": _pod(submission, tasks, claim, indexed)}}
+    spec: dict[str, Any] = {
+        "template": {
+            "metadata": {"labels": {"app": "dyno", "dyno.submission": submission.name}},
+            "spec": _pod(submission, tasks, claim, indexed),
+        }
+    }
     if indexed:
         nodes = sum(platform == tasks[0].platform for _, platform in submission.nodes) if tasks[0].board == ANY else 1
         spec |= {"completions": len(tasks), "parallelism": min(len(tasks), nodes), "completionMode": "Indexed", "backoffLimitPerIndex": RETRIES,
@@ -59,7 +64,9 @@ def _pod(submission: Submission, tasks: Sequence[Task], claim: str, indexed: boo
     selector = {LABEL: platform.name} | ({} if first.board == ANY else {"kubernetes.io/hostname": first.board})
     numbers = " ".join(str(task.number) for task in tasks)
     # an index counts from 0; the numbers of this Job's tasks stand in their order
-    pick = f'set -- {numbers}; shift "$JOB_COMPLETION_INDEX"; exec sh /dyno/pod.sh "$1"' if indexed else f"exec sh /dyno/pod.sh {first.number}"
+    pick = (
+        f'set -- {numbers}; shift "$JOB_COMPLETION_INDEX"; exec sh /dyno/pod.sh "$1"' if indexed else f"exec sh /dyno/pod.sh {first.number}"
+    )
     pick = pick.replace("exec sh /dyno/pod.sh", "run")
     # the container is the image itself, so that of task.sh only the runner's call is left
     script = (

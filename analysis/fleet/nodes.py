@@ -1,12 +1,12 @@
 """Which machines there are: a nodes file, or what `sinfo` says.
 
-    platforms:
-      cpu: {devices: [cpu], runtime: docker, image: "dyno-cpu:1.0"}
-      jetson-jp4: {devices: [gpu, cpu], runtime: docker, image: "dyno-jetson-jp4:1.0", flags: --runtime nvidia --group-add video}
-      bare: {devices: [cpu], runtime: none, command: /opt/dyno/bin/dyno}
-    nodes:
-      rack-1: cpu
-      nano-1: {platform: jetson-jp4, address: 10.0.0.7, user: bench, port: 22}
+platforms:
+  cpu: {devices: [cpu], runtime: docker, image: "dyno-cpu:1.0"}
+  jetson-jp4: {devices: [gpu, cpu], runtime: docker, image: "dyno-jetson-jp4:1.0", flags: --runtime nvidia --group-add video}
+  bare: {devices: [cpu], runtime: none, command: /opt/dyno/bin/dyno}
+nodes:
+  rack-1: cpu
+  nano-1: {platform: jetson-jp4, address: 10.0.0.7, user: bench, port: 22}
 """
 
 import subprocess
@@ -109,7 +109,9 @@ def _node(name: str, facts: Any, platforms: Mapping[str, Platform], path: str | 
     facts = facts if isinstance(facts, dict) else {"platform": facts}
     platform = str(facts.get("platform"))
     if platform not in platforms:
-        raise FleetError(f"{path}: nodes.{name}: platform {platform} is unknown; choose from {', '.join(platforms) or 'none'}, or add it to platforms")
+        raise FleetError(
+            f"{path}: nodes.{name}: platform {platform} is unknown; choose from {', '.join(platforms) or 'none'}, or add it to platforms"
+        )
     try:
         return Node(name, platform, str(facts.get("address") or name), str(facts.get("user") or ""), int(facts.get("port") or 22))
     except ValueError:
@@ -118,14 +120,16 @@ def _node(name: str, facts: Any, platforms: Mapping[str, Platform], path: str | 
 
 def from_sinfo(fleet: Fleet) -> Fleet:
     """The same platforms with Slurm's nodes: a node is of the platform that one of its features names."""
-    found = []
+    found: list[Node] = []
     for line in command(["sinfo", "--noheader", "--Node", "--format=%N|%f"]).splitlines():
         name, _, features = line.strip().partition("|")
         platform = next((feature for feature in features.split(",") if feature in fleet.platforms), None)
         if platform and name not in [node.name for node in found]:
             found.append(Node(name, platform, name))
     if not found:
-        raise FleetError(f"sinfo: no node has one of the features {', '.join(fleet.platforms)}; set Feature= in slurm.conf to the platform's name")
+        raise FleetError(
+            f"sinfo: no node has one of the features {', '.join(fleet.platforms)}; set Feature= in slurm.conf to the platform's name"
+        )
     return Fleet(fleet.platforms, tuple(found))
 
 

@@ -37,7 +37,11 @@ def states(submission: Submission, results: str | Path | None = None) -> list[St
         delivered, hosts, failed = set(), set(), 0
         for path in sorted(task_folder(submission, task, results).glob("records/*.jsonl")):
             for line in record.read(str(path))[0]:
-                if line.get("kind") == "cell" and (line.get("task") or {}).get("submission") == submission.name and line.get("status") in record.STATUSES:
+                if (
+                    line.get("kind") == "cell"
+                    and (line.get("task") or {}).get("submission") == submission.name
+                    and line.get("status") in record.STATUSES
+                ):
                     delivered.add(str(line.get("cell_id")))
                     hosts.add(path.stem.removeprefix(f"{task.platform}-"))
                     failed += line["status"] == "failed"

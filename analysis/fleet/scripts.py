@@ -67,7 +67,9 @@ def write(submission: Submission, profile: str | None) -> None:
         facts = {"runtime": one.runtime, "image": one.image, "flags": one.flags, "command": one.command, "devices": ",".join(one.devices)}
         cases.append(f"{shlex.quote(one.name)}) " + " ".join(f"{name}={shlex.quote(value)}" for name, value in facts.items()) + " ;;")
     text = TASK.replace("@PLATFORMS@", "\n".join(cases)).replace("@SUBMISSION@", submission.name)
-    text = text.replace("@RESULTS@", shlex.quote(submission.results)).replace("@PROFILE@", f"--profile {shlex.quote(profile)}" if profile else "")
+    text = text.replace("@RESULTS@", shlex.quote(submission.results)).replace(
+        "@PROFILE@", f"--profile {shlex.quote(profile)}" if profile else ""
+    )
     script = folder / "task.sh"
     script.write_text(text)
     script.chmod(0o755)

@@ -10,7 +10,19 @@ from analysis.fleet.tasks import ANY, Submission, Task
 
 LEAST_MINUTES = 10
 MARGIN = 2.0  # of the plan's estimate: a slow board must not be cut off
-LIVING = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SUSPENDED", "RESIZING", "SIGNALING", "STAGE_OUT"}
+LIVING = {
+    "PENDING",
+    "RUNNING",
+    "CONFIGURING",
+    "COMPLETING",
+    "REQUEUED",
+    "REQUEUE_FED",
+    "REQUEUE_HOLD",
+    "SUSPENDED",
+    "RESIZING",
+    "SIGNALING",
+    "STAGE_OUT",
+}
 
 
 @dataclass(frozen=True)
@@ -112,4 +124,6 @@ def down() -> dict[str, str]:
     """Nodes that take no work, with their state."""
     lines = command(["sinfo", "--noheader", "--Node", "--format=%N|%T"]).splitlines()
     states = dict(line.strip().split("|") for line in lines if "|" in line)
-    return {name: state for name, state in states.items() if any(word in state for word in ("down", "drain", "fail", "not_responding", "*"))}
+    return {
+        name: state for name, state in states.items() if any(word in state for word in ("down", "drain", "fail", "not_responding", "*"))
+    }

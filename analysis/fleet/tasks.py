@@ -92,7 +92,9 @@ def blocks(cells: Sequence[PlannedCell], block_s: float = BLOCK_S) -> list[list[
     return found
 
 
-def make(fleet: Fleet, cells: dict[str, list[PlannedCell]], submission: str, rounds: int, boards: int, block_s: float = BLOCK_S) -> list[Task]:
+def make(
+    fleet: Fleet, cells: dict[str, list[PlannedCell]], submission: str, rounds: int, boards: int, block_s: float = BLOCK_S
+) -> list[Task]:
     """The tasks of a submission; `boards`: on how many nodes of its kind each block is measured (1: wherever there is room).
 
     Block 0 is the anchor alone on every node, so that nodes can be compared; the anchor is in every other block too.
@@ -101,7 +103,9 @@ def make(fleet: Fleet, cells: dict[str, list[PlannedCell]], submission: str, rou
 
     def add(platform: str, board: str, turn: int, block: int, some: Sequence[PlannedCell]) -> None:
         number = len(tasks) + 1
-        tasks.append(Task(number, submission, platform, board, turn, block, tuple(cell.id for cell in some), sum(cell.seconds for cell in some)))
+        tasks.append(
+            Task(number, submission, platform, board, turn, block, tuple(cell.id for cell in some), sum(cell.seconds for cell in some))
+        )
 
     for platform, planned_cells in cells.items():
         nodes = fleet.of(platform)
@@ -138,7 +142,10 @@ def load(folder: str | Path) -> Submission:
     path = Path(folder) / "plan.json"
     try:
         stored = json.loads(path.read_text())
-        platforms = tuple(Platform(**{**one, "devices": tuple(one["devices"]), "resources": tuple(map(tuple, one["resources"]))}) for one in stored["platforms"])
+        platforms = tuple(
+            Platform(**{**one, "devices": tuple(one["devices"]), "resources": tuple(map(tuple, one["resources"]))})
+            for one in stored["platforms"]
+        )
         tasks = tuple(Task(**{**one, "cells": tuple(one["cells"])}) for one in stored["tasks"])
         return Submission(stored["name"], stored["folder"], stored["results"], platforms, tuple(map(tuple, stored["nodes"])), tasks)
     except OSError as error:

@@ -77,7 +77,9 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """DuckDB with bounded memory, spilling into the folder, fetching nothing from the network."""
     (folder / "spill").mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    connection.execute(f"SET memory_limit = '{MEMORY}'; SET temp_directory = {ingest.text(str(folder / 'spill'))}; SET enable_progress_bar = false")
+    connection.execute(
+        f"SET memory_limit = '{MEMORY}'; SET temp_directory = {ingest.text(str(folder / 'spill'))}; SET enable_progress_bar = false"
+    )
     connection.execute(f"SET threads = {len(os.sched_getaffinity(0))}; SET enable_object_cache = true")
     return connection
 
@@ -89,7 +91,9 @@ def update(paths: Iterable[str | Path], folder: Path) -> Manifest:
         with _locked(folder):
             return _update(sources.sources(paths, folder / "mirror"), folder)
     except OSError as error:
-        raise frames.FrameError(f"{error.filename or folder}: can't write the merge's cache: {error.strerror}; name another with DYNO_MERGE_CACHE")
+        raise frames.FrameError(
+            f"{error.filename or folder}: can't write the merge's cache: {error.strerror}; name another with DYNO_MERGE_CACHE"
+        )
 
 
 def _update(found: Sequence[Source], folder: Path) -> Manifest:
@@ -122,7 +126,8 @@ def _changed(known: Known, source: Source) -> bool:
 
 def _read(fresh: Sequence[Source], manifest: Manifest, folder: Path, work: Path) -> None:
     """Read these files into new parts: the door's first, because its processes are forked, then SQL's."""
-    simple, other = [], []
+    simple: list[Source] = []
+    other: list[Source] = []
     peeks = {source.path: ingest.peek(source.path) for source in fresh}
     for source in fresh:
         (simple if peeks[source.path].imported else other).append(source)
@@ -189,7 +194,9 @@ def _keep(spools: Sequence[Path], manifest: Manifest, folder: Path) -> None:
         spool.unlink(missing_ok=True)
 
 
-def _undecided(connection: duckdb.DuckDBPyConnection, part: Path, batch: Sequence[Source], manifest: Manifest, folder: Path, work: Path) -> None:
+def _undecided(
+    connection: duckdb.DuckDBPyConnection, part: Path, batch: Sequence[Source], manifest: Manifest, folder: Path, work: Path
+) -> None:
     """Let the door decide the lines that SQL did not."""
     of = {manifest.files[source.path].number: source for source in batch}
     result = connection.execute(f"SELECT number, undecided FROM {_scan(part)} WHERE undecided IS NOT NULL")
@@ -225,7 +232,11 @@ def view(connection: duckdb.DuckDBPyConnection, manifest: Manifest, folder: Path
     columns = ", ".join([f'NULL::{"VARCHAR" if kind == "JSON" else kind} AS "{name}"' for name, kind in TYPES.items() if name != "file"])
     # an empty relation with every column: a set of which no file has some column is read like any other
     empty = f"SELECT NULL::INTEGER AS number, NULL::UBIGINT AS key, NULL::VARCHAR AS kind, NULL::VARCHAR AS id, {columns}, NULL::VARCHAR AS rest, NULL::VARCHAR AS undecided, NULL::VARCHAR AS filename, NULL::BIGINT AS file_row_number LIMIT 0"
-    scan = f"({empty}) UNION ALL BY NAME FROM read_parquet([{parts}], union_by_name = true, filename = true, file_row_number = true)" if parts else empty
+    scan = (
+        f"({empty}) UNION ALL BY NAME FROM read_parquet([{parts}], union_by_name = true, filename = true, file_row_number = true)"
+        if parts
+        else empty
+    )
     living = "" if not manifest.dead else "WHERE number IN (SELECT number FROM turns)"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW lines AS SELECT * FROM ({scan}) {living}")
 

@@ -14,9 +14,19 @@ from analysis.importers import base
 NESTED = ("quality", "replicate_medians_s", "op_features", "executed")
 NUMBERS = tuple(dict.fromkeys((*frames.NUMBERS, "complexity_px", "accuracy_images")))
 TEXT = tuple(name for name in dict.fromkeys((*frames.TEXT, *base.EXTRA)) if name not in NUMBERS)
-WHOLE = ("batch_size", "attempt", "n_replicates", "n_samples", "input_px", "in_flight", "parity_top1_flips")  # whole numbers where none is missing
+WHOLE = (
+    "batch_size",
+    "attempt",
+    "n_replicates",
+    "n_samples",
+    "input_px",
+    "in_flight",
+    "parity_top1_flips",
+)  # whole numbers where none is missing
 TUPLES = ("quality", "replicate_medians_s")
-TYPES = {name: "DOUBLE" for name in NUMBERS} | {name: "VARCHAR" for name in TEXT} | {name: "JSON" for name in NESTED} | {"contended": "BOOLEAN"}
+TYPES = (
+    dict.fromkeys(NUMBERS, "DOUBLE") | dict.fromkeys(TEXT, "VARCHAR") | dict.fromkeys(NESTED, "JSON") | {"contended": "BOOLEAN"}
+)
 
 
 def packed(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,11 +38,7 @@ def packed(row: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if name in NESTED:
             out[name] = json.dumps(value)
-        elif name in NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool):
-            out[name] = value
-        elif name in TEXT and isinstance(value, str):
-            out[name] = value
-        elif name == "contended" and isinstance(value, bool):
+        elif name in NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool) or name in TEXT and isinstance(value, str) or name == "contended" and isinstance(value, bool):
             out[name] = value
         else:
             rest[name] = value

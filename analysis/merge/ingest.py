@@ -100,4 +100,3 @@ def spool(connection: duckdb.DuckDBPyConnection, files: Sequence[str], part: str
                 columns = {{number: 'INTEGER', kind: 'VARCHAR', id: 'VARCHAR', "row": {text("STRUCT(" + row + ")")}}}) AS s
         ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS}, WRITE_BLOOM_FILTER false)"""
     )
-

@@ -61,7 +61,9 @@ def mirrored(url: str, mirror: Path) -> Path:
             os.utime(partial, ns=(modified_us * 1000, modified_us * 1000))
             partial.replace(target)
     except duckdb.Error as error:
-        raise frames.FrameError(f"{url}: {str(error).splitlines()[0]}; check AWS_ENDPOINT_URL, the keys in the environment and the bucket's name")
+        raise frames.FrameError(
+            f"{url}: {str(error).splitlines()[0]}; check AWS_ENDPOINT_URL, the keys in the environment and the bucket's name"
+        )
     finally:
         connection.close()
     for old in set(folder.rglob("*.jsonl")) - wanted:
@@ -74,7 +76,9 @@ def _s3() -> duckdb.DuckDBPyConnection:
     try:
         import duckdb_extension_httpfs
     except ImportError:
-        raise frames.FrameError("s3://: duckdb-extension-httpfs is not installed; install the extra [fleet], or copy the bucket to a folder")
+        raise frames.FrameError(
+            "s3://: duckdb-extension-httpfs is not installed; install the extra [fleet], or copy the bucket to a folder"
+        )
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     extension = next(Path(duckdb_extension_httpfs.__file__).parent.rglob("httpfs.duckdb_extension"))
     connection.load_extension(str(extension))

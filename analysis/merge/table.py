@@ -111,7 +111,7 @@ def _frame(table: Table) -> pd.DataFrame:
         if name in NUMBERS:
             columns[name] = _numbers(name, np.ma.filled(array.astype(float), np.nan))
         elif name in TEXT:
-            columns[name] = np.where(missing, None, np.ma.getdata(array).astype(object))
+            columns[name] = [None if absent else value for value, absent in zip(np.ma.getdata(array), missing, strict=True)]
         elif name == "contended":
             columns[name] = np.ma.filled(array, False).astype(bool)
         elif name in NESTED:

@@ -12,7 +12,9 @@ from tests.analysis.records import cell_record, environment_record, frame_of
 def made(rng, n_boards, n_cells, n_runs, sd_boards, sd_runs, shift=None):
     """(cells, boards, logs) of made-up boards."""
     effect = rng.normal(0, sd_boards, n_boards) + (shift if shift is not None else 0)
-    rows = [(f"c{c}", f"b{b}", c + effect[b] + rng.normal(0, sd_runs)) for c in range(n_cells) for b in range(n_boards) for _ in range(n_runs)]
+    rows = [
+        (f"c{c}", f"b{b}", c + effect[b] + rng.normal(0, sd_runs)) for c in range(n_cells) for b in range(n_boards) for _ in range(n_runs)
+    ]
     cells, of, logs = zip(*rows, strict=True)
     return list(cells), list(of), np.array(logs)
 
@@ -59,7 +61,10 @@ def fleet(n_boards=4, slow=None):
             name = f"2026010{run + 1}T000000Z-b{board}"
             records.append(environment_record("synthetic-edge", name, host=f"board-{board}"))
             speed = (70 / (1.25 if board == slow else 1.0), 2e-2)
-            records += [cell_record("synthetic-edge", "pytorch", model, run=name, samples=12, speed=speed) for model in ("vgg16", "vgg19", "resnet152")]
+            records += [
+                cell_record("synthetic-edge", "pytorch", model, run=name, samples=12, speed=speed)
+                for model in ("vgg16", "vgg19", "resnet152")
+            ]
     return by_machine(frame_of(*records))
 
 

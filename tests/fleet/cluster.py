@@ -124,7 +124,11 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while not true():
             if time.monotonic() > deadline:
-                logs = "\n".join(f"{path.name}: {path.read_text(errors='replace')[-600:]}" for path in sorted(self.folder.glob("*.*")) if path.suffix in (".log", ".out"))
+                logs = "\n".join(
+                    f"{path.name}: {path.read_text(errors='replace')[-600:]}"
+                    for path in sorted(self.folder.glob("*.*"))
+                    if path.suffix in (".log", ".out")
+                )
                 raise AssertionError(f"{what}: not within {seconds} s\n{logs}")
             time.sleep(0.3)
 

@@ -12,7 +12,17 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "images"), str(Path(__file__).pa
 from daemon import Docker
 
 IMAGE = "dyno-fleet-test:alpha"
-MOUNTS = [Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/sbin"), Path("/etc"), ROOT, Path(sys.prefix), Path(sys.base_prefix)]
+MOUNTS = [
+    Path("/usr"),
+    Path("/lib"),
+    Path("/lib64"),
+    Path("/bin"),
+    Path("/sbin"),
+    Path("/etc"),
+    ROOT,
+    Path(sys.prefix),
+    Path(sys.base_prefix),
+]
 
 
 def mounts():

@@ -1,6 +1,6 @@
 """Records of many nodes arriving out of order, twice and torn, through the real merge: counts must be exact. For docs/scale.md.
 
-    python tests/fleet/simulate.py --nodes 10000 --folder /tmp/simulated
+python tests/fleet/simulate.py --nodes 10000 --folder /tmp/simulated
 """
 
 import argparse

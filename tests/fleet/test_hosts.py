@@ -25,7 +25,18 @@ def hosts(docker, image, tmp_path):
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
     (tmp_path / "authorized").write_text((tmp_path / "user.pub").read_text())
-    settings = ["-o", "StrictModes=no", "-o", "UsePAM=no", "-o", f"AuthorizedKeysFile={tmp_path}/authorized", "-o", "PermitRootLogin=yes", "-o", "PidFile=none"]
+    settings = [
+        "-o",
+        "StrictModes=no",
+        "-o",
+        "UsePAM=no",
+        "-o",
+        f"AuthorizedKeysFile={tmp_path}/authorized",
+        "-o",
+        "PermitRootLogin=yes",
+        "-o",
+        "PidFile=none",
+    ]
     nodes, running = {}, []
     for name in ("shelf-1", "shelf-2", "shelf-3"):
         with socket.socket() as probe:
@@ -54,7 +65,9 @@ def hosts(docker, image, tmp_path):
 
 def fleet(*words):
     env = dict(os.environ, PYTHONPATH=str(ROOT), HOME=os.environ.get("HOME", "/"))
-    done = subprocess.run([sys.executable, "-m", "analysis", "fleet", *map(str, words)], cwd=ROOT, env=env, text=True, capture_output=True, timeout=200)
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis", "fleet", *map(str, words)], cwd=ROOT, env=env, text=True, capture_output=True, timeout=200
+    )
     return done.returncode, done.stdout + done.stderr
 
 

@@ -30,7 +30,9 @@ def submission(tmp_path):
     folder = tmp_path / "s"
     folder.mkdir()
     made = tasks.make(fleet, cells, "s", 1, 1)
-    found = tasks.Submission("s", str(folder), "/data", tuple(fleet.platforms.values()), tuple((n.name, n.platform) for n in fleet.nodes), tuple(made))
+    found = tasks.Submission(
+        "s", str(folder), "/data", tuple(fleet.platforms.values()), tuple((n.name, n.platform) for n in fleet.nodes), tuple(made)
+    )
     (folder / "matrix.yaml").write_text("axes: {}\n")
     scripts.write(found, None)
     return found
@@ -50,7 +52,10 @@ def test_the_device_is_exclusive_and_benchmarks_keep_apart(submission):
     for job in jobs:
         pod = job["spec"]["template"]["spec"]
         (apart,) = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-        assert apart["topologyKey"] == "kubernetes.io/hostname" and apart["labelSelector"]["matchLabels"].items() <= job["spec"]["template"]["metadata"]["labels"].items()
+        assert (
+            apart["topologyKey"] == "kubernetes.io/hostname"
+            and apart["labelSelector"]["matchLabels"].items() <= job["spec"]["template"]["metadata"]["labels"].items()
+        )
         limits = pod["containers"][0].get("resources", {}).get("limits", {})
         assert limits == ({"nvidia.com/gpu": "1"} if pod["nodeSelector"]["dyno.platform"] == "cuda" else {})
 
@@ -76,6 +81,8 @@ def test_each_index_does_the_task_of_its_number(submission, tmp_path):
 
 
 def test_a_platform_without_an_image_is_refused(submission):
-    bare = tasks.Submission(**{**vars(submission), "platforms": tuple(nodes.Platform(p.name, p.devices, "none") for p in submission.platforms)})
+    bare = tasks.Submission(
+        **{**vars(submission), "platforms": tuple(nodes.Platform(p.name, p.devices, "none") for p in submission.platforms)}
+    )
     with pytest.raises(nodes.FleetError, match="Kubernetes runs images; give one"):
         kubernetes.manifests(bare, "c")

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from cluster import Cluster
 from conftest import IMAGE, ROOT, mounts
 
@@ -24,7 +23,9 @@ axes: {backend: [noop], model: [alexnet, resnet18, resnet50], precision: [fp32],
 @pytest.fixture(scope="module")
 def cluster(docker):
     python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    with Cluster(NODES, {"PATH": python, "PYTHONPATH": str(ROOT), **{k: v for k, v in docker.env.items() if k == "DOCKER_HOST"}}) as cluster:
+    with Cluster(
+        NODES, {"PATH": python, "PYTHONPATH": str(ROOT), **{k: v for k, v in docker.env.items() if k == "DOCKER_HOST"}}
+    ) as cluster:
         yield cluster
 
 
@@ -54,7 +55,17 @@ def fleet(cluster, *words, check=True):
 
 
 def planned(cluster, place, *more):
-    options = ["--nodes", place / "nodes.yaml", "--sinfo", "--matrix", place / "matrix.yaml", "--folder", place / "fleet", "--results", place / "results"]
+    options = [
+        "--nodes",
+        place / "nodes.yaml",
+        "--sinfo",
+        "--matrix",
+        place / "matrix.yaml",
+        "--folder",
+        place / "fleet",
+        "--results",
+        place / "results",
+    ]
     return fleet(cluster, "plan", *options, "--name", "s", *more).splitlines()[-1]
 
 
@@ -95,7 +106,11 @@ def test_a_killed_node_costs_no_cell_and_its_task_goes_to_another_of_its_kind(cl
     fleet(cluster, "submit", folder)
     containers = lambda: docker("ps", "--quiet", "--filter", "label=dyno.node=a1").stdout.split()
     anywhere = {str(task.number) for task in tasks.load(folder).tasks if task.board == "any"}
-    cluster.until(lambda: any(node == "a1" and task in anywhere for task, node in running(cluster, "a")) and containers(), 90, "a task in a container on a1")
+    cluster.until(
+        lambda: any(node == "a1" and task in anywhere for task, node in running(cluster, "a")) and containers(),
+        90,
+        "a task in a container on a1",
+    )
     (lost,) = [task for task, node in running(cluster, "a") if node == "a1"]
     cluster.kill("a1")
     docker("kill", *containers(), check=False)

@@ -65,7 +65,9 @@ def mixed(tmp_path):
         rows[1][:100],
     ]
     (folder / "imported-b.jsonl").write_text("\n".join([*rows[:5], *[r.replace(":board", ":b") for r in odd]]))
-    (folder / "imported-latin.jsonl").write_bytes("\n".join(r.replace("table:", "latin:") for r in rows[:9]).encode() + b"\n\xff\xfe\x00\n\x1f\n")
+    (folder / "imported-latin.jsonl").write_bytes(
+        "\n".join(r.replace("table:", "latin:") for r in rows[:9]).encode() + b"\n\xff\xfe\x00\n\x1f\n"
+    )
     return folder
 
 
@@ -77,8 +79,12 @@ def test_measured_accuracies_come_through_the_cache(tmp_path):
     cells = [cell_record("synthetic-cpu", "pytorch", model) for model in ("resnet18", "alexnet")]
     part = {"data": "pets", "data_id": "d", "format": "folder", "data_images": 100, "classes": 10, "network": "n", "preprocessing": {}, "first": 0,
             "last": 100, "images": 100, "unreadable": 0, "unreadable_first": None, "not_finite": 0, "top1": 71, "top5": 90, "executed": None}  # fmt: skip
-    count = {key: cells[0][key] for key in ("schema_version", "run", "environment", "cell", "cell_id", "status", "reason", "weights", "seed")}
-    write(tmp_path / "r" / "x.jsonl", [environment_record("synthetic-cpu"), *cells, count | {"kind": "accuracy", "id": "a", "accuracy": part}])
+    count = {
+        key: cells[0][key] for key in ("schema_version", "run", "environment", "cell", "cell_id", "status", "reason", "weights", "seed")
+    }
+    write(
+        tmp_path / "r" / "x.jsonl", [environment_record("synthetic-cpu"), *cells, count | {"kind": "accuracy", "id": "a", "accuracy": part}]
+    )
     merged = table.merge([tmp_path / "r"], tmp_path / "cache")
     same(merged, frames.merge([tmp_path / "r"]))
     assert merged.frame.set_index("model")["top1"]["resnet18"] == 71.0
@@ -125,7 +131,10 @@ def test_the_first_complete_record_of_a_task_stays_and_the_others_are_counted(tm
 
     write(tmp_path / "r" / "a.jsonl", [environment_record("synthetic-cpu", "lost"), delivery("lost", status="failed")])
     write(tmp_path / "r" / "b.jsonl", [environment_record("synthetic-cpu", "done"), delivery("done")])
-    write(tmp_path / "r" / "c.jsonl", [environment_record("synthetic-cpu", "twice"), delivery("twice"), delivery("other", task=task | {"board": "b2"})])
+    write(
+        tmp_path / "r" / "c.jsonl",
+        [environment_record("synthetic-cpu", "twice"), delivery("twice"), delivery("other", task=task | {"board": "b2"})],
+    )
     merged = table.merge([tmp_path / "r"], tmp_path / "cache")
     same(merged, frames.merge([tmp_path / "r"]))
     assert sorted(merged.frame["run"]) == ["done", "other"]

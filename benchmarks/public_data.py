@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.frame.published import family
 from analysis.predict.networks import Networks, networks
-from analysis.published import family
-from runner.calibration import GROUPS
+from runner.networks.informative import GROUPS
 
 ELEMENT_BYTES = 4
 CLASSIC_FEATURES = Path(__file__).with_name("data") / "classic_op_features.csv"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.once import once
+from analysis.frame.cached import once
 from analysis.predict import predictor, transfer
 from analysis.predict.networks import Networks
 from analysis.predict.setups import BOUNDED, Setup, Table, setups, table

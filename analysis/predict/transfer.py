@@ -13,10 +13,10 @@ from scipy import stats
 
 from analysis.predict.conformal import COVERAGE, half_width
 from analysis.predict.networks import Networks
-from runner.calibration import kernel, standardised
+from runner.networks.informative import kernel, standardised
 
 SIGNAL = (0.3, 1.0, 3.0, 10.0)  # variance explained by the kernel over that of noise
-SIZES = 5  # of runner.calibration.descriptors, the first columns: sizes; the others are shares
+SIZES = 5  # of runner.networks.informative.descriptors, the first columns: sizes; the others are shares
 # Spread of log ratios of times around their median: between public results of two GPUs, and of a GPU and a CPU. Counts as PRIOR networks.
 LIKE, UNLIKE = 0.10, 0.37
 PRIOR = 4

@@ -8,7 +8,8 @@ import numpy
 from runner.errors import Unsupported
 from runner.files import part as part_of
 
-FORMAT = 1  # of the conversion, part of the cache's key
+FORMAT = 2  # of the conversion, part of the cache's key; 2: opset 12 where there is a Clip
+CLIP_OPSET = 12  # the first in which ONNX Runtime's CUDA provider has Clip (ReLU6) in fp16; below it, Clip runs on the CPU
 LARGEST = 65504.0
 KEEPS_FLOAT = {"Resize": (1, 2), "Upsample": (1,)}  # inputs (roi, scales) that have to stay fp32
 
@@ -25,9 +26,24 @@ def half(job):
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
         part = part_of(path)
-        onnx.save(convert(onnx.load(job.artefact.onnx_path)), part)
+        onnx.save(convert(_with_clip_for_fp16(onnx.load(job.artefact.onnx_path))), part)
         os.replace(part, path)
     return path
+
+
+def _with_clip_for_fp16(model):
+    """The model in an opset whose Clip has an fp16 kernel on GPUs, if it has a Clip at all."""
+    from onnx import version_converter
+
+    opset = max(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+    if opset >= CLIP_OPSET or all(node.op_type != "Clip" for node in model.graph.node):
+        return model
+    try:
+        return version_converter.convert_version(model, CLIP_OPSET)
+    except Exception as error:  # the converter's exceptions share no class of their own
+        raise Unsupported(
+            "fp16: the network can't be brought to opset %d, which its Clip needs: %s" % (CLIP_OPSET, " ".join(str(error).split()))
+        )
 
 
 def convert(model):

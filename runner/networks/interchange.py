@@ -29,7 +29,8 @@ from runner.networks.spec import ModelSpec
 
 DEGENERATE = 0.02  # sensitivity (see runner.networks.weights) below which outputs hardly depend on the input
 
-FORMAT = 1  # of the manifest; another number means: make anew
+FORMAT = 2  # of the manifest; another number means: make anew. 2: at most DISTINCT images in a reference
+DISTINCT = 8  # different images of an input; larger batches repeat them, so that references stay cheap
 
 
 @dataclass(frozen=True)
@@ -75,17 +76,22 @@ class Artefact:
         return self.manifest.get("batches", {}).get(str(self.batch_size), {})
 
     def batch(self):
-        """The seeded input: float32 (batch, channels, height, width), the same on every machine."""
+        """The seeded input: float32 (batch, channels, height, width), the same on every machine; it repeats its first DISTINCT images."""
+        return _repeated(self.distinct(), self.batch_size)
+
+    def distinct(self):
+        """The different images of batch(): float32 (at most DISTINCT, channels, height, width)."""
+        count = min(self.batch_size, DISTINCT)
         channels, height, width = self.input_shape
         if channels == 3 and height == width:
-            return weights.images(self.batch_size, height, self.seed)
+            return weights.images(count, height, self.seed)
         random = numpy.random.RandomState(self.seed)
-        return random.standard_normal((self.batch_size,) + self.input_shape).astype(numpy.float32)
+        return random.standard_normal((count,) + self.input_shape).astype(numpy.float32)
 
     def reference(self):
         """fp32 PyTorch outputs for batch(), or None where no torch made them: float32 (batch, classes)."""
         path = os.path.join(self.folder, "b%d.ref.npy" % self.batch_size)
-        return numpy.load(path, allow_pickle=False) if os.path.exists(path) else None
+        return _repeated(numpy.load(path, allow_pickle=False), self.batch_size) if os.path.exists(path) else None
 
     def module(self):
         """The network as a PyTorch module in eval mode with its weights."""
@@ -105,6 +111,11 @@ class Artefact:
         if needs == "onnx" and not (os.path.exists(self.onnx_path) and os.path.getsize(self.onnx_path) == done.get("onnx_bytes")):
             return "onnx"
         return None if done.get("reference") or self.is_file else "reference"
+
+
+def _repeated(rows, count):
+    """``count`` rows that repeat the given ones in order."""
+    return rows if len(rows) == count else numpy.resize(rows, (count,) + rows.shape[1:])
 
 
 def artefact(cache, spec, seed, batch_size, input_px):
@@ -211,7 +222,7 @@ def _make(art, needs):
 
 def _write_reference(torch, module, art):
     with torch.no_grad():
-        outputs = module(torch.from_numpy(art.batch())).float().numpy()
+        outputs = module(torch.from_numpy(art.distinct())).float().numpy()
     with _whole(os.path.join(art.folder, "b%d.ref.npy" % art.batch_size)) as part, open(part, "wb") as file:
         numpy.save(file, outputs, allow_pickle=False)
 

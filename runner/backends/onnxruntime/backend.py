@@ -114,14 +114,15 @@ class Backend(base.Backend):
             raise RuntimeError("ONNX Runtime fell back in silence: asked for %s, got %s" % (asked, ", ".join(got)))
         if not self._gpu:
             return
-        nodes = onnxruntime_files.assigned(self._session)
-        if nodes is None:  # before 1.24: read it from the profile of one run
+        nodes, cpu = onnxruntime_files.assigned(self._session), PROVIDERS["cpu"]
+        left = ""
+        if nodes is None or nodes.get(cpu):  # before 1.24 only the profile of one run tells
             feeds = {item.name: onnxruntime_files.zeros(item) for item in self._session.get_inputs()}
-            nodes = onnxruntime_files.profiled(path, self._session_options(1), self._providers(), feeds, self.job.cache_dir)
+            nodes, written = onnxruntime_files.profiled(path, self._session_options(1), self._providers(), feeds, self.job.cache_dir)
+            left = onnxruntime_files.left_on_cpu(nodes, written, cpu)
         self._done["nodes_by_provider"] = {provider: sum(operators.values()) for provider, operators in nodes.items()}
-        heavy = onnxruntime_files.heavy(nodes.get(PROVIDERS["cpu"], {}))
-        if heavy:
-            raise RuntimeError("ONNX Runtime left %s to the CPU though %s was asked for" % (heavy, asked))
+        if left:
+            raise RuntimeError("ONNX Runtime left %s to the CPU though %s was asked for" % (left, asked))
 
     def stage(self, batch):
         batch = batch.astype("float16") if "float16" in self._input.type else batch

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 import numpy
 
-HEAVY = ("Conv", "Gemm", "MatMul", "Pool")  # what a network's time goes into; shape arithmetic may well stay on the CPU
+CPU_SHARE = 0.01  # of the bytes that operators write: shape arithmetic on the CPU stays far below
 
 
 def zeros(item):
@@ -24,7 +24,7 @@ def assigned(session):
 
 
 def profiled(path, options, providers, feeds, folder):
-    """The same, read from the profile of one run in a session of its own."""
+    """({provider: Counter of operators}, {provider: Counter of bytes written by operator}) of one run in a session of its own."""
     import onnxruntime
 
     options.enable_profiling = True
@@ -35,18 +35,28 @@ def profiled(path, options, providers, feeds, folder):
     with open(profile, encoding="utf-8") as file:
         events = json.load(file)
     os.remove(profile)
-    nodes = defaultdict(Counter)
+    nodes, written = defaultdict(Counter), defaultdict(Counter)
     for event in events:
         provider = event.get("args", {}).get("provider")
         if event.get("cat") == "Node" and provider and event["name"].endswith("_kernel_time"):
-            nodes[provider][event["args"].get("op_name", "?")] += 1
-    return dict(nodes)
+            operator = event["args"].get("op_name", "?")
+            nodes[provider][operator] += 1
+            written[provider][operator] += int(event["args"].get("output_size") or 0)
+    return dict(nodes), dict(written)
 
 
-def heavy(operators):
-    """Names of the operators that should not have stayed on the CPU: "3 Conv, 1 Gemm", or ""."""
-    found = sorted((name, count) for name, count in operators.items() if any(word in name for word in HEAVY))
-    return ", ".join("%d %s" % (count, name) for name, count in found)
+def left_on_cpu(nodes, written, provider):
+    """What of the work stayed on the CPU, "2 Clip (13 % of the bytes)", or "" where it is no more than shape arithmetic.
+
+    ``nodes`` and ``written`` are those of ``profiled``; ``provider`` is the CPU's.
+    """
+    total = sum(sum(operators.values()) for operators in written.values())
+    on_cpu = written.get(provider, {})
+    share = sum(on_cpu.values()) / float(total) if total else 0.0
+    if share <= CPU_SHARE:
+        return ""
+    largest = sorted(on_cpu, key=lambda name: -on_cpu[name])[:3]
+    return "%s (%.0f %% of the bytes)" % (", ".join("%d %s" % (nodes[provider][name], name) for name in largest), 100 * share)
 
 
 def operators(path):

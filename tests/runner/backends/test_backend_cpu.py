@@ -141,13 +141,17 @@ if "onnxruntime" in FRAMEWORKS:
         from runner.backends.onnxruntime import files as onnxruntime_files
 
         feeds = {"input": tiny_network.arrays()["input"]}
-        nodes = onnxruntime_files.profiled(tiny_network.ONNX, onnxruntime.SessionOptions(), ["CPUExecutionProvider"], feeds, str(tmp_path))
-        assert set(nodes) == {"CPUExecutionProvider"} and "Conv" in onnxruntime_files.heavy(nodes["CPUExecutionProvider"])
-        assert onnxruntime_files.heavy({"Shape": 3, "Gather": 2}) == ""
+        cpu = "CPUExecutionProvider"
+        nodes, written = onnxruntime_files.profiled(tiny_network.ONNX, onnxruntime.SessionOptions(), [cpu], feeds, str(tmp_path))
+        assert set(nodes) == {cpu} and "Conv" in onnxruntime_files.left_on_cpu(nodes, written, cpu)
+        gpu = {"CUDAExecutionProvider": {"Conv": 10**9}, cpu: {"Shape": 64, "Gather": 8}}
+        assert onnxruntime_files.left_on_cpu({cpu: {"Shape": 3, "Gather": 2}}, gpu, cpu) == ""
+        gpu[cpu]["Clip"] = 10**9
+        assert onnxruntime_files.left_on_cpu({cpu: {"Shape": 3, "Gather": 2, "Clip": 35}}, gpu, cpu).startswith("35 Clip, 3 Shape")
         assert list(tmp_path.iterdir()) == []
         backend = loaded("onnxruntime", tiny_network.job(tmp_path))
         assigned = onnxruntime_files.assigned(backend._session)
-        assert assigned is None or "Conv" in onnxruntime_files.heavy(assigned["CPUExecutionProvider"])
+        assert assigned is None or "Conv" in assigned[cpu]
 
     def test_onnxruntimes_int8_really_computes_in_int8(tmp_path):
         try:

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from runner.errors import ExportError
-from runner.networks import export, sources, weights
+from runner.networks import export, interchange, sources, weights
 from runner.networks.spec import ModelSpec
 
 
@@ -120,3 +120,15 @@ def test_weights_over_2_gb_are_refused_before_any_work(tmp_path):
 
     with pytest.raises(ExportError, match="2 GB"):
         export.export_onnx(Huge(), str(tmp_path / "net.onnx"), 1, 8)
+
+
+def test_a_large_batch_repeats_a_few_images_and_so_does_its_reference(tmp_path):
+    """Preparing 8192 images on the CPU would take minutes; eight tell as much about parity."""
+    art = interchange.make(interchange.artefact(str(tmp_path), ModelSpec("squeezenet1_1"), 0, 20, 64), "torch")
+    batch, reference = art.batch(), art.reference()
+    assert batch.shape[0] == reference.shape[0] == 20 and len(art.distinct()) == interchange.DISTINCT
+    assert (batch[: interchange.DISTINCT] == art.distinct()).all()
+    for index in range(20):
+        assert (batch[index] == batch[index % interchange.DISTINCT]).all()
+        assert (reference[index] == reference[index % interchange.DISTINCT]).all()
+    assert len({row.tobytes() for row in batch}) == interchange.DISTINCT

@@ -25,3 +25,18 @@ def held(path):
 def part(path):
     """A name beside ``path`` that nobody else takes: containers that share a volume have the same process ids."""
     return "%s.%d-%s.part" % (path, os.getpid(), uuid.uuid4().hex[:8])
+
+
+def atomic_write(path, data):
+    """Write bytes to ``path``: readers see the old file or the whole new one, also after a crash. Raises OSError."""
+    temporary = part(path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        raise

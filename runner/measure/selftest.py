@@ -71,7 +71,7 @@ def run(folder, full=False, budget_s=None, report=None, names=None):
     for number, step in enumerate(FULL if full else QUICK):
         for name in names or backends.names():
             precisions = _precisions(name, step.precisions)
-            if not precisions or (backends.facts(name)["package"] is None and step is not QUICK[0]):
+            if not precisions or (backends.facts(name)["needs"] is None and step is not QUICK[0]):
                 continue  # noop has no arithmetic to vary
             left_s = budget_s - (time.monotonic() - started)
             title = "%s, %s" % (name, step.title)

@@ -4,7 +4,7 @@ import random
 import time
 from typing import Any, Callable, Dict, Optional
 
-from runner import __version__
+from runner import __version__, backends
 from runner.machine import environment, threads
 from runner.measure.outcome import Outcome
 from runner.measure.pool import Pool
@@ -13,6 +13,8 @@ from runner.plan.matrix import Matrix
 from runner.records import file as record_file
 from runner.records import line as lines
 from runner.records.places import Places
+
+THREADS_RULE = "usable CPUs"  # how many threads a backend is given (see runner.machine.threads)
 
 
 class Session:
@@ -35,8 +37,9 @@ class Session:
     def append_environment(self, **more: Any) -> Dict[str, Any]:
         """Record the facts of this machine, which the lines that follow refer to."""
         facts = environment.describe()
-        facts.update(dyno=__version__, threads=self.threads, fingerprint=environment.fingerprint(facts), protocol=self.protocol.as_dict())
-        facts.update(more)
+        facts.update(dyno=__version__, threads=self.threads, threads_rule=THREADS_RULE, protocol=self.protocol.as_dict())
+        facts.update(backends={name: backends.available(name) for name in backends.names()})
+        facts.update(more, comparable=environment.comparable(facts), capabilities=environment.capabilities(facts))
         self.origin = lines.Origin(self.id, "env-" + self.id, self.origin.protocol)
         self.append(lines.environment(self.origin, facts))
         return facts

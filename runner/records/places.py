@@ -12,5 +12,5 @@ class Places:
     cache: str
 
     def record_path(self, platform, host):
-        host = "".join(c if c.isalnum() or c in "-_." else "-" for c in host)
-        return os.path.join(self.results, "records", "%s-%s.jsonl" % (platform, host))
+        plain = ["".join(c if c.isalnum() or c in "-_." else "-" for c in name) for name in (platform, host)]
+        return os.path.join(self.results, "records", "%s-%s.jsonl" % tuple(plain))

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import uuid
 
 try:
@@ -40,3 +41,13 @@ def atomic_write(path, data):
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
+
+
+def slug(text):
+    """A text as part of a file's name: what is no letter, digit, ``.``, ``_`` or ``-`` becomes ``-``."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)
+
+
+def is_slug(text):
+    """Whether slug() loses nothing of a text."""
+    return slug(text) == text

@@ -25,7 +25,6 @@ from runner.machine.environment import COMPARABLE
 
 FASTER, SLOWER, SAME, INCONCLUSIVE = VERDICTS = ("FASTER", "SLOWER", "SAME", "INCONCLUSIVE")
 NESTED = ("frameworks", "thread_env")  # facts with facts below them
-ALSO = ("threads", "dyno")
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def unlike(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> list[dict[str, Any]]
     columns = dict.fromkeys([*frame_a.columns, *frame_b.columns])
     for column in columns:
         fact = column.removeprefix("env_")
-        known = column != fact and (fact in COMPARABLE + ALSO or fact.startswith(tuple(f"{name}_" for name in NESTED)))
+        known = column != fact and (fact in COMPARABLE or fact.startswith(tuple(f"{name}_" for name in NESTED)))
         if known or column == "host":
             sides = [_values(frame, column) for frame in (frame_a, frame_b)]
             if sides[0] != sides[1] or len(sides[0]) > 1:

@@ -8,7 +8,7 @@ anything is forked. So importing it must start no thread and open no device.
 class Backend:
     """One network, loaded by one framework, in one measuring process.
 
-    ``job`` is what the process measures (see runner.measure.worker.Job): ``cell``, ``artefact`` (files of the
+    ``job`` is what the process measures (see runner.measure.job.Job): ``cell``, ``artefact`` (files of the
     network, see runner.networks.interchange.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
 
     The class attributes down to ``needs`` are literals: ``runner.backends.facts`` reads them from the source,

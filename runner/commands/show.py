@@ -20,14 +20,14 @@ def plan(
 ):
     """Show the cells of this platform in their order, what is left out and why, and how long it will take."""
     from runner.machine import environment
-    from runner.measure import run
+    from runner.measure import history
 
     loaded, planned = planned_cells(matrix, profile, only)
     if calibration:
         return _calibration(loaded, planned, places_of(results, cache), calibration, as_json)
-    _, last, _ = run.history(places_of(results, None).record_path(environment.platform_name(), environment.host()))
-    left = set(run.missing(planned.cells, last))
-    estimates = {cell: run.estimate_s(cell, loaded.protocol, last) for cell in planned.cells}
+    _, last, _ = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))
+    left = set(history.missing(planned.cells, last))
+    estimates = {cell: history.estimate_s(cell, loaded.protocol, last) for cell in planned.cells}
     total_s = sum(estimates[cell] for cell in left)
     if as_json:
         cells = [dict(cell.as_dict(), id=cell.id, missing=cell in left, estimate_s=round(estimates[cell], 1)) for cell in planned.cells]
@@ -65,15 +65,15 @@ def status(
 ):
     """What of the matrix is done, failed, skipped, contended and missing."""
     from runner.machine import environment
-    from runner.measure import run
+    from runner.measure import history
 
     _, planned = planned_cells(matrix, profile, only)
-    _, last, warnings = run.history(places_of(results, None).record_path(environment.platform_name(), environment.host()))
-    left = run.missing(planned.cells, last)
+    _, last, warnings = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))
+    left = history.missing(planned.cells, last)
     lines = [last[cell] for cell in planned.cells if cell in last]
     groups = {name: [line for line in lines if line["status"] == name] for name in ("ok", "failed", "skipped")}
     contended = [line for line in groups["ok"] if "contended" in (line.get("quality") or ())]
-    overhead_s = run.overhead_s(groups["ok"])
+    overhead_s = history.overhead_s(groups["ok"])
     if as_json:
         document = {name: [line["cell_id"] for line in found] for name, found in groups.items()}
         document.update(contended=[line["cell_id"] for line in contended], missing=[cell.id for cell in left], overhead_s=overhead_s)

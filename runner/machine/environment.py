@@ -4,8 +4,6 @@ Read from files, without importing a framework or opening a device, so that it i
 A fact that can't be had is None; ``gpu_reason`` says why there is no GPU.
 """
 
-import hashlib
-import json
 import os
 import platform
 import re
@@ -20,6 +18,14 @@ FRAMEWORKS = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "onnxruntim
 COMPARABLE = (
     "platform", "image_digest", "arch", "cpu", "cpus", "cpu_quota", "cpu_flags", "memory_limit_bytes", "kernel", "python", "frameworks",
     "governor", "turbo", "board", "l4t", "power_mode", "gpu", "gpu_driver", "cuda", "thread_env",
+)  # fmt: skip
+OF_THE_RUN = ("threads", "threads_rule", "dyno")  # added by whoever measures
+COMPARABLE += OF_THE_RUN
+
+# Facts that decide whether something can run; `backends` says why each can't, where it can't.
+CAPABILITIES = (
+    "platform", "devices", "image_digest", "arch", "cpu", "memory_limit_bytes", "python", "frameworks", "packages", "board", "l4t",
+    "gpu", "gpu_driver", "cuda", "backends",  # the last is added by whoever measures
 )  # fmt: skip
 
 THREAD_ENV = re.compile(
@@ -87,10 +93,29 @@ def host(root="/"):
     return "container" if re.match(r"^[0-9a-f]{12}$", name) and container(root) else name
 
 
-def fingerprint(facts):
-    """Short hash of what must be alike for times to be comparable."""
-    kept = json.dumps({name: facts.get(name) for name in COMPARABLE}, sort_keys=True, default=str)
-    return hashlib.sha256(kept.encode("utf-8")).hexdigest()[:12]
+def comparable(facts):
+    """The facts that must be alike for times to be compared, flat: {"frameworks.torch": "2.13.0", "governor": "performance", ...}."""
+    return _flat({name: facts.get(name) for name in COMPARABLE})
+
+
+def capabilities(facts):
+    """The facts that decide what can run here at all, flat: devices, drivers, and versions of everything that is installed."""
+    return _flat({name: facts.get(name) for name in CAPABILITIES})
+
+
+def differing(facts, others):
+    """Names of those flat facts that both know and that differ."""
+    return sorted(name for name in set(facts) & set(others) if facts[name] != others[name])
+
+
+def _flat(facts, prefix=""):
+    flat = {}
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, "%s%s." % (prefix, name)))
+        else:
+            flat[prefix + str(name)] = value
+    return flat
 
 
 def load():

@@ -7,15 +7,22 @@ Accuracy depends on neither batch size nor scenario: one batch size of the plan 
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from runner import backends
 from runner.errors import DataError
-from runner.machine import environment
-from runner.measure import run
+from runner.measure.job import ACCURACY, Count, Request
+from runner.measure.outcome import Outcome
+from runner.measure.session import Session, note_failure
 from runner.networks import datasets, interchange, preprocessing, sources
-from runner.records import accuracy_totals, schema
+from runner.networks.spec import ModelSpec
+from runner.plan.matrix import Matrix
+from runner.records import accuracy_totals
 from runner.records import file as record_file
-from runner.records.cell import cell_from
+from runner.records import line as lines
+from runner.records.accuracy_totals import Totals
+from runner.records.cell import Cell, cell_from
+from runner.records.places import Places
 
 BATCH = 32  # the plan's largest batch size up to here is taken
 
@@ -50,140 +57,122 @@ def fitting(cells, specs, data):
 class Progress:
     """Where the evaluation stands; ``line`` is the record that was just written, if any."""
 
-    cell: object
+    cell: Cell
     done: int
     total: int
     images: int
     of: int
     remaining_s: float
-    line: object = None
+    line: Optional[Dict[str, Any]] = None
 
 
-class Evaluation(run.Run):
+class Evaluation:
     """One invocation of ``dyno accuracy``; ``settings`` is the matrix's section (see runner.plan.matrix.ACCURACY)."""
 
-    rest_s = 0.0  # hits are counted, not timed
-
-    def __init__(self, loaded, places, platform, data, settings, report=None):
-        run.Run.__init__(self, loaded, places, platform, report)
+    def __init__(
+        self,
+        loaded: Matrix,
+        places: Places,
+        platform: str,
+        data: Any,
+        settings: Dict[str, Any],
+        report: Optional[Callable[[Progress], None]] = None,
+    ) -> None:
+        self.session = Session(loaded, places, platform)
+        self.protocol, self.specs = loaded.protocol, loaded.models
+        self.report = report or (lambda progress: None)
         self.data, self.settings = data, settings
         self.last = min(len(data), settings.get("limit") or len(data))
         self.changes = {name: settings.get(name) for name in ("resize_px", "interpolation", "mean", "std")}
-        self.environment = None
+        self.warnings: List[str] = []
 
-    def execute(self, cells, retry=()):
-        """Count what is missing; returns [(cell, Totals)] of all cells, and raises nothing for what a network does."""
-        path = self.places.record_path(self.platform, environment.host())
-        with record_file.RecordFile(path) as self.file:
+    def execute(self, cells: Sequence[Cell], retry: Sequence[str] = ()) -> List[Tuple[Cell, Totals]]:
+        """Count what is missing; returns the Totals of all cells, and raises nothing for what a network does."""
+        path = self.session.record_path
+        with record_file.RecordFile(path) as self.session.file:
             self.totals, warnings = accuracy_totals.history(path)
-            self.warnings = self.file.warnings + warnings
+            self.warnings = self.session.file.warnings + warnings
             self.evaluated, self.started = 0, time.monotonic()
             try:
                 return [(cell, self._cell(cell, index, len(cells), retry)) for index, cell in enumerate(cells)]
             finally:
-                self.close()
+                self.session.close()
 
-    def _wait_for_quiet(self):
-        """Others may use the machine."""
-
-    def _cell(self, cell, index, total, retry):
+    def _cell(self, cell: Cell, index: int, total: int, retry: Sequence[str]) -> Totals:
         spec = self.specs[cell.model]
-        network = interchange.identity(spec, self.protocol["seed"], cell.input_px)
+        network = interchange.identity(spec, self.protocol.seed, cell.input_px)
         prepare = self._preprocessing(cell, spec)
-        done = self.totals.get(accuracy_totals.identity(cell, network, self.data.id, prepare), accuracy_totals.Totals())
+        done = self.totals.get(accuracy_totals.identity(cell, network, self.data.id, prepare), Totals())
         if done.end >= self.last or done.status != "ok" and done.status not in retry:
             return done
-        if self.environment is None:
-            self._append_environment()
-        line = self._line(cell, spec, network, prepare)
-        refusal = self._refusal(cell)
+        if self.session.origin.environment is None:
+            self.session.append_environment()
+        part = self._part(network, prepare)
+        line = lines.accuracy(self.session.origin, cell, spec.weights, part, "end")
+        refusal = backends.available(cell.base_backend)
         outcome = None if refusal else self._prepare(cell, spec)
         if refusal:
-            line.update(status="skipped", reason=refusal, phase="import")
+            lines.failed(line, refusal, "import", skip=True)
         elif outcome is None:
-            line["accuracy"]["preprocessing"] = prepare = self._preprocessing(cell, spec)
-            done = self.totals.get(accuracy_totals.identity(cell, network, self.data.id, prepare), accuracy_totals.Totals())
+            part["preprocessing"] = prepare = self._preprocessing(cell, spec)
+            done = self.totals.get(accuracy_totals.identity(cell, network, self.data.id, prepare), Totals())
             if done.end >= self.last:
                 return done
-            outcome = self._count(cell, spec, line, done.end, (index, total))
+            outcome = self._count(cell, spec, part, done.end, (index, total))
         if outcome is not None and outcome.result is None:
-            self._failed(cell, outcome, line)
+            note_failure(line, outcome)
         if line["status"] != "ok":
             self._append(line)
-        return self.totals[accuracy_totals.identity(cell, network, self.data.id, line["accuracy"]["preprocessing"])]
+        return self.totals[accuracy_totals.identity(cell, network, self.data.id, part["preprocessing"])]
 
-    def _preprocessing(self, cell, spec):
+    def _preprocessing(self, cell: Cell, spec: ModelSpec) -> Optional[Dict[str, Any]]:
         """As a dict, or None where it is known only when the network's files have been made (timm)."""
         if self.data.cifar is None and cell.input_px > preprocessing.SMALL_PX and sources.has_data_config(spec.name):
-            config = interchange.artefact(self.places.cache, spec, self.protocol["seed"], cell.batch_size, cell.input_px).manifest.get(
-                "data_config"
-            )
+            config = self.session.preparer.artefact(cell, spec).manifest.get("data_config")
             return preprocessing.of(spec, cell.input_px, None, config, **self.changes).as_dict() if config else None
         return preprocessing.of(spec, cell.input_px, self.data.cifar, **self.changes).as_dict()
 
-    def _prepare(self, cell, spec):
-        outcome = self.prepare(cell, spec, {}, backends.facts(cell.base_backend)["needs"])
-        if outcome is None and self._preprocessing(cell, spec) is None:  # the cache is older than this command
-            outcome = self._job("pytorch", cell, spec, run.PREPARE_TIMEOUT_S, kind="prepare", needs="torch")
-            outcome = None if outcome.result is not None else outcome
-        return outcome
+    def _prepare(self, cell: Cell, spec: ModelSpec) -> Optional[Outcome]:
+        """Make the network's files; None when all is well, else the failed Outcome."""
+        found = self.session.preparer.prepare(cell, spec, backends.facts(cell.base_backend)["needs"])
+        if isinstance(found, Outcome):
+            return found
+        if self._preprocessing(cell, spec) is None:  # the cache is older than this command
+            return self.session.preparer.make(cell, spec, "torch")
+        return None
 
-    def _count(self, cell, spec, line, first, place):
-        task = {"path": self.data.path, "format": self.data.format, "classes": self.settings.get("classes"), "id": self.data.id}
+    def _count(self, cell: Cell, spec: ModelSpec, known: Dict[str, Any], first: int, place: Tuple[int, int]) -> Outcome:
         clock = [time.monotonic()]
 
-        def on_part(part):
+        def on_part(part: Dict[str, Any]) -> None:
             now = time.monotonic()
-            added = dict(line, id="%s/%s/%s-%d" % (self.id, cell.id, self.data.id, part["first"]), wall_s=now - clock[0])
-            added["accuracy"] = dict(line["accuracy"], **part)
+            added = lines.accuracy(self.session.origin, cell, spec.weights, dict(known, **part), str(part["first"]))
+            added["wall_s"], clock[0] = now - clock[0], now
             self._append(added)
-            clock[0] = now
             self.evaluated += part["last"] - part["first"]
             self._show(cell, place, part["last"], added)
 
         self._show(cell, place, first)
-        job = {
-            "kind": "accuracy",
-            "protocol": self.protocol,
-            "data": task,
-            "preprocessing": line["accuracy"]["preprocessing"],
-            "first": first,
-            "last": self.last,
-        }
-        return self._job(cell.base_backend, cell, spec, self.protocol["timeout_s"], on_part=on_part, **job)
+        data = self.data
+        count = Count(data.path, data.format, data.id, first, self.last, known["preprocessing"], self.settings.get("classes"))
+        request = Request(ACCURACY, cell, spec, self.protocol, self.session.places.cache, self.session.threads, count=count)
+        return self.session.pool.run(cell.base_backend, request, self.protocol.timeout_s, on_part=on_part)
 
-    def _show(self, cell, place, images, line=None):
+    def _show(self, cell: Cell, place: Tuple[int, int], images: int, line: Optional[Dict[str, Any]] = None) -> None:
         left = (place[1] - place[0]) * self.last - images
         pace = (time.monotonic() - self.started) / self.evaluated if self.evaluated else float("nan")
         self.report(Progress(cell, place[0], place[1], images, self.last, left * pace, line))
 
-    def _append(self, line):
-        line["started_at"] = record_file.utc_now()
-        self.file.append(line)
+    def _append(self, line: Dict[str, Any]) -> None:
+        self.session.append(line)
         part = line["accuracy"]
         key = accuracy_totals.identity(cell_from(line["cell"]), part["network"], part["data_id"], part["preprocessing"])
-        self.totals[key] = self.totals.get(key, accuracy_totals.Totals()).plus(line)
+        self.totals[key] = self.totals.get(key, Totals()).plus(line)
 
-    def _line(self, cell, spec, network, prepare):
+    def _part(self, network: str, prepare: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+        """What is counted of, with nothing counted yet."""
         data = self.data
         part = {"data": data.name, "data_id": data.id, "format": data.format, "data_images": len(data), "classes": len(data.classes)}
         part.update(network=network, preprocessing=prepare, first=None, last=None, images=0, unreadable=0, unreadable_first=None)
         part.update(not_finite=0, top1=0, top5=None, executed=None)
-        line = {
-            "schema_version": schema.SCHEMA_VERSION,
-            "kind": "accuracy",
-            "id": "%s/%s/%s-end" % (self.id, cell.id, data.id),
-            "run": self.id,
-        }
-        line.update(
-            environment=self.environment,
-            cell=cell.as_dict(),
-            cell_id=cell.id,
-            status="ok",
-            reason=None,
-            phase=None,
-            signal=None,
-            stderr=None,
-        )
-        line.update(started_at=None, wall_s=0.0, weights=spec.weights, seed=self.protocol["seed"], accuracy=part)
-        return line
+        return part

@@ -40,9 +40,9 @@ def warm_up(infer, protocol, clock):
     while True:
         seconds += latencies(infer, 1, clock)
         spent = clock() - start
-        if spent >= protocol["warmup_min_s"] and is_steady(seconds):
+        if spent >= protocol.warmup_min_s and is_steady(seconds):
             return Samples(tuple(seconds), "steady")
-        if spent >= protocol["warmup_max_s"]:
+        if spent >= protocol.warmup_max_s:
             return Samples(tuple(seconds), "capped")
 
 
@@ -76,21 +76,21 @@ def sample(infer, protocol, clock):
     """Call until the median is known well enough; at least ``min_samples`` calls and ``min_time_s``."""
     seconds, noises = [], []
     start = clock()
-    check_at = protocol["min_samples"]
+    check_at = protocol.min_samples
     while True:
         seconds += latencies(infer, 1, clock)
         n, spent = len(seconds), clock() - start
-        if n < protocol["min_samples"]:
+        if n < protocol.min_samples:
             continue
-        if spent >= protocol["max_time_s"]:
+        if spent >= protocol.max_time_s:
             return Samples(tuple(seconds), "budget")
-        if n >= protocol["max_samples"]:
+        if n >= protocol.max_samples:
             return Samples(tuple(seconds), "count")
-        if n < check_at or spent < protocol["min_time_s"]:
+        if n < check_at or spent < protocol.min_time_s:
             continue
         check_at = n + max(1, n // 10)
         ordered = sorted(seconds)
-        if interval_width(ordered) <= 2 * protocol["interval"] * ordered[n // 2]:
+        if interval_width(ordered) <= 2 * protocol.interval * ordered[n // 2]:
             return Samples(tuple(seconds), "interval")
         noises.append(noise(ordered))
         if n >= LEVEL_SAMPLES and has_levelled_off(noises):

@@ -19,11 +19,11 @@ def hits(outputs, labels):
     return finite & (rank < 1), finite & (rank < TOP), finite
 
 
-def evaluate(backend, job, task, phase, send):
+def evaluate(backend, job, count, phase, send):
     """In the measuring process: count the hits of images first..last, and send each part when it is done."""
-    prepare = preprocessing.Preprocessing(**task["preprocessing"])
-    data = datasets.open_data(task["data"]["path"], task["data"]["format"], task["data"]["classes"])
-    if data.id != task["data"]["id"]:
+    prepare = preprocessing.Preprocessing(**count.preprocessing)
+    data = datasets.open_data(count.path, count.format, count.classes)
+    if data.id != count.id:
         raise RuntimeError("%s: the data set has changed since the run began" % data.path)
     shape, size = tuple(job.artefact.input_shape), job.cell.batch_size
     if shape != (3, prepare.input_px, prepare.input_px):
@@ -33,7 +33,7 @@ def evaluate(backend, job, task, phase, send):
     phase("measure")
     per_part = max(1, int(round(PART / size))) * size
     part = None
-    for first, images in _batches(data, prepare, range(task["first"], task["last"], size), task["last"], job.threads):
+    for first, images in _batches(data, prepare, range(count.first, count.last, size), count.last, job.threads):
         part = part or {"first": first, "images": 0, "unreadable": 0, "unreadable_first": None, "not_finite": 0, "top1": 0, "top5": 0}
         batch = numpy.zeros((size,) + shape, numpy.float32)  # what is unreadable, or beyond the last image, stays empty
         for place, image in enumerate(images):
@@ -47,23 +47,23 @@ def evaluate(backend, job, task, phase, send):
         readable = [place for place, image in enumerate(images) if image is not None]
         top1, top5, finite = hits(outputs[readable], data.labels[first : first + len(images)][readable])
         broken = [first + place for place, image in enumerate(images) if image is None]
-        for name, count in (
+        for name, found in (
             ("images", len(readable)),
             ("unreadable", len(broken)),
             ("not_finite", (~finite).sum()),
             ("top1", top1.sum()),
             ("top5", top5.sum()),
         ):
-            part[name] += int(count)
+            part[name] += int(found)
         if broken and not part["unreadable_first"]:
             part["unreadable_first"] = data.describe(broken[0])
         end = first + len(images)
-        if end == task["last"] or end - part["first"] >= per_part:
+        if end == count.last or end - part["first"] >= per_part:
             part["top5"] = part["top5"] if len(data.classes) > TOP else None
             send(part=dict(part, last=end, executed=backend.executed()))
             part = None
     backend.close()
-    return {"last": task["last"]}
+    return {"last": count.last}
 
 
 def _batches(data, prepare, starts, last, threads):

@@ -20,9 +20,6 @@ import resource
 import signal
 import sys
 import time
-from types import SimpleNamespace
-
-from runner.networks.spec import ModelSpec
 
 PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
 
@@ -53,6 +50,7 @@ def main(argv):
         backend = backends.create(backend_name)
         # all that a child needs, so that no child pays for it
         from runner import sensors
+        from runner.measure import job, parity, stopping  # noqa: F401
         from runner.networks import sources
 
         sensors.inside()
@@ -116,34 +114,25 @@ def _one_line(error):
     return (text if plain else "%s: %s" % (name, text))[:600]
 
 
-def _child(job, backend, messages):
+def _child(plain, backend, messages):
+    from runner.measure import top_k
+    from runner.measure.job import ACCURACY, PREPARE, Job, request_from
     from runner.networks import interchange
 
     phase = lambda name: messages.send(phase=name)
-    spec = ModelSpec(**job["spec"])
-    cell = job["cell"]
-    art = interchange.artefact(job["cache_dir"], spec, job["seed"], cell["batch_size"], cell["input_px"])
-    if job["kind"] == "prepare":
+    request = request_from(plain)
+    cell = request.cell
+    art = interchange.artefact(request.cache_dir, request.spec, request.protocol.seed, cell.batch_size, cell.input_px)
+    if request.kind == PREPARE:
         phase("prepare")
-        _set_threads_of_torch(job["threads"])
-        art = interchange.make(art, job["needs"])
-        messages.send(result={"manifest": art.manifest})
+        _set_threads_of_torch(request.threads)
+        messages.send(result={"manifest": interchange.make(art, request.needs).manifest})
         return
-    from runner.measure import top_k
-    from runner.records.cell import cell_from
-
-    request = SimpleNamespace(
-        cell=cell_from(cell),
-        variant=cell["backend"].partition(":")[2] or None,
-        artefact=art,
-        threads=job["threads"],
-        cache_dir=job["cache_dir"],
-        calibration=job["protocol"]["calibration_images"] or None,
-    )
-    if job["kind"] == "accuracy":
-        messages.send(result=top_k.evaluate(backend(request), request, job, phase, messages.send))
+    job = Job(cell, art, request.threads, request.cache_dir, request.protocol.calibration_images or None)
+    if request.kind == ACCURACY:
+        messages.send(result=top_k.evaluate(backend(job), job, request.count, phase, messages.send))
         return
-    messages.send(result=replicate(backend(request), request, job["protocol"], phase, sustained_s=job.get("sustained_s", 0.0)))
+    messages.send(result=replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s))
 
 
 def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_s=0.0):
@@ -210,7 +199,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
         load_cached=bool(backend.load_cached),
         device_samples_s=_to_ns(device_s),
         contention=others,
-        contended=contention.contended(others, protocol["contention_limit"]),
+        contended=contention.contended(others, protocol.contention_limit),
         executed=backend.executed(),
     )
     result["sensors"] = {name: sensor.read() for name, sensor in inside.items()}

@@ -15,7 +15,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 from dataclasses import dataclass, field, replace
 from typing import Dict, Optional
@@ -24,7 +23,7 @@ import numpy
 
 from runner import files
 from runner.errors import CheckpointError, ExportError, ModelUnavailable, Unprepared
-from runner.networks import sources, weights
+from runner.networks import content, sources, weights
 from runner.networks.spec import ModelSpec
 
 DEGENERATE = 0.02  # sensitivity (see runner.networks.weights) below which outputs hardly depend on the input
@@ -121,8 +120,10 @@ def _repeated(rows, count):
 def artefact(cache, spec, seed, batch_size, input_px):
     """The Artefact as the cache holds it; its manifest is empty when nothing (or something else) is there."""
     kind = spec.weights if spec.weights in ("random", "pretrained") else os.path.basename(spec.weights)
-    slug = "%s-%s-s%d-c%d-%dpx" % (spec.title, kind, seed, spec.num_classes, input_px)
-    folder = os.path.join(cache, "networks", re.sub(r"[^A-Za-z0-9_.-]+", "-", slug))
+    name = "%s-%s" % (spec.title, kind)
+    if kind != spec.weights or not files.is_slug(name):  # two networks never share a folder
+        name = "%s-%s" % (files.slug(name), content.digest([spec.title, spec.weights])[:10])
+    folder = os.path.join(cache, "networks", "%s-s%d-c%d-%dpx" % (name, seed, spec.num_classes, input_px))
     return Artefact(folder, spec, seed, batch_size, input_px, _manifest(folder, _key(spec, seed, input_px)))
 
 
@@ -135,23 +136,12 @@ def _manifest(folder, key):
 def _key(spec, seed, input_px):
     """What the files depend on. Versions of torch are not in it: the weights are drawn by numpy, and a cache made by
     one image serves the others; they are in the manifest for the reader."""
-    key = {
-        "format": FORMAT,
-        "name": spec.name,
-        "weights": [spec.weights, weights.VERSION],
-        "num_classes": spec.num_classes,
-        "seed": seed,
-        "input_px": input_px,
-    }
-    for path in (spec.weights, spec.name.partition(":")[2]):
-        if os.path.isfile(path):
-            key[path] = [os.path.getsize(path), int(os.path.getmtime(path))]
-    return key
+    return dict(content.network(spec, seed), format=FORMAT, input_px=input_px)
 
 
 def identity(spec, seed, input_px):
     """What the files depend on, as a short hash."""
-    return hashlib.sha256(json.dumps(_key(spec, seed, input_px), sort_keys=True).encode()).hexdigest()[:16]
+    return content.digest(_key(spec, seed, input_px))
 
 
 def _read(path):
@@ -280,8 +270,8 @@ def prune(cache, limit_bytes, keep: Optional[str] = None):
     for name in os.listdir(root) if os.path.isdir(root) else []:
         folder = os.path.join(root, name)
         try:
-            files = [os.path.join(folder, file) for file in os.listdir(folder)] if os.path.isdir(folder) else []
-            size = sum(os.path.getsize(file) for file in files)
+            inside = [os.path.join(folder, file) for file in os.listdir(folder)] if os.path.isdir(folder) else []
+            size = sum(os.path.getsize(file) for file in inside)
             folders.append((os.path.getmtime(folder), folder, size))
         except OSError:  # another run has just removed it
             continue

@@ -15,33 +15,12 @@ from runner import backends
 from runner.errors import MatrixError
 from runner.networks import datasets, preprocessing, sources
 from runner.networks.spec import ModelSpec
+from runner.plan.protocol import KINDS, LIMITS, Protocol
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 SCENARIOS = ("latency", "throughput")
 AXES = ("backend", "model", "precision", "batch_size", "input_px", "scenario")
 MAX_BYTES = 1 << 20
-
-# name: (type, smallest, largest, default)
-PROTOCOL = {
-    "seed": (int, 0, 2**31 - 1, 0),  # of weights, inputs and the order of cells
-    "replicates": (int, 1, 100, 3),  # measuring processes per cell
-    "warmup_min_s": (float, 0, 3600, 0.1),
-    "warmup_max_s": (float, 0, 3600, 5.0),
-    "min_samples": (int, 1, 10**6, 10),
-    "max_samples": (int, 1, 10**6, 2000),
-    "min_time_s": (float, 0, 3600, 0.5),
-    "max_time_s": (float, 0, 86400, 10.0),  # per replicate; min_samples come first
-    "interval": (float, 0, 1, 0.01),  # half-width of the median's 95 % interval that ends sampling
-    "timeout_s": (float, 0.1, 86400, 600.0),  # per measuring process
-    "contention_limit": (float, 0, 1, 0.05),  # share of our CPUs that others may take
-    "contention_retries": (int, 0, 100, 2),  # replicates measured again per cell
-    "quiet_wait_s": (float, 0, 3600, 10.0),
-    "cooldown_max_s": (float, 0, 3600, 0.0),  # wait before each replicate for the temperature at the run's start
-    "weights": (str, None, None, "random"),
-    "calibration_images": (str, None, None, ""),  # folder of images for int8; without one they are seeded and synthetic
-    "anchor_from": (int, 0, 10**6, 8),  # runs of at least so many cells repeat an anchor cell; 0: never
-    "cache_limit_gb": (float, 0, 1e6, 40.0),
-}
 
 # name: (type, smallest, largest) of the section `accuracy` (see runner.measure.accuracy); what is not given is known or found out
 ACCURACY = {
@@ -69,7 +48,7 @@ class Exclusion:
 class Matrix:
     """What to measure: ``blocks`` of axes whose products are united; ``models`` maps label to ModelSpec."""
 
-    protocol: Dict
+    protocol: Protocol
     blocks: Tuple
     exclude: Tuple
     models: Dict
@@ -113,10 +92,9 @@ def parse(text, name="matrix.yaml", profile=None):
         exclude += chosen["exclude"]
         if chosen["axes"]:
             blocks = [dict(base, **block) for block in chosen["axes"]]
-    full = {key: default for key, (_, _, _, default) in PROTOCOL.items()}
-    full.update(protocol)
-    if full["max_samples"] < full["min_samples"]:
-        raise MatrixError("%s: protocol.max_samples: %d is below min_samples, %d" % (where, full["max_samples"], full["min_samples"]))
+    full = Protocol(**protocol)
+    if full.max_samples < full.min_samples:
+        raise MatrixError("%s: protocol.max_samples: %d is below min_samples, %d" % (where, full.max_samples, full.min_samples))
     specs = {}
     for index, block in enumerate(blocks):
         for axis in AXES:
@@ -127,7 +105,7 @@ def parse(text, name="matrix.yaml", profile=None):
                 block[axis] = defaults[axis]
         for spec in block["model"]:
             if spec.weights is None:
-                spec = replace(spec, weights=full["weights"])
+                spec = replace(spec, weights=full.weights)
             if specs.setdefault(spec.title, spec) != spec:
                 raise MatrixError("%s: axes.model: two models are called %s; give one a label" % (where, _show(spec.title)))
         blocks[index] = dict(block, model=[spec.title for spec in block["model"]])
@@ -217,15 +195,15 @@ def _profile(value, where):
 
 def _protocol(value, where):
     result = {}
-    for key, given in _mapping(value, where, tuple(PROTOCOL)).items():
-        kind, low, high, _ = PROTOCOL[key]
+    for key, given in _mapping(value, where, tuple(KINDS)).items():
+        kind = KINDS[key]
         place = "%s.%s" % (where, key)
         if kind is float and type(given) is int:
             given = float(given)
         if type(given) is not kind:
             raise MatrixError("%s: found %s, a %s; give a %s" % (place, _show(given), _kind(given), _kind(kind())))
-        if low is not None and not low <= given <= high:
-            raise MatrixError("%s: %s is out of range; give %s to %s" % (place, _show(given), low, high))
+        if key in LIMITS and not LIMITS[key][0] <= given <= LIMITS[key][1]:
+            raise MatrixError("%s: %s is out of range; give %s to %s" % ((place, _show(given)) + LIMITS[key]))
         if key == "weights" and given not in ("random", "pretrained"):
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(given), given, ("random", "pretrained"))))
         result[key] = given

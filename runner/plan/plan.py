@@ -39,7 +39,7 @@ def plan(loaded, platform, devices, only=()):
             else:
                 cells[cell] = None
     order = list(cells)
-    random.Random(loaded.protocol["seed"]).shuffle(order)
+    random.Random(loaded.protocol.seed).shuffle(order)
     return Plan(tuple(order), tuple(excluded.items()))
 
 

@@ -1,9 +1,14 @@
 """A cell: one point of the matrix, and the key of its records."""
 
+import hashlib
+import json
 import re
 from collections import namedtuple
 
+from runner import files
 from runner.records import schema
+
+HASH = 10  # hex digits
 
 
 class Cell(namedtuple("Cell", schema.CELL_FIELDS)):
@@ -13,9 +18,14 @@ class Cell(namedtuple("Cell", schema.CELL_FIELDS)):
 
     @property
     def id(self):
-        """The cell as one slug, fit for a file's name."""
+        """The cell as one slug, fit for a file's name and one to one: where the slug loses anything, a hash of the fields follows."""
         parts = (self.platform, self.device, self.backend, self.model, self.precision, "b%d" % self.batch_size)
-        return re.sub(r"[^A-Za-z0-9_.-]+", "-", ".".join(parts + ("%dpx" % self.input_px, self.scenario)))
+        text = ".".join(parts + ("%dpx" % self.input_px, self.scenario))
+        around = self.platform + self.device + self.backend + self.precision + self.scenario
+        if files.is_slug(text) and "." not in around and not re.match(r"[0-9a-f]{%d}$" % HASH, self.scenario):
+            return text
+        fields = json.dumps(list(self)).encode("ascii")
+        return "%s.%s" % (files.slug(text), hashlib.sha256(fields).hexdigest()[:HASH])
 
     @property
     def base_backend(self):

@@ -78,7 +78,7 @@ def light(monkeypatch):
 
     def measure_cell(self, cell, role="cell", anchor=None, order=0):
         line = records.cell_record("cpu", cell.backend, "resnet18", samples=3, replicates=1)
-        line |= {"cell": cell.as_dict(), "cell_id": cell.id, "id": f"{self.id}/{cell.id}/{order}", "role": role, "anchor": anchor}
+        line |= {"cell": cell.as_dict(), "cell_id": cell.id, "id": f"{self.session.id}/{cell.id}/{order}", "role": role, "anchor": anchor}
         return line | {"attempt": self.attempts.get(cell, 0) + 1}
 
     facts = environment.describe()

@@ -29,7 +29,8 @@ def test_this_machine_can_be_described_as_json():
     facts = json.loads(json.dumps(environment.describe()))
     assert facts["cpus"] >= 1 and facts["memory_bytes"] > 2**28 and facts["python"] == sys.version.split()[0]
     assert facts["cpu"] and facts["os"] and facts["host"] and facts["frameworks"]["numpy"]
-    assert set(environment.COMPARABLE) <= set(facts)
+    assert set(environment.COMPARABLE) - set(environment.OF_THE_RUN) <= set(facts)
+    assert set(environment.CAPABILITIES) - {"backends"} <= set(facts)
 
 
 def test_describing_imports_no_framework():
@@ -105,18 +106,28 @@ def test_what_is_installed_is_read_from_the_names_of_its_metadata(tmp_path):
     assert found == {"torch": "2.13.0+cpu", "onnxruntime-gpu": "1.10.0", "tensorrt": "8.2.1.8", "pyyaml": "6.0.1"}
 
 
-def test_the_fingerprint_follows_what_matters_and_nothing_else():
+def test_what_must_be_alike_follows_what_matters_and_nothing_else():
     facts = environment.describe()
     same = dict(facts, host="other", temperatures_c={"cpu": 90.0}, cpu_clocks_hz={}, packages={})
-    assert environment.fingerprint(same) == environment.fingerprint(facts)
+    assert environment.comparable(same) == environment.comparable(facts)
     for name, value in (
         ("governor", "x"),
         ("frameworks", {}),
         ("power_mode", "x"),
         ("gpu_driver", "x"),
         ("thread_env", {"OMP_NUM_THREADS": "7"}),
+        ("threads", 1000),
     ):
-        assert environment.fingerprint(dict(facts, **{name: value})) != environment.fingerprint(facts)
+        assert environment.comparable(dict(facts, **{name: value})) != environment.comparable(facts)
+
+
+def test_what_can_run_follows_what_is_installed_and_no_clock():
+    facts = environment.describe()
+    assert environment.capabilities(dict(facts, governor="x", thread_env={})) == environment.capabilities(facts)
+    driver, package = dict(facts, gpu_driver="x"), dict(facts, packages=dict(facts["packages"], tensorrt="10.0"))
+    for changed in (driver, package):
+        assert environment.capabilities(changed) != environment.capabilities(facts)
+    assert environment.differing(environment.capabilities(driver), environment.capabilities(facts)) == ["gpu_driver"]
 
 
 def test_thread_settings_are_kept_and_secrets_are_not(monkeypatch):

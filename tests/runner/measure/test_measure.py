@@ -1,20 +1,16 @@
 """The stopping rules, with a clock that the test turns."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from runner.measure import stopping
+from runner.plan.protocol import Protocol
 
-PROTOCOL = {
-    "warmup_min_s": 0.0,
-    "warmup_max_s": 100.0,
-    "min_samples": 10,
-    "max_samples": 10000,
-    "min_time_s": 0.0,
-    "max_time_s": 1000.0,
-    "interval": 0.01,
-}
+PROTOCOL = Protocol(
+    warmup_min_s=0.0, warmup_max_s=100.0, min_samples=10, max_samples=10000, min_time_s=0.0, max_time_s=1000.0, interval=0.01
+)
 
 
 class Clock:
@@ -36,12 +32,12 @@ def series(function, count=20000):
 
 def warm_up(durations, **protocol):
     clock = Clock(durations)
-    return stopping.warm_up(clock.infer, dict(PROTOCOL, **protocol), clock)
+    return stopping.warm_up(clock.infer, replace(PROTOCOL, **protocol), clock)
 
 
 def sample(durations, **protocol):
     clock = Clock(durations)
-    return stopping.sample(clock.infer, dict(PROTOCOL, **protocol), clock)
+    return stopping.sample(clock.infer, replace(PROTOCOL, **protocol), clock)
 
 
 def test_warm_up_of_an_even_series_ends_with_its_first_two_half_windows():

@@ -14,7 +14,7 @@ import pytest
 from support import ROOT, dyno, environment, matrix, record_file, records, start
 
 from runner import files
-from runner.measure import outcome, run
+from runner.measure import history, outcome
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SIZES = "model: resnet18, input_px: 32, batch_size: [1, 2, 16, 32, 64]"  # 64 MiB an image
@@ -198,7 +198,7 @@ def test_the_attempt_that_counts_is_the_last_one_in_the_file_whatever_the_clock_
         open(flag, "w").close()
     lines = [line for line in records(tmp_path) if line["status"] == "failed"]
     assert [line["attempt"] for line in lines] == [1, 2] and lines[1]["started_at"] < lines[0]["started_at"]
-    _, last, _ = run.history(record_file(tmp_path))
+    _, last, _ = history.read(record_file(tmp_path))
     assert sorted(line["attempt"] for line in last.values()) == [1, 2]
 
 
@@ -209,7 +209,7 @@ def test_no_module_of_the_runner_reads_the_wall_clock_but_to_date_a_record():
             if name.endswith(".py"):
                 with open(os.path.join(folder, name), encoding="utf-8") as file:
                     found |= {(name, word) for word in re.findall(r"time\.(?:time|clock|localtime|ctime)\b|datetime|timeit", file.read())}
-    assert found == {("run.py", "time.time")}  # the id of a run
+    assert found == {("session.py", "time.time")}  # the id of a run
 
 
 def test_a_lock_waits_for_its_holder_and_is_free_when_that_is_killed(tmp_path):

@@ -10,7 +10,8 @@ import time
 import pytest
 from support import dyno, matrix, record_file, records, start
 
-from runner.measure import run as running
+from runner.measure import history, labels
+from runner.plan.protocol import Protocol
 from runner.records.cell import Cell
 
 TINY = "backend: noop, model: [resnet18, alexnet], batch_size: [1, 2], input_px: 32"
@@ -252,35 +253,35 @@ def replicate(**more):
     return dict({"contended": False, "warmup_verdict": "steady", "samples_s": [1.0] * 10}, **more)
 
 
-def labels(*replicates, **more):
+def quality(*replicates, **more):
     line = {"replicates": list(replicates), "parity": None, "cell": {"precision": "fp32"}, "sensitivity": 0.5}
-    return running.quality(dict(line, **more))
+    return labels.quality(dict(line, **more))
 
 
 def test_labels_say_what_a_reader_must_know():
-    assert labels(replicate(), replicate()) == []
-    assert labels(replicate(), replicate(contended=True)) == ["contended"]
-    assert labels(replicate(warmup_verdict="capped")) == ["unsteady"]
-    assert labels(replicate(samples_s=[1.0, 1.5, 1.0, 2.0] * 5)) == ["noisy"]
-    assert labels(replicate(), parity={"max_rel": 0.002}) == ["parity"]
-    assert labels(replicate(), parity={"max_rel": 0.002}, cell={"precision": "fp16"}) == []
-    assert labels(replicate(), parity={"max_rel": None}) == ["parity"]
-    assert labels(replicate(), sensitivity=1e-6) == ["degenerate"]
+    assert quality(replicate(), replicate()) == []
+    assert quality(replicate(), replicate(contended=True)) == ["contended"]
+    assert quality(replicate(warmup_verdict="capped")) == ["unsteady"]
+    assert quality(replicate(samples_s=[1.0, 1.5, 1.0, 2.0] * 5)) == ["noisy"]
+    assert quality(replicate(), parity={"max_rel": 0.002}) == ["parity"]
+    assert quality(replicate(), parity={"max_rel": 0.002}, cell={"precision": "fp16"}) == []
+    assert quality(replicate(), parity={"max_rel": None}) == ["parity"]
+    assert quality(replicate(), sensitivity=1e-6) == ["degenerate"]
 
 
 def test_the_estimate_of_a_cell_is_what_it_or_its_like_took_before():
     cell = Cell("cpu", "cpu", "noop", "alexnet", "fp32", 1, 224, "latency")
     other = cell._replace(model="vgg11")
-    protocol = {"max_time_s": 10.0, "min_time_s": 0.5, "warmup_max_s": 5.0, "replicates": 3}
-    assert running.estimate_s(cell, protocol, {cell: {"wall_s": 7.0}}) == 7.0
-    assert running.estimate_s(cell, protocol, {other: {"wall_s": 9.0, "status": "ok"}}) == 9.0
-    assert 5 < running.estimate_s(cell, protocol, {}) < 60
+    protocol = Protocol()
+    assert history.estimate_s(cell, protocol, {cell: {"wall_s": 7.0}}) == 7.0
+    assert history.estimate_s(cell, protocol, {other: {"wall_s": 9.0, "status": "ok"}}) == 9.0
+    assert 5 < history.estimate_s(cell, protocol, {}) < 60
 
 
 def test_contended_cells_are_missing_only_for_who_asks():
     cell = Cell("cpu", "cpu", "noop", "alexnet", "fp32", 1, 224, "latency")
     last = {cell: {"status": "ok", "quality": ["contended"]}}
-    assert running.missing([cell], last) == [] and running.missing([cell], last, ("contended",)) == [cell]
+    assert history.missing([cell], last) == [] and history.missing([cell], last, ("contended",)) == [cell]
 
 
 def test_a_sustained_run_has_records_of_its_own_and_leaves_the_cells_missing(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from support import ROOT, dyno, environment, matrix, record_file, records
 
 from runner.errors import RecordError
-from runner.measure import run as running
+from runner.measure import history
 from runner.records import file as record
 from runner.records import schema
 
@@ -161,7 +161,7 @@ def test_a_thousand_malformed_lines_never_stop_a_run_nor_lose_a_good_record(tmp_
                 + b"\n"
             )
         file.write(b"[" * 100000 + b"\n" + json.dumps(good).encode() + b"\n")
-    attempts, last, warnings = running.history(record_file(tmp_path))
+    attempts, last, warnings = history.read(record_file(tmp_path))
     assert warnings and [cell.model for cell in last if cell.model in ("resnet18", "alexnet") and cell.input_px == 32][:1] == ["resnet18"]
     for command in ("status", "plan", "run"):
         code, out, err = dyno(command, "-m", path, "-r", str(tmp_path))

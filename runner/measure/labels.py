@@ -1,0 +1,30 @@
+"""Labels of a record: what a reader must know before trusting its numbers."""
+
+from typing import Any, Dict, List
+
+from runner.measure import sampling, stopping
+from runner.networks import interchange
+
+PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a label; OTHER for coarser formats
+OTHER_LIMIT = 0.1
+NOISY = 0.1
+
+
+def quality(line: Dict[str, Any]) -> List[str]:
+    """The labels of a cell's record, from its replicates, parity and sensitivity."""
+    labels = []
+    replicates = line["replicates"]
+    if any(replicate["contended"] for replicate in replicates):
+        labels.append("contended")
+    if any(replicate["warmup_verdict"] == "capped" for replicate in replicates):
+        labels.append("unsteady")
+    if any(sampling.throttled(replicate.get("sensors") or {}) for replicate in replicates):
+        labels.append("throttled")
+    if replicates and stopping.median([stopping.noise(sorted(replicate["samples_s"])) for replicate in replicates]) > NOISY:
+        labels.append("noisy")
+    limit = PARITY_LIMIT.get(line["cell"]["precision"], OTHER_LIMIT)
+    if line["parity"] and not (line["parity"]["max_rel"] is not None and line["parity"]["max_rel"] <= limit):
+        labels.append("parity")
+    if line.get("sensitivity") is not None and line["sensitivity"] < interchange.DEGENERATE:
+        labels.append("degenerate")
+    return labels

@@ -93,8 +93,8 @@ def each(path: str | Path, patterns: Sequence[str], read: Callable[[Path], list[
             refused.append(error)
     if refused and not found:
         raise refused[0]
-    for error in refused:
-        warnings.warn(ImportNote(f"left out: {error}"), stacklevel=2)
+    for reason in refused:
+        warnings.warn(ImportNote(f"left out: {reason}"), stacklevel=2)
     return found
 
 

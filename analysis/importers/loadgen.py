@@ -38,7 +38,7 @@ def _row(
         raise ImporterError(f"{file}: no summary of LoadGen: no line 'Scenario : SingleStream'; give mlperf_log_summary.txt")
     if found.get("Mode", "").startswith("Accuracy"):
         raise ImporterError(f"{file}: an accuracy run measures no time; give the summary of a performance run")
-    row = {
+    row: dict[str, object] = {
         "model": model or file.resolve().parent.name,
         "platform": platform,
         "device": device,

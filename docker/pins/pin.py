@@ -1,8 +1,9 @@
-"""Write what only a registry can say: digests of base images and checksums of downloads (``make pin``).
+"""Record what only a registry or a site can say of one platform: digests of its bases, checksums of its downloads.
 
-Every ``ARG BASE=`` and ``ARG BUILDER=`` of a Dockerfile gets ``@sha256:...`` behind its tag (again where the
-tag has moved), every ``ARG *_URL=`` a line in docker/pins/sha256.txt. A checksum is believed on first sight:
-look at the difference before committing it. What can't be reached is named and left as it was.
+    make pin-jetson-jp6
+
+runs this in the builder's image. It writes docker/<platform>/pins.lock, as a first build would, and never a Dockerfile.
+What can't be reached is named and left as it was.
 """
 
 import hashlib
@@ -14,8 +15,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-HERE = Path(__file__).parent
-BASE = re.compile(r"^(ARG (?:BASE|BUILDER)=)([^@\s]+)(@sha256:[0-9a-f]{64})?$", re.MULTILINE)
+DOCKER = Path(__file__).resolve().parents[1]
+BASE = re.compile(r"^ARG (?:BASE\w*|BUILDER)=([^@\s$]+)$", re.MULTILINE)  # with a digest it is pinned already
 URL = re.compile(r"^ARG \w+_URL=(\S+)$", re.MULTILINE)
 MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"
@@ -58,49 +59,36 @@ def digest(reference: str) -> str:
 
 
 def checksum(url: str) -> str:
+    """``sha256:...`` of the file at ``url``."""
     found = hashlib.sha256()
     with urlopen(url, timeout=60) as response:
         for block in iter(lambda: response.read(1 << 20), b""):
             found.update(block)
-    return found.hexdigest()
+    return "sha256:" + found.hexdigest()
 
 
-def pin_bases(text: str, failures: list[str]) -> str:
-    """The Dockerfile with a digest behind each base that can be resolved."""
-
-    def resolved(match: re.Match) -> str:
+def pin(platform: str, docker: Path = DOCKER) -> list[str]:
+    """Renew a platform's lock; the lines that failed."""
+    text = (docker / platform / "Dockerfile").read_text()
+    lock = docker / platform / "pins.lock"
+    known = dict(reversed(line.split()) for line in lock.read_text().splitlines()) if lock.exists() else {}
+    failures = []
+    for reference, ask in [(base, digest) for base in BASE.findall(text)] + [(url, checksum) for url in URL.findall(text)]:
         try:
-            return f"{match[1]}{match[2]}@{digest(match[2])}"
+            known[reference] = ask(reference)
+            print(f"{known[reference]}  {reference}")
         except (URLError, OSError, ValueError, KeyError) as error:
-            failures.append(f"{match[2]}: {error}")
-            return match[0]
+            failures.append(f"{reference}: {error}")
+    lock.write_text("".join(f"{value}  {reference}\n" for reference, value in known.items()))
+    return failures
 
-    return BASE.sub(resolved, text)
 
-
-def main(folder: Path = HERE) -> int:
-    failures: list[str] = []
-    sums = folder / "pins" / "sha256.txt"
-    for path in sorted(folder.glob("*/Dockerfile")):
-        text = path.read_text()
-        pinned = pin_bases(text, failures)
-        if pinned != text:
-            path.write_text(pinned)
-            print(f"{path}: digests written")
-        for url in URL.findall(text):
-            if url in sums.read_text().split():
-                continue
-            try:
-                line = f"{checksum(url)}  {url}"
-            except (URLError, OSError) as error:
-                failures.append(f"{url}: {error}")
-                continue
-            sums.write_text(sums.read_text() + line + "\n")
-            print(line)
-    for failure in sorted(set(failures)):
+def main(platforms: list[str]) -> int:
+    failures = [failure for platform in platforms for failure in pin(platform)]
+    for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

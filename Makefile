@@ -9,17 +9,25 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 1 --constraint requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help bench report test test-pythons check lint venv dev clean
+export RESULTS
+.PHONY: help bench report recommend test test-pythons check lint venv dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bench: $(VENV)/.bench ## measure the quick part of matrix.yaml on this machine's CPU, then report
-	$(BIN)/dyno run --profile $(PROFILE) --results $(RESULTS)
+	$(BIN)/dyno run --profile $(PROFILE) --results "$$RESULTS"
 	@$(MAKE) --no-print-directory report
 
-report: $(VENV)/.bench ## merge the records of every machine and write results/report/index.html
-	$(BIN)/python -m analysis report --records $(RESULTS)/records --out $(RESULTS)/report
+# analysis(command, options): in .venv, or with IN_DOCKER=1 in the host image, which sees the results at /results.
+analysis = $(if $(IN_DOCKER),sh docker/run.sh dyno-host:$(VERSION) $(1) $(subst RESULTS,/results,$(2)),$(BIN)/python -m analysis $(1) $(subst RESULTS,"$$RESULTS",$(2)))
+ANALYSIS := $(if $(IN_DOCKER),build-host,$(VENV)/.bench)
+
+report: $(ANALYSIS) ## merge the records of every machine and write results/report/index.html (IN_DOCKER=1: in the host image)
+	@$(call analysis,report,--records RESULTS/records --out RESULTS/report) $(ARGS)
+
+recommend: $(ANALYSIS) ## name the networks that meet limits: ARGS="--platform jetson-jp6 --max-latency-ms 50" (IN_DOCKER=1)
+	@$(call analysis,recommend,--records RESULTS/records) $(ARGS)
 
 test: $(VENV)/.dev ## run all tests that need no Docker
 	$(BIN)/python -m pytest
@@ -46,7 +54,7 @@ clean: ## remove .venv; results and records stay
 # The torch step names the CPU build (+cpu), so a CUDA build can't be what pip falls back to; torchvision comes without
 # its dependencies, because its wheel may belong to another build of the same torch.
 $(VENV)/.bench: pyproject.toml requirements/torch-cpu.txt requirements/constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("dyno needs Python 3.11 or later on the host; found %d.%d (make PYTHON=python3.12)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("dyno needs Python 3.11 or later on the host; found %d.%d (make PYTHON=python3.12, or make report IN_DOCKER=1)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || { echo "setting up $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	$(PIP) --no-deps --timeout 15 --extra-index-url $(TORCH_INDEX) --requirement requirements/torch-cpu.txt
 	$(PIP) --editable '.[cpu,timm,analysis]'

@@ -101,5 +101,17 @@ if grep -q ' AS sums$' "$dockerfile"; then
     done <"$work/sums"
 fi
 
-build --tag "$image" --build-arg VERSION="$VERSION" --build-arg REVISION="$REVISION" --build-arg SOURCE="${SOURCE:-}" \
-    --build-arg CREATED="${CREATED:-}"
+# What no Dockerfile can know: where the sources are, when they are of, and the base with its digest.
+base=$(echo " $bases" | sed -n 's/.* --build-arg BASE[A-Z0-9_]*=\([^ ]*\).*/\1/p')
+base=${base:-$(sed -n 's/^ARG BASE=//p' "$dockerfile")}
+case $base in *@*) digest=${base#*@} ;; *) digest= ;; esac
+label() {
+    [ -z "$2" ] || labels="$labels --label org.opencontainers.image.$1=$2"
+}
+labels=
+label source "${SOURCE:-}"
+label url "${SOURCE:-}"
+label created "${CREATED:-}"
+case $base in *'${'*) ;; *) label base.name "${base%%@*}" ;; esac
+label base.digest "$digest"
+build --tag "$image" --build-arg VERSION="$VERSION" --build-arg REVISION="$REVISION" $labels

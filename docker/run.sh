@@ -1,6 +1,6 @@
 #!/bin/sh
 # Run a command in an image with this host's devices and folders: sh docker/run.sh IMAGE COMMAND...
-# Reads DOCKER, RESULTS, MATRIX, DATA (paths with any character) and RUN_FLAGS (more flags, as shell words).
+# Reads DOCKER, RESULTS, MATRIX, DATA, BEFORE (paths with any character) and RUN_FLAGS (more flags, as shell words).
 set -eu
 unset CDPATH
 here=$(dirname "$0")
@@ -18,5 +18,7 @@ results=$(bind "$RESULTS" /results)
 matrix=$(bind "$MATRIX" /matrix.yaml readonly)
 data=
 [ -z "${DATA:-}" ] || data=$(bind "$DATA" /data readonly)
+before=
+[ -z "${BEFORE:-}" ] || before=$(bind "$BEFORE" /before readonly)
 eval "exec ${DOCKER:-docker} run $(sh "$here/flags.sh" "$image") \
-    --mount \"\$results\" --mount \"\$matrix\" ${data:+--mount \"\$data\"} ${RUN_FLAGS:-} \"\$image\" \"\$@\""
+    --mount \"\$results\" --mount \"\$matrix\" ${data:+--mount \"\$data\"} ${before:+--mount \"\$before\"} ${RUN_FLAGS:-} \"\$image\" \"\$@\""

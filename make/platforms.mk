@@ -12,16 +12,16 @@ MATRIX ?= matrix.yaml
 PREFLIGHT ?= sh docker/preflight.sh
 IMAGES := $(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile))
 # A platform is an image that says so; the others (host) are built only.
-PLATFORMS := $(patsubst docker/%/Dockerfile,%,$(shell grep -l 'DYNO_PLATFORM=' docker/*/Dockerfile))
+PLATFORMS := $(patsubst docker/%/Dockerfile,%,$(shell grep -l DYNO_PLATFORM= docker/*/Dockerfile))
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' runner/__init__.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD 2>/dev/null || test $$? -ne 1 || echo -dirty)
 CREATED = $(shell git log -1 --format=%cI 2>/dev/null)
 SOURCE = $(shell git remote get-url origin 2>/dev/null | sed -n '/^http/p')
 image = dyno-$(1):$(VERSION)
 # Paths and flags reach the scripts by the environment, so that any character may be in them.
-export DOCKER RESULTS MATRIX DATA RUN_FLAGS BUILD_FLAGS DYNO_BASE DYNO_L4T VERSION DYNO_REGISTRY
+export DOCKER RESULTS MATRIX DATA BEFORE RUN_FLAGS BUILD_FLAGS DYNO_BASE DYNO_L4T VERSION DYNO_REGISTRY
 
-.PHONY: platforms doctor jetson $(PLATFORMS) $(IMAGES:%=build-%) $(foreach verb,preflight pin doctor shell accuracy,$(PLATFORMS:%=$(verb)-%))
+.PHONY: platforms doctor jetson $(PLATFORMS) $(IMAGES:%=build-%) $(foreach verb,preflight pin doctor shell accuracy compare,$(PLATFORMS:%=$(verb)-%))
 
 platforms: ## list the platforms: make PLATFORM checks, builds and measures; preflight-, build-, doctor-, shell-, accuracy-, pin-PLATFORM do one step
 	@for name in $(PLATFORMS); do echo "$$name: $$(sed -n "1s/^# $$name: //p" docker/$$name/Dockerfile)"; done
@@ -37,7 +37,7 @@ doctor: ## check this host for Docker and its devices; then by each image that i
 $(PLATFORMS:%=preflight-%): preflight-%:
 	@IMAGE=$(call image,$*) sh docker/preflight.sh $*
 
-$(PLATFORMS:%=build-%): build-%: docker/%/Dockerfile
+$(IMAGES:%=build-%): build-%: docker/%/Dockerfile
 	@IMAGE=$(call image,$*) $(PREFLIGHT) --quiet $*
 	@REVISION='$(REVISION)' CREATED='$(CREATED)' SOURCE='$(SOURCE)' sh docker/build.sh $* $(call image,$*)
 
@@ -69,3 +69,11 @@ jetson: ## find this Jetson's JetPack, then make its platform; POWER_MODES="0 1"
 
 $(PLATFORMS:%=pin-%): pin-%:
 	@sh docker/pins/pin.sh $*
+
+# The analysis in the host image: for a board or a host without Python 3.11.
+$(PLATFORMS:%=compare-%): compare-%:
+	@test -e "$$BEFORE" || { echo "BEFORE=$$BEFORE: name the earlier records: make $@ BEFORE=old/records" >&2; exit 2; }
+	@sh docker/inputs.sh doctor
+	@$(MAKE) --no-print-directory build-host
+	@name=$*-$$(uname -n).jsonl; if test -d "$$BEFORE"; then set -- /before/$$name; else set -- /before; fi; \
+		sh docker/run.sh $(call image,host) compare "$$1" /results/records/$$name $(ARGS)

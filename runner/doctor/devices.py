@@ -1,11 +1,10 @@
 """Checks of one device: its files, driver and libraries, each failure with the docker flag or the command that mends it."""
 
-import ctypes
 import os
 from dataclasses import dataclass
 from typing import Optional
 
-from runner.doctor import right_machine
+from runner.doctor import cuda_init, right_machine
 from runner.machine import board, environment, sysfs, threads
 
 DEVICE_NODES = {"gpu": ("/dev/dri", "renderD128"), "npu": ("/dev/accel", "accel0")}  # for OpenVINO
@@ -28,7 +27,7 @@ def device(device, platform, root):
         return Check(name, True, "%s, %d threads" % (board.cpu_model(root), threads.usable_cpus(root)))
     if device == "myriad":
         sticks = right_machine.ncs2_sticks(root)
-        mend = "plug it in; docker run --user 0 --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"
+        mend = "plug it in; docker run --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"
         if not sticks:
             return Check(name, False, "no Neural Compute Stick 2 (USB 03e7:2485 or 03e7:f63b) on the bus", mend)
         mounted = os.path.isdir(sysfs.join(root, "dev/bus/usb"))
@@ -44,8 +43,10 @@ def device(device, platform, root):
     )
     if not right_machine.has_nvidia(root):
         return Check(name, False, "no device file of NVIDIA's driver (/dev/nvidiactl, /dev/nvhost-gpu)", mend)
-    error = _load_libcuda()
-    return Check(name, error is None, error or "NVIDIA's driver is visible and libcuda loads", mend if error else None)
+    if device == "dla":
+        return Check(name, True, "its nodes are there")  # the environment leaves it out where they are not
+    wrong, mend = cuda_init.error(platform.startswith("jetson"), root) or (None, None)
+    return Check(name, wrong is None, wrong or "CUDA starts (cuInit)", mend)
 
 
 def _openvino_device(name, device, root):
@@ -63,14 +64,6 @@ def _openvino_device(name, device, root):
             "docker run --group-add %d" % stat.st_gid,
         )
     return Check(name, True, "%s/%s can be used" % (folder, node))
-
-
-def _load_libcuda():
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError as error:
-        return "libcuda.so.1 can't be loaded: %s" % error
-    return None
 
 
 def l4t(root):

@@ -17,8 +17,10 @@ def checks(results_dir, platform, root="/"):
     """All checks that apply to this platform, in the order in which they should be mended."""
     found = [_identity(platform, root), _writable(results_dir)]
     if found[-1].ok:
-        found += [_owner(results_dir, platform), _space(results_dir)]
-    found += [devices.device(name, platform, root) for name in environment.declared_devices() or ["cpu"]]
+        lost = volume(results_dir, root)
+        found += [lost] if lost else [_owner(results_dir, platform)]
+        found += [_space(results_dir)]
+    found += [devices.device(name, platform, root) for name in environment.declared_devices(root) or ["cpu"]]
     if platform.startswith("jetson"):
         found += [devices.l4t(root), devices.nvidia_runtime(root), devices.power_mode(root)]
     found += [_governor(platform, root), _quota(root), _contention(root), _memory_counter(root)]
@@ -53,13 +55,27 @@ def _writable(path):
     return Check("results folder", True, "%s can be written" % path)
 
 
+def volume(path, root="/"):
+    """A failed check where this is a container and ``path`` is no mount: what is measured would go with the container."""
+    if not environment.container(root):
+        return None
+    place = os.path.realpath(path)
+    mounts = [line.split()[4] for line in (sysfs.text(root, "proc/self/mountinfo") or "").splitlines() if len(line.split()) > 4]
+    if any(place == mount or place.startswith(mount + "/") for mount in mounts if mount != "/"):
+        return None
+    found = "%s is no volume: records would be lost with the container" % path
+    return Check("results volume", False, found, "mkdir -p results; docker run -v $PWD/results:%s" % place)
+
+
 def _owner(path, platform):
     owner, me = os.stat(path).st_uid, os.geteuid()
     if owner == me:
         return Check("owner of results", True, "uid %d, as this process" % owner)
     found = "%s belongs to uid %d, records would belong to uid %d" % (path, owner, me)
     if platform == "ncs2":
-        return Check("owner of results", None, found + "; the stick needs root", "afterwards on the host: sudo chown -R %d results" % owner)
+        return Check("owner of results", None, found, "on the host: sudo chown -R $(id -u):$(id -g) results")
+    if owner == 0:  # made by Docker or by root; nobody has to become root for it
+        return Check("owner of results", False, found, "on the host: sudo chown -R $(id -u):$(id -g) results")
     return Check("owner of results", False, found, "docker run --user %d:%d" % (owner, os.stat(path).st_gid))
 
 

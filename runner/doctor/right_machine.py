@@ -3,6 +3,7 @@
 import os
 import re
 
+from runner.doctor import cuda_init
 from runner.machine import board, sysfs
 
 JETPACKS = {"jetson-jp4": (32,), "jetson-jp5": (34, 35), "jetson-jp6": (36,), "jetson-jp7": (38, 39)}  # L4T majors
@@ -16,6 +17,8 @@ def identity_error(root="/", platform=None):
         return _jetson_error(root, platform)
     if platform.startswith("cuda") and not has_nvidia(root):
         return "this image is for NVIDIA GPUs, but none is visible: docker run --gpus all (and nvidia-container-toolkit on the host)"
+    if platform.startswith("cuda"):
+        return _cuda_error(root, False)
     if platform == "ncs2" and not ncs2_sticks(root):
         return (
             "this image is for the Neural Compute Stick 2, but none is on the USB bus: plug it in, and "
@@ -40,7 +43,13 @@ def _jetson_error(root, platform):
         )
     if not has_nvidia(root):
         return "the container has no access to the Jetson's GPU: docker run --runtime nvidia"
-    return None
+    return _cuda_error(root, True)
+
+
+def _cuda_error(root, jetson):
+    """Function, not presence: a device file may be there and CUDA not work."""
+    wrong = cuda_init.error(jetson, root)
+    return None if wrong is None else "CUDA can't be used: %s: %s" % wrong
 
 
 def is_jetson(root="/"):
@@ -55,7 +64,7 @@ def is_jetson(root="/"):
 def l4t_fits(platform, host, image=None):
     """Whether a container for ``image``'s L4T release (else for the platform's JetPack) works on a host with L4T ``host``.
 
-    Before r32.7 exactly; r32.7.x, r34, r35.x, r36 before 4 and r36 from 4 on are groups; hosts from r38 take all (SBSA).
+    Before r32.7 exactly (r32.5.1 and r32.5.2 count as r32.5.0, whose image serves them); r32.7.x, r34, r35.x, r36 before 4 and r36 from 4 on are groups; hosts from r38 take all (SBSA).
     """
     host_release = _release(host)
     if host_release[0] >= 38:
@@ -108,7 +117,7 @@ def _release(text):
 def _group(release):
     major, minor, _ = release
     if major == 32:
-        return (32, 7) if minor >= 7 else release
+        return (32, 7) if minor >= 7 else (32, 5) if minor == 5 else release
     if major == 36:
         return 36, minor >= 4
     return (major,)

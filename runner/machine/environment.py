@@ -36,7 +36,7 @@ def describe(root="/"):
     facts = {
         "host": host(root),
         "platform": os.environ.get("DYNO_PLATFORM"),
-        "devices": declared_devices(),
+        "devices": declared_devices(root),
         "image": os.environ.get("DYNO_IMAGE"),
         "image_digest": os.environ.get("DYNO_IMAGE_DIGEST"),
         "container": container(root),
@@ -106,9 +106,13 @@ def platform_name():
     return os.environ.get("DYNO_PLATFORM") or "cpu"
 
 
-def declared_devices():
-    """Devices that the image says it is for (DYNO_DEVICES, by comma or blank), None outside an image."""
-    return (os.environ.get("DYNO_DEVICES") or "").replace(",", " ").split() or None
+def declared_devices(root="/"):
+    """Devices that the image says it is for (DYNO_DEVICES, by comma or blank), None outside an image.
+
+    An image serves boards with and without the accelerator DLA: it is left out where the board has no node of it.
+    """
+    names = (os.environ.get("DYNO_DEVICES") or "").replace(",", " ").split()
+    return [name for name in names if name != "dla" or sysfs.find(root, "dev/nvhost*nvdla*")] or None
 
 
 def installed(paths=None):

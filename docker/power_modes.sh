@@ -29,7 +29,7 @@ code=0
 for mode in $modes; do
     if choose "$mode"; then
         echo "power mode $mode"
-        "$@" || code=$?
+        RUN_FLAGS="${RUN_FLAGS:-} --env DYNO_MODE=$mode" "$@" || code=$?
     else
         echo "POWER_MODES: mode $mode does not exist here or takes effect only after a reboot (sudo nvpmodel -m $mode); left out" >&2
         code=1

@@ -22,7 +22,7 @@ from runner.records.schema import SCHEMA_VERSION, STATUSES
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
-        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file")  # fmt: skip
+        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "power_mode")  # fmt: skip
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
            "memory_mb", "energy_j", "power_w", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
@@ -224,6 +224,9 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
         named = frame.get("env_host", pd.Series(None, index=frame.index, dtype=object))
         stems = [stem.removeprefix(f"{platform}-") for stem, platform in zip(frame["file"], frame["platform"], strict=True)]
         frame["host"] = named.where(named.notna(), pd.Series(stems, index=frame.index))
+    if "power_mode" not in frame:
+        frame["power_mode"] = frame.get("env_power_mode", pd.Series(None, index=frame.index, dtype=object))
+    frame["host"] = by_power_mode(frame)
     if "family" not in frame:
         frame["family"] = [published.family(model) for model in frame["model"]]
     known = [published.accuracy(model, px) for model, px in zip(frame["model"], frame["input_px"], strict=True)]
@@ -244,6 +247,13 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     frame["contended"] = frame["contended"].eq(True)
     frame["role"] = frame["role"].fillna("cell")
     return describe(frame)
+
+
+def by_power_mode(frame: pd.DataFrame) -> pd.Series:
+    """The hosts; one that was measured in several power modes counts as one per mode, "nano (0 MAXN)", so that they are kept apart."""
+    modes = frame.groupby(["platform", "host"])["power_mode"].transform("nunique")
+    apart = frame["host"].astype(str) + " (" + frame["power_mode"].astype(str) + ")"
+    return frame["host"].where((modes <= 1) | frame["power_mode"].isna(), apart)
 
 
 def flatten(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -43,7 +43,7 @@ def run(
     budget_s = seconds(time_budget) if time_budget else None
     check_retry(retry)
     loaded, planned = planned_cells(matrix, profile, only)
-    check_measurable(planned, matrix, only)
+    check_measurable(planned, matrix, only, results)
     places = places_of(results, cache)
     current = Run(loaded, places, environment.platform_name(), report=show_progress if sys.stderr.isatty() else None)
     with measuring(places.results, "what is done is kept, `dyno run` goes on with the rest", RecordError):
@@ -82,7 +82,7 @@ def accuracy(
         fail("--format %s: choose from %s" % (format, ", ".join(datasets.FORMATS)), 2)
     if not settings.get("data"):
         fail("no labelled images: give their folder, as in `dyno accuracy DATA`, or as accuracy.data in %s" % matrix, 2)
-    check_measurable(planned, matrix, only)
+    check_measurable(planned, matrix, only, results)
     places = places_of(results, cache)
     stopped = "what is counted is kept, `dyno accuracy` goes on with the rest"
     with measuring(places.results, stopped, DataError, RecordError):
@@ -122,7 +122,7 @@ def calibrate(
     from runner.records.places import Places
 
     loaded, planned = planned_cells(matrix, profile, only)
-    check_measurable(planned, matrix, only)
+    check_measurable(planned, matrix, only, results)
     folder = os.path.join(results, "calibration", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     shared = places_of(results, cache).cache
     sides = [os.path.join(folder, side) for side in "abcdefghi"[:sweeps]]

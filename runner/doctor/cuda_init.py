@@ -41,7 +41,11 @@ ANSWERS = {
 def error(jetson, root="/"):
     # type: (bool, str) -> Optional[Tuple[str, str]]
     """None where cuInit succeeds, else (what is wrong, what mends it)."""
-    general = "docker run --runtime nvidia" if jetson else "docker run --gpus all; on the host: nvidia-container-toolkit, and nvidia-smi must work"
+    general = (
+        "docker run --runtime nvidia"
+        if jetson
+        else "docker run --gpus all; on the host: nvidia-container-toolkit, and nvidia-smi must work"
+    )
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, LIBRARY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
@@ -61,10 +65,12 @@ def error(jetson, root="/"):
     if code == 0:
         return None
     what, on_jetson, elsewhere = ANSWERS.get(code, ("CUDA's error of that number", general, general))
-    return "cuInit answers %d: %s" % (code, what), _groups(root) or on_jetson if code == 801 and jetson else on_jetson if jetson else elsewhere
+    if jetson and code == 801:
+        on_jetson = missing_groups(root) or on_jetson
+    return "cuInit answers %d: %s" % (code, what), on_jetson if jetson else elsewhere
 
 
-def _groups(root):
+def missing_groups(root):
     # type: (str) -> Optional[str]
     """The flags for the groups of the Jetson's nodes that this process may not open, None where it may open all."""
     missing = set()

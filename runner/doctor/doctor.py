@@ -56,8 +56,8 @@ def _writable(path):
 
 
 def volume(path, root="/"):
-    """A failed check where this is a container and ``path`` is no mount: what is measured would go with the container."""
-    if not environment.container(root):
+    """A failed check where this is one of our images and ``path`` is no mount: what is measured would go with the container."""
+    if not os.environ.get("DYNO_IMAGE"):
         return None
     place = os.path.realpath(path)
     mounts = [line.split()[4] for line in (sysfs.text(root, "proc/self/mountinfo") or "").splitlines() if len(line.split()) > 4]

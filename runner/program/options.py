@@ -39,7 +39,7 @@ def places_of(results, cache):
     return Places(results, cache or os.path.join(results, "cache"))
 
 
-def check_measurable(planned, matrix, only):
+def check_measurable(planned, matrix, only, results):
     """Stop in one line where no cell fits this platform, or this machine is not what the image is for."""
     from runner.doctor import doctor
     from runner.machine import environment
@@ -49,3 +49,6 @@ def check_measurable(planned, matrix, only):
     error = doctor.identity_error()
     if error:
         fail(error)
+    lost = doctor.volume(results)
+    if lost:
+        typer.echo("dyno: %s: %s" % (lost.found, lost.mend), err=True)

@@ -13,4 +13,5 @@ class Places:
 
     def record_path(self, platform, host):
         host = "".join(c if c.isalnum() or c in "-_." else "-" for c in host)
-        return os.path.join(self.results, "records", "%s-%s.jsonl" % (platform, host))
+        mode = os.environ.get("DYNO_MODE")  # a sweep over power modes (make POWER_MODES=...) measures every cell in each of them
+        return os.path.join(self.results, "records", "%s-%s%s.jsonl" % (platform, host, "-mode%s" % mode if mode else ""))

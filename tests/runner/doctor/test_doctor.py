@@ -11,7 +11,7 @@ import pytest
 import trees
 
 from runner import sensors
-from runner.doctor import devices, doctor, right_machine
+from runner.doctor import cuda_init, devices, doctor, right_machine
 from runner.machine import contention
 
 
@@ -20,6 +20,12 @@ def bare(monkeypatch):
     for name in ("DYNO_PLATFORM", "DYNO_DEVICES", "DYNO_L4T", "DYNO_BOARD", "DYNO_POWER_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(contention, "wait_for_quiet", lambda **options: (True, 0.1, 0.0))
+
+
+@pytest.fixture
+def cuda_works(monkeypatch):
+    """cuInit succeeds; test_cuda_init.py has the real asking."""
+    monkeypatch.setattr(cuda_init, "error", lambda jetson, root="/": None)
 
 
 def checked(name, results, platform="cpu", root="/"):
@@ -128,11 +134,14 @@ def test_too_little_space_fails(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("platform, ok", [("cpu", False), ("ncs2", None)])
 def test_a_folder_of_another_owner_names_the_user_to_run_as(tmp_path, monkeypatch, platform, ok):
-    owner = os.stat(str(tmp_path))
-    monkeypatch.setattr(doctor.os, "geteuid", lambda: owner.st_uid + 1)
+    os.chown(str(tmp_path), 0, 0)
+    monkeypatch.setattr(doctor.os, "geteuid", lambda: 1234)
     check = checked("owner of results", tmp_path, platform)
     assert check.ok is ok
-    assert ("--user %d:%d" % (owner.st_uid, owner.st_gid) if ok is False else "chown") in check.mend
+    assert "chown" in check.mend and "--user 0" not in check.mend
+    if ok is False:
+        os.chown(str(tmp_path), 4321, 4322)
+        assert "--user 4321:4322" in checked("owner of results", tmp_path, platform).mend
 
 
 def test_a_governor_that_lowers_clocks_fails_and_names_the_command(tmp_path):
@@ -190,15 +199,9 @@ def test_cuda_without_a_gpu_names_gpus_all(tmp_path, monkeypatch):
 def test_a_gpu_whose_library_does_not_load_fails(tmp_path, monkeypatch):
     monkeypatch.setenv("DYNO_DEVICES", "gpu")
     trees.build(tmp_path, {"dev/nvidiactl": ""})
-    monkeypatch.setattr(devices.ctypes, "CDLL", failing_load)
+    monkeypatch.setattr(cuda_init, "LIBRARY", "libcuda-that-is-not-there.so.1")
     check = checked("device gpu", tmp_path / "results", "cuda", tmp_path)
-    assert check.ok is False and "libcuda.so.1" in check.found and check.mend
-    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: None)
-    assert checked("device gpu", tmp_path / "results", "cuda", tmp_path).ok is True
-
-
-def failing_load(name):
-    raise OSError("%s: cannot open shared object file" % name)
+    assert check.ok is False and "libcuda-that-is-not-there.so.1" in check.found and check.mend
 
 
 @pytest.mark.parametrize("device, node", [("gpu", "dev/dri/renderD128"), ("npu", "dev/accel/accel0")])
@@ -275,19 +278,19 @@ def test_a_jetson_image_on_another_machine_stops():
 @pytest.mark.parametrize(
     "platform, expected", [("jetson-jp6", None), ("jetson-jp4", "use the image jetson-jp6"), ("jetson-jp7", "use the image jetson-jp6")]
 )
-def test_a_jetson_image_of_another_jetpack_stops(tmp_path, platform, expected):
+def test_a_jetson_image_of_another_jetpack_stops(tmp_path, cuda_works, platform, expected):
     error = right_machine.identity_error(trees.orin_agx_r36(tmp_path), platform)
     assert error is None if expected is None else expected in error
 
 
-def test_a_jetson_without_its_gpu_stops(tmp_path):
+def test_a_jetson_without_its_gpu_stops(tmp_path, cuda_works):
     trees.nano_r32(tmp_path)
     assert right_machine.identity_error(str(tmp_path), "jetson-jp4") is None
     trees.remove(tmp_path, "dev/nvhost-gpu")
     assert "--runtime nvidia" in right_machine.identity_error(str(tmp_path), "jetson-jp4")
 
 
-def test_cuda_without_a_gpu_and_ncs2_without_a_stick_stop(tmp_path):
+def test_cuda_without_a_gpu_and_ncs2_without_a_stick_stop(tmp_path, cuda_works):
     assert "--gpus all" in right_machine.identity_error(str(tmp_path), "cuda")
     assert "Neural Compute Stick" in right_machine.identity_error(str(tmp_path), "ncs2")
     trees.build(tmp_path, {"dev/nvidia0": "", "sys/bus/usb/devices/2-1/idVendor": "03e7", "sys/bus/usb/devices/2-1/idProduct": "f63b"})

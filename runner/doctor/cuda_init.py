@@ -38,8 +38,7 @@ ANSWERS = {
 }
 
 
-def error(jetson, root="/"):
-    # type: (bool, str) -> Optional[Tuple[str, str]]
+def error(jetson: bool, root: str = "/") -> Optional[Tuple[str, str]]:
     """None where cuInit succeeds, else (what is wrong, what mends it)."""
     general = (
         "docker run --runtime nvidia"
@@ -70,8 +69,7 @@ def error(jetson, root="/"):
     return "cuInit answers %d: %s" % (code, what), on_jetson if jetson else elsewhere
 
 
-def missing_groups(root):
-    # type: (str) -> Optional[str]
+def missing_groups(root: str) -> Optional[str]:
     """The flags for the groups of the Jetson's nodes that this process may not open, None where it may open all."""
     missing = set()
     for pattern in ("dev/nvmap", "dev/nvhost-*", "dev/nvgpu/*", "dev/nvgpu/*/*", "dev/nvidia*", "dev/dri/*"):

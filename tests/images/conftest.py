@@ -22,11 +22,12 @@ STAND_INS = {
     "openvino": ("py311", {}),
     "ncs2": ("py38", {"OPENVINO": "wheel", "EXPORTER": "none"}),
     "ncs2-2022": ("py38-openvino2022", {"OPENVINO": "base", "EXPORTER": "none"}),
-    "cuda": ("py312", {"TENSORRT": "none"}),
+    "cuda": ("py312", {"TENSORRT": "none"}),  # with onnxruntime-gpu, which imports without a GPU
     "jetson-jp4": ("py36-torch110", {}),
     "jetson-jp5": ("py38", {"FRAMEWORKS": "base"}),
     "jetson-jp6": ("py310", {"FRAMEWORKS": "base"}),
-    "jetson-jp7": ("py312", {}),
+    "jetson-jp7": ("py312", {"FRAMEWORKS": "base"}),
+    "host": ("py312", {}),
 }
 # Bases that are another one and what the real base has besides Python.
 DERIVED = {
@@ -79,7 +80,13 @@ class Images:
     def make(self, *arguments):
         """make in the repository with this Docker; its output."""
         env = {key: value for key, value in self.docker.env.items() if not key.startswith("MAKE")}
-        command = ["make", "--no-print-directory", f"DOCKER={CLIENT}", *arguments]
+        command = [
+            "make",
+            "--no-print-directory",
+            f"DOCKER={CLIENT}",
+            "PREFLIGHT=true",
+            *arguments,
+        ]  # boards' images are built on this machine
         done = subprocess.run(
             command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
         )

@@ -1,6 +1,7 @@
 """The notebook for Colab runs from its first cell to its last, here on the CPU."""
 
 import json
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -39,6 +40,28 @@ def test_the_notebook_measures_and_draws(executed):
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not any(output.output_type == "error" for output in outputs)
+
+
+def test_the_notebook_shows_progress_and_the_report(executed):
+    book, results = executed
+    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+    said = "".join(output.get("text", "") for output in outputs)
+    assert said.count("squeezenet1_1") >= 5  # one line per cell
+    assert (results / "report/index.html").exists()
+    assert any("<iframe srcdoc=" in "".join(output.get("data", {}).get("text/html", "")) for output in outputs)
+
+
+def test_the_repository_is_named_alike_in_notebook_badge_and_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    address = project["urls"]["Source"]
+    text = NOTEBOOK.read_text()
+    assert (
+        f"git+{address}" in text
+        and f"colab.research.google.com/github/{address.removeprefix('https://github.com/')}/blob/main/notebooks/" in text
+    )
+    names = {requirement.split("==")[0] for requirement in project["optional-dependencies"]["analysis"]}
+    colab = project["optional-dependencies"]["colab"]
+    assert names <= set(colab) and not any("==" in requirement for requirement in colab)
 
 
 def test_the_notebook_packs_the_records_for_download(executed):

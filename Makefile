@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retrie
 
 .DEFAULT_GOAL := help
 export RESULTS
-.PHONY: help bench report recommend test test-pythons check lint venv dev clean
+.PHONY: help bench report recommend test test-images test-images-arm64 test-pythons check lint venv dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ recommend: $(ANALYSIS) ## name the networks that meet limits: ARGS="--platform j
 
 test: $(VENV)/.dev ## run all tests that need no Docker
 	$(BIN)/python -m pytest
+
+test-images: $(VENV)/.dev ## build every image on a stand-in base and run what a CPU can (needs root: it starts a Docker of its own)
+	tests/images/run.sh
+
+test-images-arm64: $(VENV)/.dev ## the same for arm64 under emulation, and every lock's wheels for both processors; takes long
+	tests/images/run.sh tests/images/test_arm64.py
 
 test-pythons: $(VENV)/.dev ## run the runner's tests on Python 3.6 (torch 1.10) and 3.13, where pyenv has them
 	tests/on_pythons.sh

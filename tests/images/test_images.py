@@ -288,37 +288,3 @@ def test_the_myriad_plugin_says_what_it_lacks_for_the_studies_networks_and_that_
     answers = json.loads(docker(*run, "--entrypoint", "python3", images("ncs2"), "-W", "ignore", "/myriad.py", *files).stdout)
     check_myriad_answers({path.split("/")[4].split("-random")[0]: answer for path, answer in answers.items()})
     assert answers[files[0]]["load"] == "Can not init Myriad device: NC_ERROR"
-
-
-@pytest.fixture
-def emulation():
-    """The kernel runs aarch64 programs by qemu; registered here if nobody has."""
-    folder = Path("/proc/sys/fs/binfmt_misc")
-    mounted = registered = False
-    if not (folder / "register").exists():
-        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", folder], check=True)
-        mounted = True
-    if not (folder / "qemu-aarch64").exists():
-        # flag F: the interpreter is opened now, so it works in a root that has none
-        (folder / "register").write_text(Path("/usr/lib/binfmt.d/qemu-aarch64.conf").read_text())
-        registered = True
-    old = os.environ.get("QEMU_CPU")
-    os.environ["QEMU_CPU"] = "cortex-a57"  # the default emulated CPU gives wrong results
-    yield
-    if old is None:
-        del os.environ["QEMU_CPU"]
-    if registered:
-        (folder / "qemu-aarch64").write_text("-1")
-    if mounted:
-        subprocess.run(["umount", folder], check=True)
-
-
-def test_an_arm64_image_runs_a_cell_under_emulation(docker, images, networks, emulation):
-    """Functional only: the lock's aarch64 wheels are there, install, import and compute the right numbers."""
-    image = images("cpu-arm64")
-    matrix_file(networks, "arm", model=["squeezenet1_1"], backend=["openvino"], batch_size=[1])
-    options = ["--rm", "--env", "QEMU_CPU=cortex-a57"]
-    docker(*command(networks, image, "run", platform="standin-arm64", options=options, matrix="arm"), timeout=600)
-    records = cells(networks, "standin-arm64")
-    assert [(record["status"], record["reason"]) for record in records if record["role"] == "cell"] == [("ok", None)]
-    assert records[0]["parity"]["max_rel"] < 1e-3

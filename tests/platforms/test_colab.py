@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks/colab.ipynb"
+pytestmark = pytest.mark.timeout(600)  # it measures and writes a report, and machines may be busy
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def executed(tmp_path_factory):
         patch.setenv("PYTHONPATH", str(ROOT))
         for name in ("DYNO_PLATFORM", "DYNO_DEVICES", "DYNO_CACHE"):
             patch.delenv(name, raising=False)
-        NotebookClient(book, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+        NotebookClient(book, timeout=500, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
     return book, folder / "results"
 
 

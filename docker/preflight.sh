@@ -39,7 +39,6 @@ fi
 # The daemon, and who may reach it
 daemon=
 says=$($docker info --format '{{.ServerVersion}}|{{.DockerRootDir}}|{{range $name, $_ := .Runtimes}}{{$name}} {{end}}' 2>&1)
-status=$?
 facts=$(echo "$says" | grep '^[0-9][^|]*|' | head -n 1)
 if [ -n "$facts" ]; then
     daemon=${facts%%|*}
@@ -49,8 +48,11 @@ if [ -n "$facts" ]; then
 else
     case $says in
         *"ermission denied"*) fail docker "$(id -un 2>/dev/null || id -u) may not use the daemon" "sudo usermod -aG docker $(id -un 2>/dev/null || id -u) and log in again, or for now: make DOCKER=\"sudo docker\" ..." ;;
-        *"not found"* | *"o such file or directory"*docker*) [ $status -eq 127 ] && fail docker "it is not installed" "sudo apt-get install docker.io" ||
-            fail docker "the daemon is not running" "sudo systemctl start docker" ;;
+        *"not found"* | *"o such file or directory"*)
+            case ${docker%% *} in
+                *docker*) fail docker "it is not installed" "sudo apt-get install docker.io" ;;
+                *) fail docker "\`$docker\` can't be run" "install ${docker%% *}, or leave it out: make DOCKER=docker ..." ;;
+            esac ;;
         *[Cc]"annot connect"* | *"daemon running"*) fail docker "the daemon is not running" "sudo systemctl start docker" ;;
         *) fail docker "$(echo "$says" | grep . | tail -n 1)" "$docker info says more" ;;
     esac

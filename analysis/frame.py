@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import hits, published, sensors
+from analysis.data.families import family
 from analysis.once import once
 from runner.record import SCHEMA_VERSION, STATUSES
 from runner.record_check import misfit
@@ -228,7 +229,7 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
         stems = [stem.removeprefix(f"{platform}-") for stem, platform in zip(frame["file"], frame["platform"], strict=True)]
         frame["host"] = named.where(named.notna(), pd.Series(stems, index=frame.index))
     if "family" not in frame:
-        frame["family"] = [published.family(model) for model in frame["model"]]
+        frame["family"] = [family(model) for model in frame["model"]]
     known = [published.accuracy(model, px) for model, px in zip(frame["model"], frame["input_px"], strict=True)]
     if "top1" not in frame:
         frame["top1"] = np.nan

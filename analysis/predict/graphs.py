@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.data.families import family
 from analysis.frame import FrameError
 from analysis.predict.networks import Networks, networks
 from analysis.predict.setups import key, with_graph
-from analysis.published import family
 from runner.calibration import GROUPS
 
 CACHE = Path("results/cache")

@@ -105,7 +105,9 @@ def carry(population: Networks, calibration: Networks, y: np.ndarray, source_log
         means = np.array([f.residuals for f in fits])
         residuals = shares @ means
         sd = np.sqrt(shares @ (np.array([f.variances for f in fits]) + (means - residuals) ** 2))
-        if len(y) >= 9:  # the largest of ten residuals is a rough quantile: it must not promise more than like processors keep, until there are many
+        if (
+            len(y) >= 9
+        ):  # the largest of ten residuals is a rough quantile: it must not promise more than like processors keep, until there are many
             quantile = max(half_width(residuals / sd), 1.0)
             least = float(stats.norm.ppf((1 + COVERAGE) / 2) * LIKE[-1] * np.sqrt(10 / len(y)))
     return Transfer(reference, calibration, points, centre, parts, tuple(fits), shares, residuals, quantile, least, source_log)

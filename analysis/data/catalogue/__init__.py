@@ -43,8 +43,8 @@ class Catalogue:
 def load() -> Catalogue:
     """The catalogue, read once."""
     with zipfile.ZipFile(FILE) as file:
-        tables = [pd.read_csv(file.open(f"{name}.csv")) for name in ("graphs", "weights", "times", "machines")]
-        return Catalogue(*tables, json.loads(file.read("about.json")))
+        graphs, weights, times, machines = (pd.read_csv(file.open(f"{name}.csv")) for name in ("graphs", "weights", "times", "machines"))
+        return Catalogue(graphs, weights, times, machines, json.loads(file.read("about.json")))
 
 
 def complexity(graph: Any) -> dict[str, Any]:

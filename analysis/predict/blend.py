@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import threadpoolctl
 from scipy.optimize import nnls
 
 from analysis.predict import predictor, transfer
@@ -17,6 +18,7 @@ FEW = 3  # networks from which left-out errors say anything
 NEAR_BATCH = 2.0  # a source whose times are per image, whatever the batch size, is used within this factor of the calibration's batch size
 DRAW = 0.3  # how strongly shares are drawn to those of before anything was measured: a summed squared log error of its square
 LEAST_SHARE = 0.05
+WIDEST = 5.0  # half width of an interval, in logarithms: no more is said than "anything"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Blended:
             if part.carried is None:
                 assert self.own is not None
                 got = self.own.predict(n)
-                log, half = np.log(got.value), np.maximum(np.log(got.high / got.value), np.log(got.value / got.low))
+                low = np.maximum(got.low, got.value * np.exp(-WIDEST))
+                log, half = np.log(got.value), np.minimum(np.maximum(np.log(got.high / got.value), np.log(got.value / low)), WIDEST)
             else:
                 value, low, _ = part.carried.predict(n)
                 log, half = np.log(value), np.log(value / low)
@@ -76,6 +79,7 @@ class Blended:
         return np.exp(log), np.exp(log - half), np.exp(log + half)
 
 
+@threadpoolctl.threadpool_limits.wrap(limits=1)
 def blend(known: Networks, y: np.ndarray, sources: Sequence[Source], own: predictor.Predictor | None) -> Blended | None:
     """The Blended of a device's own predictor (None where too little was measured) and of transfers from other machines; None without either.
 

@@ -24,6 +24,7 @@ FREEDOM = 4  # of Student's t: errors of prediction have heavy tails
 LEAST_SD = 0.02
 UNKNOWN_SD = 1.0  # log standard deviation of a device's speed before anything is measured on it
 UNKNOWN_ARM_SD = 0.5  # of a set-up beside one that was measured
+OFFSETS = (0.0, -0.1, -0.7, 0.4, -1.4, 0.8)  # logarithms of time over the limit at which a search begins
 Z90 = float(stats.norm.ppf(0.95))
 
 
@@ -152,6 +153,8 @@ def _start(pool: Pool, seen: Seen, mean: np.ndarray, limit_s: float, like: bool)
     frontier = np.array([row for row in frontier if int(row) not in taken])
     if len(frontier) == 0:
         return None
-    places = (0.5, 0.25, 0.75, 0.1, 0.9, 0.6, 0.4)
-    at = np.quantile(mean[frontier], places[tried % len(places)])
+    if len(seen.rows) == 0 or not np.isfinite(limit_s):  # nobody knows yet how fast the device is: begin with what is cheap
+        at = np.quantile(mean[frontier], (0.1, 0.3, 0.5, 0.2, 0.7, 0.4)[tried % 6])
+    else:  # then what should be near the limit, and to both sides of it
+        at = np.clip(np.log(limit_s) + OFFSETS[tried % len(OFFSETS)], *np.quantile(mean[frontier], [0.02, 0.98]))
     return int(frontier[np.argmin(np.abs(mean[frontier] - at))])

@@ -96,3 +96,12 @@ def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
 def nets(candidates: list[Candidate], batch_size: int) -> Networks:
     """The candidates as Networks at a batch size."""
     return networks([c.complexity for c in candidates], np.full(len(candidates), float(batch_size)), [c.key for c in candidates], [family(c.model) for c in candidates])  # fmt: skip
+
+
+def rows(candidates: list[Candidate]) -> pd.DataFrame:
+    """Candidates with the frame's columns of a network, as analysis.recommend takes them."""
+    return pd.DataFrame(
+        {"model": c.model, "input_px": c.input_px, "top1": c.top1, "top5": c.top5, "accuracy_source": "published", "accuracy_weights": c.weights,
+         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model)}
+        for c in candidates
+    )  # fmt: skip

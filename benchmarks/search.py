@@ -43,7 +43,7 @@ def judged(p: Platform, folder: Path) -> tuple[search.Pool, np.ndarray]:
 
 def sources(p: Platform, machines: Sequence[public.Machine]) -> list[Source]:
     """Public machines as sources for a judged platform."""
-    return [Source(str(m), m.nets, m.source_log, (m.kind == "cpu") != p.is_cpu) for m in machines]
+    return [m.source((m.kind == "cpu") != p.is_cpu) for m in machines]
 
 
 def ours(

@@ -18,6 +18,7 @@ FEW = 3  # networks from which left-out errors say anything
 NEAR_BATCH = 2.0  # a source whose times are per image, whatever the batch size, is used within this factor of the calibration's batch size
 DRAW = 0.3  # how strongly shares are drawn to those of before anything was measured: a summed squared log error of its square
 LEAST_SHARE = 0.05
+SURE = 2.0  # standard errors by which unlike machines must lessen the left-out errors to be used
 WIDEST = 5.0  # half width of an interval, in logarithms: no more is said than "anything"
 
 
@@ -30,6 +31,7 @@ class Source:
     log: Callable[[Networks], tuple[np.ndarray, np.ndarray]]
     unlike: bool
     by_batch: bool = False  # knows times at the batch size asked for; otherwise the same per image at any
+    names: frozenset[str] | None = None  # networks that were timed there; None: those of `nets`
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,8 @@ def blend(known: Networks, y: np.ndarray, sources: Sequence[Source], own: predic
     parts = [] if own is None else [Part("own", 1.0, own.near.left.residuals, None, np.nan)]
     for source in sources:
         rows = _calibration(known, source)
-        if len(rows) == 0:
-            continue
+        if len(rows) == 0 or own is not None and source.unlike and not source.by_batch:
+            continue  # a public machine of another regime only ever worsened a device's own predictor (the H100's and the Nano's batch 1)
         carried = transfer.carry(source.nets, known[rows], y[rows], source.log, source.unlike)
         residuals = np.full(len(y), np.nan)
         residuals[rows] = carried.residuals
@@ -106,7 +108,8 @@ def blend(known: Networks, y: np.ndarray, sources: Sequence[Source], own: predic
 
 def _calibration(known: Networks, source: Source) -> np.ndarray:
     """Rows to carry over with: each network once, at the batch size that most were measured at."""
-    there = np.isin(known.model, source.nets.model) if source.by_batch else source.log(known)[1] == 0
+    names = set(map(str, source.nets.model)) if source.names is None else source.names
+    there = np.array([str(model) in names for model in known.model], bool)
     rows = np.flatnonzero(there)
     if len(rows) == 0:
         return rows
@@ -128,7 +131,13 @@ def _shares(parts: Sequence[Part]) -> np.ndarray:
     system = np.vstack([clipped, DRAW * np.eye(many), 100 * np.ones((1, many))])
     shares, _ = nnls(system, np.concatenate([np.zeros(len(clipped)), DRAW * prior, [100]]))
     shares = np.where(shares > LEAST_SHARE * shares.sum(), shares, 0)
-    return shares / shares.sum()
+    shares /= shares.sum()
+    own = np.array([p.carried is None for p in parts])
+    if own.any() and prior[own].sum() == 1:  # unlike machines alone: they take part only where they help beyond doubt
+        gained = np.abs(clipped[:, own].ravel()) - np.abs(clipped @ shares)
+        if gained.mean() < SURE * gained.std(ddof=1) / np.sqrt(len(gained)):
+            return prior
+    return shares
 
 
 def _prior(parts: Sequence[Part]) -> np.ndarray:

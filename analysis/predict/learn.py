@@ -14,7 +14,6 @@ from analysis.predict.setups import BOUNDED, Setup, Table, setups, table
 FAR = 1.5  # a network this much larger or smaller than all of training is an extrapolation in size
 SOURCES = 3  # other set-ups that a transfer is tried from
 SHARED = 3  # calibration networks for a transfer to be thought of by itself
-UNLIKE_BATCH = 8.0  # a public table at batch sizes this far off tells of another regime
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def learn(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, quantity: str, 
     ]
     if quantity == "latency_s" and len(known):
         batch = float(np.median(known.nets.batch))
-        sources += [_public(machine, setup, batch) for machine in public.machines() if source in (None, machine.name)]
+        sources += [m.source(public.unlike(m, setup.device, batch)) for m in public.machines() if source in (None, m.name)]
     blended = blend(known.nets, known.y, sources, own) if len(known) else None
     return Learnt(setup, quantity, known, own, blended) if blended else None
 
@@ -138,11 +137,6 @@ def _source(frame: pd.DataFrame, setup: Setup, known: Table, other: Setup, there
         return np.array([measured.get((m, b), g) for m, b, g in zip(n.model, n.batch, guess, strict=True)]), np.where(seen, 0.0, sd)
 
     return Source(str(other), there.nets, log, other.device != setup.device, by_batch=True)
-
-
-def _public(machine: public.Machine, setup: Setup, batch: float) -> Source:
-    far = abs(np.log(batch / np.median(machine.nets.batch))) > np.log(UNLIKE_BATCH)
-    return Source(str(machine), machine.nets, machine.source_log, bool(far or machine.kind != setup.device))
 
 
 def _unknown(unseen: tuple[str, ...], new_family: bool, family: str) -> tuple[str, ...]:

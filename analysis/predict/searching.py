@@ -20,7 +20,6 @@ from analysis.recommend import Limits
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "anchor_from": 0}
 ARM_FAILS = 4  # an arm that failed so often and never worked is given up
-UNLIKE_BATCH = 8.0
 NEAR = 0.3  # points of Top-1 within which a runner-up is named
 
 
@@ -118,11 +117,7 @@ def _rows(frame: pd.DataFrame | None, task: Task) -> list[dict[str, Any]]:
 
 
 def _sources(task: Task) -> list[Source]:
-    far = [
-        abs(np.log(task.batch_size / np.median(m.nets.batch))) > np.log(UNLIKE_BATCH) or m.kind != task.arms[0].device
-        for m in public.machines()
-    ]
-    return [Source(str(m), m.nets, m.source_log, bool(f)) for m, f in zip(public.machines(), far, strict=True)]
+    return [m.source(public.unlike(m, task.arms[0].device, task.batch_size)) for m in public.machines()]
 
 
 def _others_met(record: dict[str, Any], limits: Limits) -> bool:

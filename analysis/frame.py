@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import hits, published, sensors
+from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.once import once
 from runner.record import SCHEMA_VERSION, STATUSES
@@ -245,9 +246,28 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
             frame[name] = np.nan if name in NUMBERS else None
     for name in NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    frame = _known_graphs(frame)
     frame["contended"] = frame["contended"].eq(True)
     frame["role"] = frame["role"].fillna("cell")
     return describe(frame)
+
+
+def _known_graphs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Imported rows that carry no complexity get the catalogue's, where the network is known at their input size."""
+    lacks = frame["source"].ne("records") & frame["op_features"].isna() & frame["input_px"].notna() & frame["model"].notna()
+    for row in frame.index[lacks]:
+        found = catalogue.known(str(frame.at[row, "model"]), int(frame.at[row, "input_px"]))
+        if found is None:
+            continue
+        frame.at[row, "op_features"] = found["groups"]
+        for name, value in (
+            ("params_m", found["params"] / 1e6),
+            ("gmacs", found["macs"] / 1e9),
+            ("activations_m", found["activations"] / 1e6),
+        ):
+            if pd.isna(frame.at[row, name]):
+                frame.at[row, name] = value
+    return frame
 
 
 def flatten(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """The catalogue: complete, consistent, small, and its families."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.data import catalogue
 from analysis.data.families import family
+from analysis.frame import finish
 from runner.models import torchvision
 
 FAMILIES = [
@@ -62,3 +65,17 @@ def test_what_a_licence_allows_is_never_guessed():
         "own terms",
         "unknown",
     ]
+
+
+def test_imported_rows_of_known_networks_get_their_graph_and_others_stay_without():
+    rows = {
+        "model": ["timm:resnet50", "my_net", "resnet50"],
+        "input_px": [224, 224, np.nan],
+        "source": "table",
+        "file": "t",
+        "platform": "p",
+        "batch_size": 1,
+    }
+    frame = finish(pd.DataFrame(rows))
+    assert isinstance(frame["op_features"][0], dict) and round(frame["params_m"][0], 2) == 25.56 and 4.0 < frame["gmacs"][0] < 4.2
+    assert frame["op_features"][1] is None and frame["op_features"][2] is None

@@ -20,7 +20,7 @@ for _name in registry.names(commands):
 
 def main() -> None:
     """Run a command; a message for the user is one line and exit code 1."""
-    from analysis.frame import FrameError
+    from analysis.errors import FrameError
 
     try:
         app()

@@ -17,9 +17,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from runner import weights
-from runner.calibration import GROUPS
-from runner.models import hardnet, timm, torchvision
+from runner.networks import weights
+from runner.networks.informative import GROUPS
+from runner.networks.sources import hardnet, timm, torchvision
 
 SIZES = (224, 32)
 FIELDS = ("n", "mac", "io", "out")

@@ -21,7 +21,9 @@ from datetime import date
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from peer_tools import ROOT, Case, Reading, Tool, ToolError, dyno_sweep, tools, wait_for_quiet
 
-from runner import interchange, run, threads
+from runner.machine import threads
+from runner.measure import run
+from runner.networks import interchange
 
 MACHINE = """
 import statistics, time, numpy

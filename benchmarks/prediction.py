@@ -22,7 +22,7 @@ from analysis.predict.blend import blend
 from analysis.predict.networks import Networks
 from benchmarks.baselines import METHODS, Outcome, outcome
 from benchmarks.public_data import Platform, classic, load, zhao
-from runner.calibration import GROUPS, calibration_set
+from runner.networks.informative import GROUPS, calibration_set
 
 TRAINING = (30, 50, 80)
 CALIBRATION = (1, 10, 20)

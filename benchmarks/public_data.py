@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.data.families import family
 from analysis.predict.networks import Networks, networks
-from runner.calibration import GROUPS
+from runner.networks.informative import GROUPS
 
 ELEMENT_BYTES = 4
 CLASSIC_FEATURES = Path(__file__).with_name("data") / "classic_op_features.csv"

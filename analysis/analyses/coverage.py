@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.frame import latest
-from analysis.once import once
+from analysis.frame.cached import once
+from analysis.frame.frame import latest
 
 TITLE = "Coverage"
 KEYS = ["platform", "device", "backend", "precision", "scenario"]

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.once import once
-from runner.environment import COMPARABLE
+from analysis.frame.cached import once
+from runner.machine.environment import COMPARABLE
 
 TITLE = "Environments"
 HIDDEN = ("packages", "cpu_flags", "temperatures_c", "cpu_clocks_hz_cur")  # too long for a table, or never the same twice

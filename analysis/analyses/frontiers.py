@@ -3,8 +3,9 @@
 import pandas as pd
 
 from analysis.analyses import density
-from analysis.once import once
-from analysis.stats import intervals, pareto, setups
+from analysis.frame import setups
+from analysis.frame.cached import once
+from analysis.stats import intervals, pareto
 
 TITLE = "Pareto frontiers: how much set-ups share"
 

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from analysis import metrics
-from analysis.frame import latest
-from analysis.once import once
+from analysis.frame import metrics
+from analysis.frame.cached import once
+from analysis.frame.frame import latest
 
 TITLE = "Inference time and throughput"
 HEAT = True  # cells are coloured on a logarithmic scale

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from analysis import intervals, metrics
-from analysis.frame import ranked
-from analysis.once import once
+from analysis.frame import metrics
+from analysis.frame.cached import once
+from analysis.frame.frame import ranked
+from analysis.stats import latency_intervals
 
 TITLE = "Pareto frontier of accuracy and latency"
 KEYS = ["platform", "series", "scenario", "batch_size"]
@@ -23,7 +24,7 @@ def place(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells of one series with `place`: frontier; tied (beaten, but by less than the intervals of latency tell apart); dominated, and by which."""
     cells = cells[cells["top1"].notna() & cells["latency_s"].notna()].copy()
     latency, top1, labels = cells["latency_s"].to_numpy(float), cells["top1"].to_numpy(float), cells["label"].to_numpy(object)
-    low, high = (np.where(np.isnan(limit), latency, limit) for limit in intervals.latencies(cells["replicate_medians_s"].tolist()))
+    low, high = (np.where(np.isnan(limit), latency, limit) for limit in latency_intervals.latencies(cells["replicate_medians_s"].tolist()))
     on = frontier(latency, top1) if len(cells) else np.array([], bool)
     better = (top1[None, :] >= top1[:, None]) & (high[None, :] < low[:, None])
     beaten = better.any(axis=1) & ~on

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from analysis.once import once
-from analysis.stats import intervals, ranks, setups
+from analysis.frame import setups
+from analysis.frame.cached import once
+from analysis.stats import intervals, ranks
 
 TITLE = "Rank stability across platforms, batch sizes and backends"
 COLUMNS = ["across", "a", "b", "n", "rho", "rho_low", "rho_high", "tau", "tau_low", "tau_high", "ties", "same_input"]

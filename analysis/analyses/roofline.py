@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from analysis.once import once
-from analysis.stats import roofline, setups
+from analysis.frame import setups
+from analysis.frame.cached import once
+from analysis.stats import roofline
 
 TITLE = "Roofline: what bounds each network"
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from analysis import intervals
-from analysis.frame import ranked
-from analysis.once import once
+from analysis.frame.cached import once
+from analysis.frame.frame import ranked
+from analysis.stats import latency_intervals
 
 TITLE = "Speed-up between backends"
 KEYS = ["platform", "label", "batch_size", "scenario"]
@@ -33,7 +33,7 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
         if pairs
         else pd.DataFrame(columns=[*columns, "latency_s_base", "replicate_medians_s_base", "reference"])
     )
-    low, high = intervals.ratios(found["replicate_medians_s_base"].tolist(), found["replicate_medians_s"].tolist())
+    low, high = latency_intervals.ratios(found["replicate_medians_s_base"].tolist(), found["replicate_medians_s"].tolist())
     verdict = np.select([np.isnan(low), low > 1, high < 1], ["unknown", "faster", "slower"], "undecided")
     found = found.assign(speedup=found["latency_s_base"] / found["latency_s"], low=low, high=high, verdict=verdict)
     return found[[*KEYS, "family", "series", "reference", "speedup", "low", "high", "verdict"]]
@@ -45,7 +45,7 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     each = ratios(frame)
     rows = []
     for key, group in each.groupby(["platform", "series", "reference", "scenario", "batch_size"]):
-        mean, low, high = intervals.geometric_mean(group["speedup"])
+        mean, low, high = latency_intervals.geometric_mean(group["speedup"])
         counts = group["verdict"].value_counts()
         rows.append((*key, mean, low, high, len(group), *(int(counts.get(v, 0)) for v in ("faster", "slower", "undecided"))))
     columns = [

@@ -21,12 +21,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from analysis import labels, metrics
-from analysis import style as styles
-from analysis.fit import Fit
-from analysis.frame import ranked
-from analysis.once import once
-from analysis.style import Style
+from analysis.charts import _labels
+from analysis.charts import _style as styles
+from analysis.charts._style import Style
+from analysis.frame import metrics
+from analysis.frame.cached import once
+from analysis.frame.frame import ranked
+from analysis.stats.fit import Fit
 
 LABEL_SIZE = 6.3
 POINTS = 40  # per curve
@@ -123,7 +124,7 @@ def label(
         if np.size(line.get_xdata()) > 1
     ]
     lines = np.concatenate(paths) if paths else np.empty((0, 2))
-    return labels.place(
+    return _labels.place(
         axis,
         rows[x].to_list(),
         rows[y].to_list(),

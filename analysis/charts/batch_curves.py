@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import fit, metrics
-from analysis import interactive as live
-from analysis import style as styles
+from analysis.charts import _interactive as live
+from analysis.charts import _style as styles
 from analysis.charts import base
-from analysis.frame import ranked
-from analysis.once import once
-from analysis.stats import clusters
-from analysis.style import Style
+from analysis.charts._style import Style
+from analysis.frame import metrics
+from analysis.frame.cached import once
+from analysis.frame.frame import ranked
+from analysis.stats import clusters, fit
 
 TITLE = "Time per image against batch size"
 ORDER = 40

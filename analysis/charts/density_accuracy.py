@@ -4,11 +4,11 @@ import altair as alt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import fit
-from analysis import interactive as live
+from analysis.charts import _interactive as live
 from analysis.charts import base
-from analysis.once import once
-from analysis.style import Style
+from analysis.charts._style import Style
+from analysis.frame.cached import once
+from analysis.stats import fit
 
 TITLE = "Accuracy density against Top-1"
 ORDER = 61

@@ -6,13 +6,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis import interactive as live
-from analysis import metrics
-from analysis import style as styles
 from analysis.analyses import density
+from analysis.charts import _interactive as live
+from analysis.charts import _style as styles
 from analysis.charts import base
-from analysis.once import once
-from analysis.style import Style
+from analysis.charts._style import Style
+from analysis.frame import metrics
+from analysis.frame.cached import once
 
 TITLE = "Accuracy density"
 ORDER = 60

@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import interactive as live
+from analysis.charts import _interactive as live
 from analysis.charts import base
-from analysis.once import once
+from analysis.charts._style import Style
+from analysis.frame.cached import once
 from analysis.stats import robust
-from analysis.style import Style
 
 TITLE = "Memory against parameters"
 ORDER = 80

@@ -14,11 +14,11 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
-from analysis import metrics
 from analysis.charts import base
-from analysis.frame import latest
-from analysis.once import once
-from analysis.style import HEAT, HEAT_DARK_FROM, Style
+from analysis.charts._style import HEAT, HEAT_DARK_FROM, Style
+from analysis.frame import metrics
+from analysis.frame.cached import once
+from analysis.frame.frame import latest
 
 TITLE = "Inference time by network and batch size"
 ORDER = 30

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.checks import base
-from analysis.stats import setups
+from analysis.frame import setups
 
 TITLE = "complexity of another graph"
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.checks import base
-from analysis.stats import setups
-from runner.environment import COMPARABLE
+from analysis.frame import setups
+from runner.machine.environment import COMPARABLE
 
 TITLE = "unlike environments"
 NESTED = ("frameworks", "thread_env", "governor", "turbo", "power_mode", "cuda")  # facts that are mappings, flattened in the frame

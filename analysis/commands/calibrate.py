@@ -19,9 +19,9 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path, typer.Option(help="Where to keep the noise floor; compare reads it from there.")] = NOISE,
     ) -> None:
         """Measure this host's noise floor: by how much identical sweeps differ."""
-        from analysis import calibrate as noise
-        from analysis import comparison
-        from analysis.frame import FrameError, merge
+        from analysis.compare import noise, text
+        from analysis.errors import FrameError
+        from analysis.frame.frame import merge
 
         if len(sweeps) < 2:
             typer.echo("a noise floor needs two sweeps or more", err=True)
@@ -36,5 +36,5 @@ def register(app: typer.Typer) -> None:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from None
         noise.save(found, out)
-        typer.echo(comparison.floor_text(found), nl=False)
+        typer.echo(text.floor_text(found), nl=False)
         typer.echo(f"kept in {out}")

@@ -33,9 +33,11 @@ def register(app: typer.Typer) -> None:
         Exit codes: 0 nothing is slower; 1 a cell is slower, or failed where A had a time; 2 usage; 3 nothing is slower, but cells are
         INCONCLUSIVE.
         """
-        from analysis import calibrate, comparison
-        from analysis import compare as judge
-        from analysis.frame import FrameError, merge
+        from analysis.compare import compare as judge
+        from analysis.compare import noise as calibrate
+        from analysis.compare import text
+        from analysis.errors import FrameError
+        from analysis.frame.frame import merge
 
         frames = []
         for side in (a, b):
@@ -53,6 +55,6 @@ def register(app: typer.Typer) -> None:
         except FrameError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from None
-        typer.echo(comparison.WRITERS[output.value](table), nl=False)
+        typer.echo(text.WRITERS[output.value](table), nl=False)
         code = judge.exit_code(table)
         raise typer.Exit(0 if code == 3 and allow_inconclusive else code)

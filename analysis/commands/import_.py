@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from analysis import importers, registry
+from analysis.errors import ImporterError
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +44,7 @@ def pairs(words: list[str], option: str) -> dict[str, str]:
 
 def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str, str]):  # type: ignore[no-untyped-def]
     """The frame of an importer, called with the options that it takes; raises ImporterError or BadParameter."""
-    from analysis.importers.base import ImporterError
+    from analysis.errors import ImporterError
 
     kinds = registry.names(importers)
     if kind not in kinds:
@@ -83,4 +84,4 @@ def write(frame, target: Path) -> None:  # type: ignore[no-untyped-def]
         temporary.write_text(base.dump(frame), encoding="utf-8")
         temporary.replace(target)
     except OSError as error:
-        raise base.ImporterError(f"{target}: can't be written: {error.strerror}; give another --out")
+        raise ImporterError(f"{target}: can't be written: {error.strerror}; give another --out")

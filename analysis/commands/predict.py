@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         """Predict latency, throughput, memory and energy of a network that was not measured, with 90 % intervals."""
         import json
 
-        from analysis import frame as frames
+        from analysis.frame import frame as frames
         from analysis.predict import estimate, graphs, show
 
         frame = frames.merge(records or estimate.default_records()).frame

@@ -33,11 +33,11 @@ def register(app: typer.Typer) -> None:
         """Which networks meet the limits: measured ones first, predicted ones marked; and what to relax where none does."""
         import json
 
-        from analysis import frame as frames
-        from analysis import recommend as advice
-        from analysis.comparison import plain
-        from analysis.metrics import MILLI
+        from analysis.compare.text import plain
+        from analysis.frame import frame as frames
+        from analysis.frame.metrics import MILLI
         from analysis.predict import candidates
+        from analysis.predict import recommend as advice
         from analysis.predict.estimate import default_records
 
         if license not in (None, "commercial"):

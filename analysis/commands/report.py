@@ -33,12 +33,13 @@ def register(app: typer.Typer) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
         from dataclasses import replace
 
-        from analysis import calibrate, frame
-        from analysis import report as writer
+        from analysis.compare import noise
+        from analysis.frame import frame
+        from analysis.report import report as writer
         from analysis.stats import cost
 
         paths = records or [DEFAULT]
-        merged = replace(frame.merge(paths), floors=calibrate.beside(paths))
+        merged = replace(frame.merge(paths), floors=noise.beside(paths))
         prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
         written = writer.write(merged, out, gif=gif, prices=prices)
         for line in written.warnings:

@@ -15,17 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import frame as frames
-from runner.record import SCHEMA_VERSION
+from analysis.errors import ImporterError
+from analysis.frame import frame as frames
+from runner.records.schema import SCHEMA_VERSION
 
 KIND = "imported"
 EXTRA = ("lacks", "complexity_px", "accuracy_images", "accuracy_data", "citation")  # columns beyond the frame's that importers may fill
 UNKNOWN = "unknown"
 TEXT_LIMIT = 64 * 2**20
-
-
-class ImporterError(frames.FrameError):
-    """This file can't be imported; the message is one line: where, what was found, what would do."""
 
 
 def text(path: str | Path) -> str:

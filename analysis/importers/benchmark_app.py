@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.errors import ImporterError
 from analysis.importers import base
 
 LACKS = "samples, replicates, noise, accuracy, complexity, energy; inputs are random"
@@ -32,9 +33,9 @@ def read(path: str | Path, platform: str = "openvino-host", model: str = "", pre
 
 def _cell(median: float, rate: float, batch: float, requests: float, file: Path) -> dict[str, object]:
     if not batch >= 1:
-        raise base.ImporterError(f"{file}: no batch size; a run with a dynamic shape has none, give it to benchmark_app with -b or -shape")
+        raise ImporterError(f"{file}: no batch size; a run with a dynamic shape has none, give it to benchmark_app with -b or -shape")
     if not (rate > 0 or median > 0):
-        raise base.ImporterError(f"{file}: neither a latency nor a throughput; the run may have failed, look at its end")
+        raise ImporterError(f"{file}: neither a latency nor a throughput; the run may have failed, look at its end")
     alone = requests <= 1
     latency = median if alone and median > 0 else batch / rate if rate > 0 else float("nan")
     return {
@@ -51,7 +52,7 @@ def _report(content: str, file: Path) -> dict[str, object]:
         report = json.loads(content)
         setup, results = report.get("configuration_setup", {}), report["execution_results"]
         if "error" in results:
-            raise base.ImporterError(f"{file}: benchmark_app failed: {str(results['error']).splitlines()[0]}")
+            raise ImporterError(f"{file}: benchmark_app failed: {str(results['error']).splitlines()[0]}")
         given = report.get("cmd_options", {})
         requests = base.number(setup.get("number of parallel infer requests"))
         cell = _cell(
@@ -64,7 +65,7 @@ def _report(content: str, file: Path) -> dict[str, object]:
         device = str(setup.get("target device", "CPU"))
         named = str(given.get("-m") or given.get("--path_to_model") or setup.get("topology") or "")
     except (ValueError, KeyError, AttributeError, TypeError):
-        raise base.ImporterError(f"{file}: no report of benchmark_app; it is written with -report_type no_counters -json_stats")
+        raise ImporterError(f"{file}: no report of benchmark_app; it is written with -report_type no_counters -json_stats")
     precision = str(given.get("-infer_precision", "")).split(":")[-1]
     cell |= {
         "device": device.split(".")[0].lower(),
@@ -85,7 +86,7 @@ def _printed(content: str, file: Path) -> dict[str, object]:
         return base.number(match[1]) * UNITS[match[2]] if match else float("nan")
 
     if "Throughput:" not in content:
-        raise base.ImporterError(f"{file}: no output of benchmark_app, or of a run that did not end: no line 'Throughput:'")
+        raise ImporterError(f"{file}: no output of benchmark_app, or of a run that did not end: no line 'Throughput:'")
     requests = base.number(find(r"asynchronously, (\d+) inference requests") or find(r"OPTIMAL_NUMBER_OF_INFER_REQUESTS: (\d+)") or 1)
     if "inference synchronously" in content:
         requests = 1

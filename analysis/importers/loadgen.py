@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.errors import ImporterError
 from analysis.importers import base
 
 LACKS = "model, device, backend, precision and input size (give them with --set), samples, replicates, noise, complexity, energy"
@@ -30,9 +31,9 @@ def read(
         found = dict(re.findall(r"^(.+?)\s*: (.+?)\s*$", content, re.M))
         scenario = found.get("Scenario", "").replace(" ", "")
         if scenario not in ("SingleStream", "MultiStream", "Offline", "Server"):
-            raise base.ImporterError(f"{file}: no summary of LoadGen: no line 'Scenario : SingleStream'; give mlperf_log_summary.txt")
+            raise ImporterError(f"{file}: no summary of LoadGen: no line 'Scenario : SingleStream'; give mlperf_log_summary.txt")
         if found.get("Mode", "") == "AccuracyOnly":
-            raise base.ImporterError(f"{file}: an accuracy run measures no time; give the summary of a performance run")
+            raise ImporterError(f"{file}: an accuracy run measures no time; give the summary of a performance run")
         row = {
             "model": model or file.resolve().parent.name,
             "platform": platform,

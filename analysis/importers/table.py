@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import frame as frames
+from analysis.errors import ImporterError
+from analysis.frame import frame as frames
 from analysis.importers import base
 
 LACKS = "all that has no column in the table; samples and replicates"
@@ -37,10 +38,10 @@ def read(path: str | Path, columns: Mapping[str, str] | None = None, **constants
     wanted = {name: name for name in table.columns if name in allowed} | dict(columns or {})
     unknown = [name for name in (*wanted, *constants) if name not in allowed]
     if unknown:
-        raise base.ImporterError(f"{path}: {unknown[0]} is no column of the frame; choose from {', '.join(sorted(allowed))}")
+        raise ImporterError(f"{path}: {unknown[0]} is no column of the frame; choose from {', '.join(sorted(allowed))}")
     base.require(table, wanted.values(), path, "map columns that it has")
     if "model" not in wanted and "model" not in constants:
-        raise base.ImporterError(f"{path}: which column names the network? say it with --map model=COLUMN")
+        raise ImporterError(f"{path}: which column names the network? say it with --map model=COLUMN")
     rows = []
     for line in table.to_dict("records"):
         row: dict[str, object] = {"platform": Path(path).stem, "device": base.UNKNOWN, "backend": base.UNKNOWN, "batch_size": 1}

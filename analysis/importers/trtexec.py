@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.errors import ImporterError
 from analysis.importers import base
 
 LACKS = "samples (only min, median and percentiles), replicates, noise, accuracy, complexity, energy; inputs are random"
@@ -39,11 +40,11 @@ def read(
             batch, pixels = _shape(run)
             batch, pixels = batch_size or batch, input_px or pixels
             if not batch:
-                raise base.ImporterError(f"{file}: no input shape such as 1x3x224x224; say it with --set batch_size=1 --set input_px=224")
+                raise ImporterError(f"{file}: no input shape such as 1x3x224x224; say it with --set batch_size=1 --set input_px=224")
             name = MODEL.search(run)
             known = model or (re.split(r"[\\/]", name[1] or name[2])[-1].rsplit(".", 1)[0] if name else "")
             if not known:
-                raise base.ImporterError(f"{file}: no model in this log; name it with --set model=resnet18")
+                raise ImporterError(f"{file}: no model in this log; name it with --set model=resnet18")
             streams = int(base.number(_found(r"^(?:Inference )?Streams: (\d+)", run) or 1))
             rate = base.number(_found(r"^Throughput: ([\d.e+]+) qps|^throughput: ([\d.e+]+) qps", run))
             version = _found(r"TensorRT v(\d+)", run)
@@ -67,7 +68,7 @@ def read(
                 }
             )
     if not rows:
-        raise base.ImporterError(f"{path}: no performance summary of trtexec; give the whole log (trtexec ... > run.log 2>&1)")
+        raise ImporterError(f"{path}: no performance summary of trtexec; give the whole log (trtexec ... > run.log 2>&1)")
     return base.complete(rows, path, "trtexec", LACKS)
 
 

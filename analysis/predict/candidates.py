@@ -10,11 +10,11 @@ import pandas as pd
 
 from analysis.data import catalogue
 from analysis.data.families import family
-from analysis.frame import FrameError
+from analysis.errors import FrameError
 from analysis.predict import graphs
 from analysis.predict.networks import Networks, networks
 from analysis.predict.setups import key
-from runner.models import torchvision
+from runner.networks.sources import torchvision
 
 COLUMNS = ("model", "top1", "input_px")
 

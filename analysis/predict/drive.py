@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import frame as frames
-from analysis.frame import FrameError
-from analysis.metrics import MILLI
+from analysis.errors import FrameError
+from analysis.frame import frame as frames
+from analysis.frame.metrics import MILLI
 from analysis.predict import searching
 from analysis.predict.candidates import Candidate
+from analysis.predict.recommend import Limits
 from analysis.predict.searching import State, Task
-from analysis.recommend import Limits
 
 DONE = "# nothing more to measure"  # first line that --next prints when the search has ended
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

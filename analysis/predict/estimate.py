@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import FrameError
-from analysis.once import keeping
+from analysis.errors import FrameError
+from analysis.frame.cached import keeping
 from analysis.predict import batch as curves
 from analysis.predict.graphs import Graph
 from analysis.predict.learn import learn

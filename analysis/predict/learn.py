@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.once import once
+from analysis.frame.cached import once
 from analysis.predict import predictor, public
 from analysis.predict.blend import Blended, Source, blend
 from analysis.predict.networks import Networks

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from runner.calibration import ARITHMETIC, GROUPS, descriptors
-from runner.calibration import work as work_of
+from runner.networks.informative import ARITHMETIC, GROUPS, descriptors
+from runner.networks.informative import work as work_of
 
 ELEMENT_BYTES = 4
 LEAST_SHARE, FACTOR = 0.001, 10  # a group with less of the work can't matter; one with so many times what training had is as good as unseen
@@ -59,11 +59,11 @@ class Networks:
 
     @functools.cached_property
     def described(self) -> np.ndarray:
-        """runner.calibration's descriptors of every network, (n, descriptors)."""
+        """runner.networks.informative's descriptors of every network, (n, descriptors)."""
         return np.asarray(descriptors(self.features()))
 
     def features(self) -> list[dict[str, Any]]:
-        """The same as a record's `complexity`: what runner.calibration works on."""
+        """The same as a record's `complexity`: what runner.networks.informative works on."""
         fields = {"macs": self.macs, "bytes": self.bytes, "out": self.out, "count": self.count}
         return [
             {"params": self.params[i], "groups": {g: {f: a[i, j] for f, a in fields.items()} for j, g in enumerate(GROUPS)}}

@@ -15,7 +15,7 @@ from scipy.optimize import nnls
 from analysis.predict.conformal import jackknife_plus
 from analysis.predict.law import Law, Method, View, fit, view
 from analysis.predict.networks import DESIGNS, Networks, unseen_groups
-from runner.calibration import GROUPS
+from runner.networks.informative import GROUPS
 
 METHODS = tuple(Method(design, ridge) for design in ("groups", "kin") for ridge in (0.003, 0.02, 0.1)) + (Method("size", 0.02),)
 COARSE = (Method("kin", 0.02), Method("size", 0.02))

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis import intervals
-from analysis.frame import latest
-from analysis.metrics import MILLI
+from analysis.frame.frame import latest
+from analysis.frame.metrics import MILLI
 from analysis.predict import predictor, public, search
 from analysis.predict.blend import Source
 from analysis.predict.candidates import Candidate, nets
+from analysis.predict.recommend import Limits
 from analysis.predict.search import Choice, Pool, Seen
-from analysis.recommend import Limits
+from analysis.stats import latency_intervals as intervals
 
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "anchor_from": 0}

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.frame import FrameError, ranked
-from analysis.once import once
+from analysis.errors import FrameError
+from analysis.frame.cached import once
+from analysis.frame.frame import ranked
 from analysis.predict.networks import Networks, networks
 
 KEYS = ("platform", "device", "backend", "precision")

@@ -13,9 +13,9 @@ from scipy import stats
 
 from analysis.predict.conformal import COVERAGE, half_width
 from analysis.predict.networks import Networks
-from runner.calibration import kernel, standardised
+from runner.networks.informative import kernel, standardised
 
-SIZES = 5  # of runner.calibration.descriptors, the first columns: sizes; the others are shares
+SIZES = 5  # of runner.networks.informative.descriptors, the first columns: sizes; the others are shares
 PRIOR = 4  # networks that the prior counts as, where there are few to learn from
 # Standard deviations of the log ratio that sizes and rates (linear), shares of operator groups (linear), both together (smooth) and the family explain,
 # and of noise: most likely values (marginal likelihood) on public results of GPUs, and of a GPU and a CPU.

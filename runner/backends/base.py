@@ -5,15 +5,11 @@ anything is forked. So importing it must start no thread and open no device.
 """
 
 
-class Unsupported(Exception):
-    """This can never work here (precision, operator, device): the cell becomes ``skipped`` with this reason."""
-
-
 class Backend:
     """One network, loaded by one framework, in one measuring process.
 
-    ``job`` is what the process measures (see runner.worker.Job): ``cell``, ``artefact`` (files of the
-    network, see runner.interchange.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
+    ``job`` is what the process measures (see runner.measure.worker.Job): ``cell``, ``artefact`` (files of the
+    network, see runner.networks.interchange.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
 
     The class attributes down to ``needs`` are literals: ``runner.backends.facts`` reads them from the source,
     so that a matrix is checked and ``dyno backends`` answers without importing any framework.

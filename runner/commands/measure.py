@@ -7,8 +7,21 @@ from typing import List, Optional
 
 import typer
 
-from runner.options import CACHE, JSON, MATRIX, ONLY, PROFILE, RESULTS, RETRY, check_measurable, check_retry, places_of, planned_cells
-from runner.terminal import fail, measuring, plain, seconds, show_counting, show_progress
+from runner.errors import DataError, RecordError
+from runner.program.options import (
+    CACHE,
+    JSON,
+    MATRIX,
+    ONLY,
+    PROFILE,
+    RESULTS,
+    RETRY,
+    check_measurable,
+    check_retry,
+    places_of,
+    planned_cells,
+)
+from runner.program.terminal import fail, measuring, plain, seconds, show_counting, show_progress
 
 
 def run(
@@ -24,8 +37,8 @@ def run(
     time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
 ):
     """Measure what is missing; Ctrl-C keeps what is done, and running again goes on."""
-    from runner import environment, record
-    from runner.run import Run
+    from runner.machine import environment
+    from runner.measure.run import Run
 
     budget_s = seconds(time_budget) if time_budget else None
     check_retry(retry)
@@ -33,13 +46,13 @@ def run(
     check_measurable(planned, matrix, only)
     places = places_of(results, cache)
     current = Run(loaded, places, environment.platform_name(), report=show_progress if sys.stderr.isatty() else None)
-    with measuring(places.results, "what is done is kept, `dyno run` goes on with the rest", record.RecordError):
+    with measuring(places.results, "what is done is kept, `dyno run` goes on with the rest", RecordError):
         os.makedirs(places.cache, exist_ok=True)
         left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained)
     for warning in current.warnings:
         typer.echo("dyno: warning: %s" % plain(warning), err=True)
     counts = ", ".join("%d %s" % (count, status) for status, count in current.counts.items() if count)
-    path = places.record_path(environment.platform_name())
+    path = places.record_path(environment.platform_name(), environment.host())
     rest = "; %d left for the next run (time budget)" % left if left else ""
     typer.echo("%s: %s%s" % (path, counts or "nothing is missing", rest))
 
@@ -57,8 +70,10 @@ def accuracy(
     as_json: bool = JSON,
 ):
     """Count Top-1 and Top-5 on labelled images, in the backend and precision that is timed; running again goes on."""
-    from runner import accuracy as counting
-    from runner import datasets, environment, record, tally
+    from runner.machine import environment
+    from runner.measure import accuracy as counting
+    from runner.networks import datasets
+    from runner.records import accuracy_totals
 
     loaded, planned = planned_cells(matrix, profile, only)
     settings = dict(loaded.accuracy, **{key: value for key, value in (("data", data), ("format", format), ("limit", limit)) if value})
@@ -70,7 +85,7 @@ def accuracy(
     check_measurable(planned, matrix, only)
     places = places_of(results, cache)
     stopped = "what is counted is kept, `dyno accuracy` goes on with the rest"
-    with measuring(places.results, stopped, datasets.DataError, record.RecordError):
+    with measuring(places.results, stopped, DataError, RecordError):
         found = datasets.open_data(settings["data"], settings.get("format", "auto"), settings.get("classes"))
         cells, reasons = counting.fitting(counting.representatives(planned.cells, settings.get("batch_size")), loaded.models, found)
         for reason in reasons:
@@ -84,8 +99,8 @@ def accuracy(
         counted = current.execute(cells, retry)
     for warning in current.warnings:
         typer.echo("dyno: warning: %s" % plain(warning), err=True)
-    rows = [tally.summary(cell, totals) for cell, totals in sorted(counted)]
-    typer.echo(json.dumps(rows, indent=1) if as_json else "\n".join(tally.sentence(row) for row in rows))
+    rows = [accuracy_totals.summary(cell, totals) for cell, totals in sorted(counted)]
+    typer.echo(json.dumps(rows, indent=1) if as_json else "\n".join(accuracy_totals.sentence(row) for row in rows))
 
 
 def calibrate(
@@ -102,15 +117,16 @@ def calibrate(
     import time
     from importlib.util import find_spec
 
-    from runner import environment, record
-    from runner.run import Places, Run
+    from runner.machine import environment
+    from runner.measure.run import Run
+    from runner.records.places import Places
 
     loaded, planned = planned_cells(matrix, profile, only)
     check_measurable(planned, matrix, only)
     folder = os.path.join(results, "calibration", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     shared = places_of(results, cache).cache
     sides = [os.path.join(folder, side) for side in "abcdefghi"[:sweeps]]
-    with measuring(folder, "a noise floor needs all sweeps", record.RecordError):
+    with measuring(folder, "a noise floor needs all sweeps", RecordError):
         os.makedirs(shared, exist_ok=True)
         for side in sides:
             report = show_progress if sys.stderr.isatty() else None

@@ -5,8 +5,8 @@ from typing import List, Optional
 
 import typer
 
-from runner.options import CACHE, JSON, MATRIX, ONLY, PROFILE, RESULTS, places_of, planned_cells
-from runner.terminal import duration, fail, plain
+from runner.program.options import CACHE, JSON, MATRIX, ONLY, PROFILE, RESULTS, places_of, planned_cells
+from runner.program.terminal import duration, fail, plain
 
 
 def plan(
@@ -19,12 +19,13 @@ def plan(
     as_json: bool = JSON,
 ):
     """Show the cells of this platform in their order, what is left out and why, and how long it will take."""
-    from runner import environment, run
+    from runner.machine import environment
+    from runner.measure import run
 
     loaded, planned = planned_cells(matrix, profile, only)
     if calibration:
         return _calibration(loaded, planned, places_of(results, cache), calibration, as_json)
-    _, last, _ = run.history(places_of(results, None).record_path(environment.platform_name()))
+    _, last, _ = run.history(places_of(results, None).record_path(environment.platform_name(), environment.host()))
     left = set(run.missing(planned.cells, last))
     estimates = {cell: run.estimate_s(cell, loaded.protocol, last) for cell in planned.cells}
     total_s = sum(estimates[cell] for cell in left)
@@ -45,7 +46,7 @@ def plan(
 
 def _calibration(loaded, planned, places, count, as_json):
     """Measure these first on a new platform; the rest can be predicted (`python -m analysis predict`)."""
-    from runner import export_cache
+    from runner.measure import export_cache
 
     names, reasons = export_cache.calibration_models(loaded, planned, places, count)
     for reason in reasons:
@@ -63,10 +64,11 @@ def status(
     as_json: bool = JSON,
 ):
     """What of the matrix is done, failed, skipped, contended and missing."""
-    from runner import environment, run
+    from runner.machine import environment
+    from runner.measure import run
 
     _, planned = planned_cells(matrix, profile, only)
-    _, last, warnings = run.history(places_of(results, None).record_path(environment.platform_name()))
+    _, last, warnings = run.history(places_of(results, None).record_path(environment.platform_name(), environment.host()))
     left = run.missing(planned.cells, last)
     lines = [last[cell] for cell in planned.cells if cell in last]
     groups = {name: [line for line in lines if line["status"] == name] for name in ("ok", "failed", "skipped")}
@@ -112,7 +114,7 @@ def backends(as_json: bool = JSON):
 
 def models(as_json: bool = JSON):
     """The networks that need no prefix; timm:NAME, onnx:PATH and module:function are taken too."""
-    from runner import models as registry
+    from runner.networks import sources as registry
 
     names = registry.names()
     typer.echo(json.dumps(names) if as_json else "\n".join(names))
@@ -120,15 +122,15 @@ def models(as_json: bool = JSON):
 
 def environment():
     """The facts of this machine that go into its records, as JSON."""
-    from runner import environment as facts
+    from runner.machine import environment as facts
 
     typer.echo(json.dumps(facts.describe(), indent=1, sort_keys=True))
 
 
 def doctor(results: str = RESULTS, as_json: bool = JSON):
     """Check the machine before anything is measured, with the flag or command that mends what is wrong."""
-    from runner import doctor as checkup
-    from runner import environment as facts
+    from runner.doctor import doctor as checkup
+    from runner.machine import environment as facts
 
     checks = checkup.checks(results, facts.platform_name())
     if as_json:
@@ -151,7 +153,7 @@ def export(
     cache: Optional[str] = CACHE,
 ):
     """Fill the cache with the networks' files, for images that have no PyTorch to make them."""
-    from runner import export_cache
+    from runner.measure import export_cache
 
     loaded, planned = planned_cells(matrix, profile, only)
     made, reasons = export_cache.fill(loaded, planned, places_of(results, cache))
@@ -164,6 +166,6 @@ def export(
 
 def schema():
     """The record's fields with their units, as Markdown."""
-    from runner import record
+    from runner.records.schema import document
 
-    typer.echo(record.document(), nl=False)
+    typer.echo(document(), nl=False)

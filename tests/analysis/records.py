@@ -1,4 +1,4 @@
-"""Synthetic records in the exact shape of runner/record.py, for tests only: made-up machines whose names say so."""
+"""Synthetic records in the exact shape of runner/records/file.py, for tests only: made-up machines whose names say so."""
 
 import json
 import zlib
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import published
-from runner.record import SCHEMA_VERSION
+from analysis.frame import published
+from runner.records.schema import SCHEMA_VERSION
 
 CLASSIC = (  # the studies' 42 networks and some
     "alexnet googlenet vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn resnet18 resnet34 resnet50 resnet101 resnet152 squeezenet1_0 "
@@ -123,7 +123,7 @@ def sweep(folder, platforms=PLATFORMS, models=CLASSIC, batch_sizes=(1, 2, 4, 8, 
 
 def frame_of(*records):
     """The frame of records, without a file in between."""
-    from analysis.frame import finish, row
+    from analysis.frame.frame import finish, row
 
     environments = {r["id"]: r["environment"] for r in records if r["kind"] == "environment"}
     return finish(pd.DataFrame([row(r, Path("test.jsonl")) for r in records if r["kind"] == "cell"]), environments)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import figures, report
-from analysis import frame as frames
+from analysis.frame import frame as frames
+from analysis.report import figures, report
 from tests.analysis.records import QUICK, sweep
 
 ARGUMENTS = (

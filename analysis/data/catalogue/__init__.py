@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from runner.calibration import GROUPS
+from runner.networks.informative import GROUPS
 
 FILE = Path(__file__).with_name("catalogue.zip")
 ELEMENT_BYTES = 4  # features are counted in elements; complexity in bytes of fp32, as a record has it

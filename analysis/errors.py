@@ -1,0 +1,9 @@
+"""Errors whose message is one line for the user."""
+
+
+class FrameError(Exception):
+    """Nothing to analyse; the message is one line for the user."""
+
+
+class ImporterError(FrameError):
+    """This file can't be imported; the message is one line: where, what was found, what would do."""

@@ -1,0 +1,320 @@
+"""The frame: any number of record files merged into one table, one row per record, SI units.
+
+Columns: see COLUMNS. Missing is NaN or None, never 0. Nothing in a file is fatal: lines that are torn, malformed, of another
+schema or seen before are set aside and counted in `Merged.problems`.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.data import catalogue
+from analysis.data.families import family
+from analysis.errors import FrameError
+from analysis.frame import measured_accuracy, published, sensors
+from analysis.frame.cached import once
+from runner.records.check import misfit
+from runner.records.schema import SCHEMA_VERSION, STATUSES
+
+CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
+TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
+        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file")  # fmt: skip
+NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
+           "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
+           "memory_mb", "energy_j", "power_w", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
+           "accuracy_images", "wall_s", "sensitivity")  # fmt: skip
+OTHER = ("contended", "replicate_medians_s", "quality", "op_features", "executed")
+COLUMNS = (*TEXT, *NUMBERS, *OTHER)
+NO_WORK = "noop"  # the backend that measures the harness itself: it executes no network, so it can't be ranked with those that do
+ENOUGH = {90: 46, 99: 473}  # samples for a percentile's 95 % interval to exist inside the sample
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The merged table, the environments by id and what was set aside: (file, what) -> lines."""
+
+    frame: pd.DataFrame
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: Counter = field(default_factory=Counter)
+    files: tuple[str, ...] = ()
+    floors: tuple[Any, ...] = ()  # noise floors of the hosts (analysis.compare.noise), where they are known
+
+
+def record_files(paths: Iterable[str | Path]) -> list[Path]:
+    """The record files (*.jsonl) among files and, recursively, folders; raises FrameError where a path does not exist."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found += sorted(path.rglob("*.jsonl"))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise FrameError(f"{path}: no such file or folder; `make bench` writes results/records, or name others with --records")
+    return list(dict.fromkeys(file.resolve() for file in found))
+
+
+def merge(paths: Iterable[str | Path]) -> Merged:
+    """Merge record files and folders; raises FrameError when there is no record at all."""
+    from analysis.importers import base  # which ends every import with this module's `finish`
+
+    paths = list(paths)
+    files = record_files(paths)
+    problems: Counter = Counter()
+    seen: set[str] = set()
+    environments: dict[str, dict[str, Any]] = {}
+    rows: list[dict[str, Any]] = []
+    counted: list[tuple[Path, dict[str, Any]]] = []
+    for file in files:
+        for record in _records(file, problems):
+            key = f"{record.get('kind')}:{record.get('id')}"
+            if key in seen:
+                problems[file.name, "repeat an id that was read before"] += 1
+                continue
+            try:
+                if record["kind"] != "imported" and misfit(record):
+                    raise ValueError(misfit(record))
+                if record["kind"] == "environment":
+                    flatten(record["environment"])  # raises what nests too deep
+                    environments[str(record["id"])] = dict(record["environment"])
+                elif record["kind"] == "imported":  # written by `import`
+                    rows.append(base.row(record, file.stem))
+                elif record["kind"] == "accuracy":
+                    measured_accuracy.measured([(file, record)])  # raises what a malformed record raises
+                    counted.append((file, record))
+                elif record["kind"] == "cell":
+                    rows.append(row(record, file))
+                else:
+                    raise ValueError(record["kind"])
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
+                problems[file.name, "are no record of this schema (a field is missing or of another type)"] += 1
+                continue
+            seen.add(key)
+    if not rows:
+        where = ", ".join(map(str, paths))
+        aside = f" ({sum(problems.values())} lines set aside)" if problems else ""
+        raise FrameError(f"{where}: no records of schema {SCHEMA_VERSION} in {len(files)} file(s){aside}; `make bench` measures some")
+    accuracies = measured_accuracy.measured(counted)
+    rows = [entry | measured_accuracy.of(entry, accuracies) for entry in rows]
+    return Merged(finish(pd.DataFrame(rows), environments), environments, problems, tuple(file.name for file in files))
+
+
+def _records(file: Path, problems: Counter) -> Iterable[dict[str, Any]]:
+    with open(file, "rb") as lines:
+        for line in lines:
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                record = printable(record) if b"\\u" in line else record
+            except (ValueError, RecursionError):
+                problems[file.name, "are torn or no JSON"] += 1
+                continue
+            if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+                problems[file.name, f"have another schema than {SCHEMA_VERSION}"] += 1
+            else:
+                yield record
+
+
+def printable(value: Any) -> Any:
+    """The same JSON with half characters (lone surrogates), which no file or page can hold, replaced."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    return {printable(key): printable(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
+    """One cell record as a row of the frame, without what the environment and published tables add."""
+    cell = record["cell"]
+    if record["status"] not in STATUSES or any(cell[name] is None for name in CELL) or record["cell_id"] is None:
+        raise ValueError(record["status"])
+    if min(cell["batch_size"], cell["input_px"]) < 1:
+        raise ValueError("no batch or image is smaller than 1")
+    out: dict[str, Any] = {name: str(cell[name]) for name in CELL if name not in ("batch_size", "input_px")}
+    out |= {
+        "batch_size": int(cell["batch_size"]),
+        "input_px": int(cell["input_px"]),
+        "record_id": str(record["id"]),
+        "source": "records",
+        "file": file.stem,
+    }
+    out["environment"] = str(record.get("environment"))
+    for name in (
+        "run",
+        "cell_id",
+        "role",
+        "anchor",
+        "attempt",
+        "status",
+        "reason",
+        "phase",
+        "started_at",
+        "weights",
+        "wall_s",
+        "sensitivity",
+    ):
+        out[name] = record.get(name)
+    out["quality"] = tuple(map(str, record.get("quality") or ()))
+    complexity, parity = record.get("complexity") or {}, record.get("parity") or {}
+    out["params_m"] = _scaled(complexity.get("params"), 1e-6)
+    out["gmacs"] = _scaled(complexity.get("macs"), 1e-9)
+    out["activations_m"] = _scaled(complexity.get("activations"), 1e-6)
+    out["op_features"] = complexity.get("groups")
+    for name in ("max_rel", "cosine", "top1_flips"):
+        out[f"parity_{name}"] = parity.get(name)
+    return out | timings(record.get("replicates") or [], out)
+
+
+def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[str, Any]:
+    """Latency, throughput, noise, contention and sensors from a cell's replicates; no latency unless the cell is ok."""
+    samples = [np.asarray(r["samples_s"], float) for r in replicates if r.get("samples_s")]
+    if not all(np.isfinite(s).all() and s.min() >= 0 and np.median(s) > 0 for s in samples):
+        raise ValueError("a sample is no time")
+    contention = [r.get("contention") or {} for r in replicates]
+    shares = [c["others_share"] for c in contention if c.get("others_share") is not None]
+    out: dict[str, Any] = {
+        "contended": "contended" in cell["quality"] or any(r.get("contended") for r in replicates),
+        "others_share": max(shares, default=np.nan),
+        "executed": (replicates[0].get("executed") or {}) if replicates else {},
+        "replicate_medians_s": (),
+        "n_replicates": len(samples),
+        "n_samples": sum(map(len, samples)),
+    }
+    if cell["status"] != "ok" or not samples:
+        return out
+    medians = tuple(float(np.median(s)) for s in samples)
+    latency_s = float(np.median(medians))
+    pooled = np.concatenate(samples)
+    out |= {
+        "replicate_medians_s": medians,
+        "latency_s": latency_s,
+        "throughput": cell["batch_size"] / latency_s,
+        "in_flight": replicates[0].get("in_flight"),
+    }
+    if out["in_flight"] in (None, 1):  # in `throughput` a sample is the mean of a window, which has no tail
+        out |= {f"latency_p{p}_s": float(np.percentile(pooled, p)) for p, enough in ENOUGH.items() if len(pooled) >= enough}
+    out["noise"] = float(np.median([np.subtract(*np.percentile(s, [75, 25])) / np.median(s) for s in samples]))
+    for name in ("load_s", "first_latency_s"):
+        spans = [r["spans"][name] for r in replicates if (r.get("spans") or {}).get(name) is not None]
+        out[name] = float(np.median(spans)) if spans else np.nan
+    return out | sensors.readings([r.get("sensors") or {} for r in replicates], cell["device"])
+
+
+def _scaled(value: float | None, factor: float) -> float:
+    return np.nan if value is None else float(value) * factor
+
+
+def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None = None) -> pd.DataFrame:
+    """Add published accuracies, families, env_* columns and every column that is still missing; importers end with this too."""
+    facts = {name: flatten(environment) for name, environment in (environments or {}).items()}
+    columns = sorted({key for flat in facts.values() for key in flat})
+    frame = frame.reset_index(drop=True)
+    for name in CELL:  # what no record names, as where all come from a table without it
+        if name not in frame:
+            frame[name] = np.nan if name in NUMBERS else None
+    if columns:
+        extra = pd.DataFrame([facts.get(name, {}) for name in frame["environment"]], index=frame.index, columns=columns).add_prefix("env_")
+        frame = pd.concat([frame, extra], axis=1)
+    if "host" not in frame:
+        named = frame.get("env_host", pd.Series(None, index=frame.index, dtype=object))
+        stems = [stem.removeprefix(f"{platform}-") for stem, platform in zip(frame["file"], frame["platform"], strict=True)]
+        frame["host"] = named.where(named.notna(), pd.Series(stems, index=frame.index))
+    if "family" not in frame:
+        frame["family"] = [family(model) for model in frame["model"]]
+    known = [published.accuracy(model, px) for model, px in zip(frame["model"], frame["input_px"], strict=True)]
+    if "top1" not in frame:
+        frame["top1"] = np.nan
+    if "accuracy_source" not in frame:
+        frame["accuracy_source"] = None
+    use = frame["top1"].isna() & frame["accuracy_source"].ne("measured") & pd.Series([k is not None for k in known], index=frame.index)
+    for position, name in enumerate(("top1", "top5", "accuracy_weights")):
+        values = pd.Series([k[position] if k else None for k in known], index=frame.index)
+        frame[name] = values.where(use) if name not in frame else frame[name].where(~use, values)
+    frame["accuracy_source"] = frame["accuracy_source"].astype(object).where(~use, "published")
+    for name in COLUMNS:
+        if name not in frame:
+            frame[name] = np.nan if name in NUMBERS else None
+    for name in NUMBERS:
+        frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    frame = _known_graphs(frame)
+    frame["contended"] = frame["contended"].eq(True)
+    frame["role"] = frame["role"].fillna("cell")
+    return describe(frame)
+
+
+def _known_graphs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Imported rows that carry no complexity get the catalogue's, where the network is known at their input size."""
+    lacks = frame["source"].ne("records") & frame["op_features"].isna() & frame["input_px"].notna() & frame["model"].notna()
+    for row in frame.index[lacks]:
+        found = catalogue.known(str(frame.at[row, "model"]), int(frame.at[row, "input_px"]))
+        if found is None:
+            continue
+        frame.at[row, "op_features"] = found["groups"]
+        for name, value in (
+            ("params_m", found["params"] / 1e6),
+            ("gmacs", found["macs"] / 1e9),
+            ("activations_m", found["activations"] / 1e6),
+        ):
+            if pd.isna(frame.at[row, name]):
+                frame.at[row, name] = value
+    return frame
+
+
+def flatten(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested facts as one level, keys joined by `_`; lists, and the long list of installed packages, become text."""
+    flat: dict[str, Any] = {}
+    for key, value in facts.items():
+        if key == "packages" and isinstance(value, dict):
+            flat[f"{prefix}{key}"] = ", ".join(f"{name} {version}" for name, version in sorted(value.items()))
+        elif isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}_")
+        else:
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return flat
+
+
+def describe(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add names that keep unlike cells apart, as short as they may be.
+
+    machine: the platform, with its host where several hosts share it. series: backend, with device and precision where they vary on that
+    machine. label: the network, with its input size where that is not the frame's usual one.
+    """
+    frame = frame.copy()
+    hosts = frame.groupby("platform")["host"].transform("nunique")
+    frame["machine"] = frame["platform"].where(hosts <= 1, frame["platform"] + " @ " + frame["host"].astype(str))
+    series = frame["backend"].copy()
+    for name in ("device", "precision"):
+        several = frame.groupby(["machine", "backend"])[name].transform("nunique") > 1
+        series = series.where(~several, series + " " + frame[name])
+    frame["series"] = series
+    usual = frame["input_px"].mode()
+    plain = frame["input_px"].isna() | frame["input_px"].isin(usual.head(1))  # an importer may not know the size
+    frame["label"] = frame["model"].where(plain, frame["model"] + " (" + frame["input_px"].astype("Int64").astype(str) + " px)")
+    return frame
+
+
+@once
+def latest(frame: pd.DataFrame) -> pd.DataFrame:
+    """The last attempt of each cell (anchors apart) per source and host; earlier ones are history.
+
+    Within a file attempts are counted, so a clock that was set back changes nothing; between files the later one wins.
+    """
+    keys = ["source", "platform", "host", "cell_id", "role", "anchor"]
+    by_time = frame.sort_values("started_at", kind="stable", na_position="first")
+    attempts = by_time.sort_values("attempt", kind="stable", na_position="first").drop_duplicates(
+        [*keys, *frame.columns.intersection(["file"])], keep="last"
+    )
+    return attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(keys, keep="last").sort_index()
+
+
+def ranked(frame: pd.DataFrame) -> pd.DataFrame:
+    """What may be compared: the latest attempt of each cell, if it is ok, no anchor, was not contended and executed a network (noop does not)."""
+    last = latest(frame[frame["role"] == "cell"])
+    return last[(last["status"] == "ok") & ~last["contended"] & last["latency_s"].notna() & (last["backend"] != NO_WORK)]

@@ -1,0 +1,170 @@
+"""What a reader came for: which network for which device, what changed, what can't be trusted. Each from the frame, each a table or sentences."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from analysis import checks
+from analysis.analyses.pareto import frontier
+from analysis.compare import compare
+from analysis.compare.noise import Floor
+from analysis.frame import metrics
+from analysis.frame.cached import once
+from analysis.frame.frame import Merged, latest, ranked
+
+FLUENT_S = 1 / 30  # a camera's frame: 30 images/s
+CHANGE = 0.05  # smallest change of a median that is worth a line
+QUALITY = {
+    "contended": "others used the CPU or GPU meanwhile; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
+    "noisy": "samples spread widely", "throttled": "the clock was lowered by heat or power", "parity": "outputs differ from the fp32 PyTorch reference",
+    "degenerate": "the output does not depend on the input",
+}  # fmt: skip
+
+
+@once
+def choices(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row per platform: the fastest network, the best balance, the most accurate, and the most accurate that keeps up with 30 images/s.
+
+    One image at a time, the fastest backend of each network. Balance: the network on the Pareto frontier farthest above the line between its ends
+    (latency on a logarithmic scale).
+    """
+    rows = []
+    cells = ranked(frame)
+    cells = cells[(cells["scenario"] == "latency") & (cells["batch_size"] == 1)]
+    for platform, group in cells.groupby("platform"):
+        quickest = group.sort_values("latency_s").drop_duplicates("label")
+        row = {"platform": platform, "fastest": _said(quickest.iloc[0])}
+        rated = quickest[quickest["top1"].notna()]
+        if len(rated):
+            on = rated[frontier(rated["latency_s"], rated["top1"])].sort_values("latency_s")
+            row |= {"best balance": _said(knee(on)), "most accurate": _said(rated.loc[rated["top1"].idxmax()])}
+            fluent = rated[rated["latency_s"] <= FLUENT_S]
+            row["most accurate at 30 images/s"] = _said(fluent.loc[fluent["top1"].idxmax()]) if len(fluent) else "none"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def knee(on: pd.DataFrame) -> pd.Series:
+    """The point of a frontier (sorted by latency) farthest above the line between its ends."""
+    if len(on) < 3:
+        return on.iloc[-1]
+    x, y = np.log(on["latency_s"].to_numpy(float)), on["top1"].to_numpy(float)
+    above = (y - y[0]) / (y[-1] - y[0]) - (x - x[0]) / (x[-1] - x[0])
+    return on.iloc[int(np.argmax(above))]
+
+
+def _said(cell: pd.Series) -> str:
+    accuracy = f", {cell['top1']:.1f} % Top-1" if pd.notna(cell["top1"]) else ""
+    time = metrics.significant(float(metrics.latency(cell.to_frame().T).iloc[0]))
+    return f"{cell['label']} ({cell['series']}, {time} ms{accuracy})"
+
+
+@once
+def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame:
+    """Cells that were measured again and became faster or slower by at least 5 %, largest first.
+
+    The verdict is `compare`'s: corrected for the number of cells, and beyond the noise floor of the host where that is known.
+    """
+    good = frame[(frame["role"] == "cell") & (frame["status"] == "ok") & ~frame["contended"] & frame["latency_s"].notna()]
+    last = latest(good)
+    earlier = latest(good.drop(last.index))
+    keys = ["source", "platform", "host", "cell_id"]
+    both = last.merge(earlier, on=keys, suffixes=("", "_before"))
+    noise = {floor.host: floor.between for floor in floors}
+    judged = []
+    for host, pairs in both.groupby("host"):
+        sides = pairs["replicate_medians_s_before"], pairs["replicate_medians_s"]
+        judged.append(compare.judge(*sides, CHANGE, floor=noise.get(str(host))).set_index(pairs.index))
+    verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
+    both = both.assign(
+        **{name: verdicts[name] for name in ("verdict", "ratio", "low", "high")}, before=both["run_before"], after=both["run"]
+    )
+    both = both[both["verdict"].isin([compare.FASTER, compare.SLOWER])].assign(verdict=lambda rows: rows["verdict"].str.lower())
+    columns = ["platform", "series", "label", "batch_size", "scenario", "verdict", "ratio", "low", "high", "before", "after"]
+    return both[columns].sort_values("ratio", key=lambda r: -np.log(r.astype(float)).abs(), ignore_index=True)
+
+
+def noise_sentence(frame: pd.DataFrame, floors: tuple[Floor, ...]) -> str:
+    """The noise floor of the hosts, in words."""
+    found = {floor.host: floor for floor in floors}
+    hosts = sorted(frame["host"].dropna().astype(str).unique())
+    said = [
+        f"{host} by {100 * np.expm1(np.hypot(found[host].sweep_sd, found[host].shared_sd)):.1f} % beyond what their replicates show"
+        f" (95 % of {found[host].cells} cells by less than {100 * np.expm1(found[host].largest):.1f} %)"
+        for host in hosts
+        if host in found
+    ]
+    unknown = [host for host in hosts if host not in found]
+    known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; no change is told below it. " if said else ""
+    return (known + (f"No noise floor of {_few(unknown)} is known: dyno calibrate measures it." if unknown else "")).strip()
+
+
+def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> str:
+    """What changed since earlier runs, and how large a change must be to be told."""
+    cells = frame[(frame["role"] == "cell") & (frame["status"] == "ok")]
+    again = int((cells.groupby(["source", "platform", "host", "cell_id"]).size() > 1).sum())
+    noise = noise_sentence(cells, floors)
+    if not again:
+        return f"No cell was measured twice, so nothing can have changed. {noise}".strip()
+    counts = changed["verdict"].value_counts()
+    return (f"{again} cells were measured again: {counts.get('faster', 0)} became faster, {counts.get('slower', 0)} slower, "
+            f"{again - len(changed)} show no change of 5 % or more that their noise allows to see. {noise}").strip()  # fmt: skip
+
+
+def doubts(merged: Merged) -> list[str]:
+    """What can't be trusted, a sentence each; gravest first. Findings of plausibility come as a table of their own."""
+    frame = merged.frame
+    said = []
+    for what in sorted({what for _, what in merged.problems}):
+        files = {name: count for (name, other), count in merged.problems.items() if other == what}
+        said.append(f"{sum(files.values()):,} line(s) {what} and were set aside ({_few(sorted(files))}).")
+    cells = latest(frame[frame["role"] == "cell"])
+    for status, verb in (("failed", "failed"), ("skipped", "were skipped")):
+        if count := int((cells["status"] == status).sum()):
+            said.append(f"{count:,} of {len(cells):,} cells {verb}; their reasons stand under Coverage.")
+    labels = cells.loc[cells["status"] == "ok", "quality"].explode().value_counts()
+    said += [
+        f"{count:,} cells are labelled {label}: {QUALITY.get(label, 'see docs/records.md')}." for label, count in labels.items() if label
+    ]
+    good = ranked(frame)
+    if good["input_px"].nunique() > 1:
+        sizes = ", ".join(f"{int(px)} px" for px in sorted(good["input_px"].unique()))
+        said.append(
+            f"Input sizes differ ({sizes}): a network at another size than most carries it in its name, and is no like-for-like comparison."
+        )
+    unrated = sorted(good.loc[good["top1"].isna(), "label"].unique())
+    if unrated:
+        said.append(
+            f"No Top-1 is published or measured at the input size that was timed for {_few(unrated)}; charts of accuracy leave them out."
+        )
+    sources = good.loc[good["top1"].notna(), "accuracy_source"].value_counts()
+    if "published" in sources and len(sources) > 1:
+        said.append(
+            f"Top-1 is published for {sources['published']:,} cells and measured for the others, on other images: the two are not comparable."
+        )
+    elif "published" in sources:
+        said.append("Top-1 and Top-5 are the values published with pretrained weights, not measured here.")
+    few = good[good["n_replicates"] < 2]
+    if len(few):
+        said.append(f"{len(few):,} cells have one replicate or none, so they carry no interval.")
+    return said
+
+
+def _few(names: Iterable[str], most: int = 6) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def findings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The plausibility checks' findings."""
+    return checks.findings(frame)
+
+
+def summary(found: pd.DataFrame, most: int = 3) -> list[tuple[str, str, int, list[str]]]:
+    """Findings by check, gravest and rarest first: (check, severity, how many, the first messages)."""
+    rows = []
+    for (severity, check), group in found.groupby(["severity", "check"], sort=False):
+        rows.append((str(check), str(severity), len(group), [str(m) for m in group["message"].drop_duplicates().head(most)]))
+    graveness = {"error": 0, "warning": 1}
+    return sorted(rows, key=lambda row: (graveness.get(row[1], 2), row[2]))

@@ -1,0 +1,142 @@
+"""Facts of the machine, the image and the installed software that a measurement depends on.
+
+Read from files, without importing a framework or opening a device, so that it is safe in every process.
+A fact that can't be had is None; ``gpu_reason`` says why there is no GPU.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import socket
+import sys
+
+from runner.machine import board, gpus, sysfs, thermal, threads
+
+FRAMEWORKS = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "pytorchcv", "numpy")
+
+# Facts that must be alike for times to be comparable; temperatures, loads and names of hosts are not among them.
+COMPARABLE = (
+    "platform", "image_digest", "arch", "cpu", "cpus", "cpu_quota", "cpu_flags", "memory_limit_bytes", "kernel", "python", "frameworks",
+    "governor", "turbo", "board", "l4t", "power_mode", "gpu", "gpu_driver", "cuda", "thread_env",
+)  # fmt: skip
+
+THREAD_ENV = re.compile(
+    r"^(OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|NUMEXPR|TBB|ORT|OV|ONEDNN|DNNL|CUDA|CUDNN|NVIDIA_TF32|TORCH|PYTORCH|ATEN|MALLOC)_|^LD_PRELOAD$"
+)
+
+
+def describe(root="/"):
+    """All facts, ready for JSON."""
+    cpus = threads.cpu_limits(root)
+    memory_bytes, limit_bytes = memory(root)
+    packages = installed()
+    zones = thermal.zones(root)
+    facts = {
+        "host": host(root),
+        "platform": os.environ.get("DYNO_PLATFORM"),
+        "devices": declared_devices(),
+        "image": os.environ.get("DYNO_IMAGE"),
+        "image_digest": os.environ.get("DYNO_IMAGE_DIGEST"),
+        "container": container(root),
+        "arch": platform.machine(),
+        "cpu": board.cpu_model(root),
+        "cpu_flags": board.cpu_flags(root),
+        "cpus": len(cpus["affinity"]),
+        "cpus_online": os.cpu_count(),
+        "cpu_quota": cpus["quota_cpus"],
+        "memory_bytes": memory_bytes,
+        "memory_limit_bytes": limit_bytes,
+        "os": os_name(root),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "frameworks": {name: packages[name] for name in FRAMEWORKS if name in packages},
+        "packages": packages,
+        "governor": board.governor(root),
+        "turbo": board.turbo(root),
+        "cpu_clocks_hz": {kind: board.clocks(root, kind) for kind in ("cur", "min", "max")},
+        "board": board.model(root),
+        "l4t": board.l4t(root),
+        "power_mode": board.power_mode(root),
+        "temperatures_c": {name: thermal.celsius(root, path) for name, path in zones.items()},
+        "cuda": board.cuda(root),
+        "thread_env": {name: value for name, value in sorted(os.environ.items()) if THREAD_ENV.match(name)},
+    }
+    facts.update(gpus.describe(root))
+    return facts
+
+
+def memory(root="/"):
+    """(bytes of the machine, tightest limit of the cgroups or None)."""
+    total = re.search(r"MemTotal:\s*(\d+) kB", sysfs.text(root, "proc/meminfo") or "")
+    total_bytes = int(total.group(1)) * 1024 if total else None
+    files = sysfs.cgroup_files(root, "memory", "memory.max") + sysfs.cgroup_files(root, "memory", "memory.limit_in_bytes")
+    limits = [sysfs.number(root, path) for path in files]
+    limits = [limit for limit in limits if limit and (total_bytes is None or limit < total_bytes)]  # v1 says 2^63 for none
+    return total_bytes, min(limits) if limits else None
+
+
+def host(root="/"):
+    """Name of this machine, for its record file: DYNO_HOST, else the host name.
+
+    A container that was given neither has a random name that changes with every `docker run`; it is called
+    `container`, so that the next one goes on with the same record file.
+    """
+    name = os.environ.get("DYNO_HOST") or socket.gethostname()
+    return "container" if re.match(r"^[0-9a-f]{12}$", name) and container(root) else name
+
+
+def fingerprint(facts):
+    """Short hash of what must be alike for times to be comparable."""
+    kept = json.dumps({name: facts.get(name) for name in COMPARABLE}, sort_keys=True, default=str)
+    return hashlib.sha256(kept.encode("utf-8")).hexdigest()[:12]
+
+
+def load():
+    """Load average over 1, 5 and 15 minutes, or None where the system has none."""
+    try:
+        return list(os.getloadavg())
+    except (AttributeError, OSError):
+        return None
+
+
+def platform_name():
+    """Kind of machine as the image declares it; a bare machine is `cpu`."""
+    return os.environ.get("DYNO_PLATFORM") or "cpu"
+
+
+def declared_devices():
+    """Devices that the image says it is for (DYNO_DEVICES, by comma or blank), None outside an image."""
+    return (os.environ.get("DYNO_DEVICES") or "").replace(",", " ").split() or None
+
+
+def installed(paths=None):
+    """{name: version} of the installed distributions, from the names of their metadata folders: nothing is imported."""
+    found = {}
+    for path in sys.path if paths is None else paths:
+        try:
+            names = sorted(os.listdir(path or "."))
+        except OSError:
+            continue
+        for name in names:
+            match = re.match(r"^(.+?)-(\d[^-]*)(?:-.*)?\.(?:dist|egg)-info$", name)
+            if match:
+                found.setdefault(match.group(1).replace("_", "-").lower(), match.group(2))  # the first on the path is imported
+    return found
+
+
+def container(root="/"):
+    """docker, podman, kubernetes or None."""
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return "kubernetes"
+    if sysfs.text(root, "run/.containerenv") is not None:
+        return "podman"
+    if sysfs.text(root, ".dockerenv") is not None or "/docker/" in (sysfs.text(root, "proc/self/cgroup") or ""):
+        return "docker"
+    return None
+
+
+def os_name(root="/"):
+    match = re.search(r'^PRETTY_NAME="?([^"\n]+)', sysfs.text(root, "etc/os-release") or "", re.MULTILINE)
+    return match.group(1) if match else platform.platform()

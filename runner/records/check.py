@@ -1,0 +1,88 @@
+"""Whether a line read from a record file has the types that the schema gives its fields: a file may come from anywhere."""
+
+import math
+
+from runner.records.schema import CELL_FIELDS, FIELDS, STATUSES
+
+NUMBERS = {int, float, type(None)}
+LARGEST = 1e18  # of any number: what is beyond is no measurement
+LONGEST_S = 1e9
+
+
+def _schema():
+    """{name: (kinds, nested)}: kinds as in FIELDS with ``list`` for a name that ends in []."""
+    tree = {}
+    for path, kinds, _, _ in FIELDS:
+        place = tree
+        names = path.split(".")
+        for index, name in enumerate(names):
+            last = index == len(names) - 1
+            plain = name.replace("[]", "").replace("{}", "")
+            entry = place.setdefault(
+                plain, {"kinds": kinds.split("|") if last else ["object"], "list": name.endswith(("[]", "[]{}")), "in": {}}
+            )
+            place = entry["in"]
+    return tree
+
+
+SCHEMA = _schema()
+GROUP_NUMBERS = ("count", "macs", "bytes", "out")
+
+
+def misfit(line, schema=None):
+    """The first field of another type than the schema's, by its name; None when all fit. Fields that are absent or null fit."""
+    for name, entry in (SCHEMA if schema is None else schema).items():
+        value = line.get(name)
+        if value is None:
+            continue
+        if entry["list"] != isinstance(value, list):
+            return name
+        if not entry["list"]:
+            found = _misfit_of_one(name, value, entry)
+        elif entry["kinds"][0] == "float":  # samples: thousands, so all at once
+            found = None if set(map(type, value)) <= NUMBERS else name
+        else:
+            found = next((wrong for wrong in (_misfit_of_one(name, one, entry) for one in value) if wrong), None)
+        if found:
+            return found
+    return None
+
+
+def _misfit_of_one(name, value, entry):
+    if not any(_is(value, kind) for kind in entry["kinds"]):
+        return name
+    if name == "groups" and not all(_is_group(group) for group in value.values()):
+        return name
+    return misfit(value, entry["in"]) if entry["in"] and isinstance(value, dict) else None
+
+
+def _is(value, kind):
+    if kind in ("int", "float"):
+        number = type(value) is int or kind == "float" and type(value) is float
+        return number and abs(value) < LARGEST  # NaN and infinities are not
+    return type(value) is {"str": str, "object": dict, "bool": bool, "null": type(None)}[kind]
+
+
+def _is_group(group):
+    return isinstance(group, dict) and all(_is(group.get(name, 0), "float") for name in GROUP_NUMBERS)
+
+
+def is_cell(line):
+    """Whether a line is a whole record of a cell: all that going on with a run or judging it needs."""
+    if misfit(line):
+        return False
+    cell, wall_s = line.get("cell") or {}, line.get("wall_s")
+    return (
+        all(cell.get(name) is not None for name in CELL_FIELDS)
+        and line.get("status") in STATUSES
+        and all(line.get(name) is not None for name in ("id", "cell_id", "role", "attempt", "quality", "replicates"))
+        and wall_s is not None
+        and not math.isnan(wall_s)
+        and 0 <= wall_s < LONGEST_S
+        and all(_is_whole(replicate) for replicate in line["replicates"])
+    )
+
+
+def _is_whole(replicate):
+    spans = (replicate or {}).get("spans")
+    return spans is not None and all(spans.get(name) is not None for name in ("process_s", "load_s", "warmup_s", "measure_s"))

@@ -20,8 +20,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import op_features
-from runner.models import timm, torchvision
 from runner.networks.informative import GROUPS
+from runner.networks.sources import timm, torchvision
 
 OUT = Path(__file__).resolve().parents[1] / "analysis/data/catalogue/catalogue.zip"
 HARDNET = {"hardnet68": 76.5, "hardnet85": 78.0, "hardnet68ds": 74.3, "hardnet39ds": 72.1}

@@ -23,6 +23,11 @@ def register(app: typer.Typer) -> None:
         records: Annotated[
             list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")
         ] = None,
+        license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
+        all_: Annotated[bool, typer.Option("--all", help="Everything that meets the limits, not the frontier alone.")] = False,
+        only_records: Annotated[
+            bool, typer.Option("--only-records", help="Networks of the records alone, without the catalogue's.")
+        ] = False,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Which networks meet the limits: measured ones first, predicted ones marked; and what to relax where none does."""
@@ -31,12 +36,19 @@ def register(app: typer.Typer) -> None:
         from analysis.compare.text import plain
         from analysis.frame import frame as frames
         from analysis.frame.metrics import MILLI
+        from analysis.predict import candidates
         from analysis.predict import recommend as advice
         from analysis.predict.estimate import default_records
 
+        if license not in (None, "commercial"):
+            raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
+
         frame = frames.merge(records or default_records()).frame
         limits = advice.Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
-        found = advice.advise(frame, platform, limits, batch_size, backend=backend, device=device, precision=precision)
+        known = None if only_records else candidates.rows(candidates.catalogued(license, min_top1))
+        found = advice.advise(frame, platform, limits, batch_size, known, backend=backend, device=device, precision=precision)
         typer.echo(
-            json.dumps(found.as_dict(), indent=1, allow_nan=False) if json_ else "\n".join(map(plain, advice.text(found).split("\n")))
+            json.dumps(found.as_dict(all_), indent=1, allow_nan=False)
+            if json_
+            else "\n".join(map(plain, advice.text(found, all_).split("\n")))
         )

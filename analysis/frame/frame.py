@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.data import catalogue
+from analysis.data.families import family
 from analysis.errors import FrameError
 from analysis.frame import measured_accuracy, published, sensors
 from analysis.frame.cached import once
@@ -242,7 +244,7 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
         frame["power_mode"] = frame.get("env_power_mode", pd.Series(None, index=frame.index, dtype=object))
     frame["host"] = by_power_mode(frame)
     if "family" not in frame:
-        frame["family"] = [published.family(model) for model in frame["model"]]
+        frame["family"] = [family(model) for model in frame["model"]]
     known = [published.accuracy(model, px) for model, px in zip(frame["model"], frame["input_px"], strict=True)]
     if "top1" not in frame:
         frame["top1"] = np.nan
@@ -258,6 +260,7 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
             frame[name] = np.nan if name in NUMBERS else None
     for name in NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    frame = _known_graphs(frame)
     frame["contended"] = frame["contended"].eq(True)
     frame["role"] = frame["role"].fillna("cell")
     return describe(frame)
@@ -268,6 +271,24 @@ def by_power_mode(frame: pd.DataFrame) -> pd.Series:
     modes = frame.groupby(["platform", "host"])["power_mode"].transform("nunique")
     apart = frame["host"].astype(str) + " (" + frame["power_mode"].astype(str) + ")"
     return frame["host"].where((modes <= 1) | frame["power_mode"].isna(), apart)
+
+
+def _known_graphs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Imported rows that carry no complexity get the catalogue's, where the network is known at their input size."""
+    lacks = frame["source"].ne("records") & frame["op_features"].isna() & frame["input_px"].notna() & frame["model"].notna()
+    for row in frame.index[lacks]:
+        found = catalogue.known(str(frame.at[row, "model"]), int(frame.at[row, "input_px"]))
+        if found is None:
+            continue
+        frame.at[row, "op_features"] = found["groups"]
+        for name, value in (
+            ("params_m", found["params"] / 1e6),
+            ("gmacs", found["macs"] / 1e9),
+            ("activations_m", found["activations"] / 1e6),
+        ):
+            if pd.isna(frame.at[row, name]):
+                frame.at[row, name] = value
+    return frame
 
 
 def flatten(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""Accuracies published with pretrained weights (data/published.csv) and the family that a network belongs to."""
+"""Accuracies published with pretrained weights (data/published.csv)."""
 
 import functools
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,15 +12,6 @@ TABLE = Path(__file__).parents[1] / "data" / "published.csv"
 def table() -> pd.DataFrame:
     """model, weights, default, top1 and top5 in percent, params_m, input_px, source: one row per set of weights."""
     return pd.read_csv(TABLE)
-
-
-def family(model: str) -> str:
-    """`timm:dpn68` -> dpn, `wide_resnet50_2` -> wide_resnet, `mobilenet_v3_small` -> mobilenet; relatives share a family."""
-    name = re.split(r"[:/\\]", model)[-1].lower()
-    if name.startswith("wide_resnet"):
-        return "wide_resnet"
-    match = re.match(r"[a-z]+", name)
-    return match.group() if match else name
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.data.families import family
 from analysis.errors import FrameError
-from analysis.frame.published import family
 from analysis.predict.networks import Networks, networks
 from analysis.predict.setups import key, with_graph
 from runner.errors import ModelUnavailable, Unprepared

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import threadpoolctl
 from scipy.optimize import nnls
 
 from analysis.predict.conformal import jackknife_plus
@@ -99,6 +100,7 @@ class Predictor:
         return Prediction(np.exp(value), np.exp(np.minimum(low, value)), np.exp(np.maximum(high, value)), tuple(unseen), new_family, basis)
 
 
+@threadpoolctl.threadpool_limits.wrap(limits=1)  # small matrices: more threads only spin beside busy neighbours
 def train(known: Networks, y: np.ndarray, roofline: bool = True) -> Predictor:
     """Blend the methods by cross-validation, fit, and keep the left-out fits for the intervals.
 

@@ -20,6 +20,7 @@ from analysis.stats.pareto import frontier
 Z90 = float(norm.ppf((1 + COVERAGE) / 2))
 LEAST_SPREAD = 0.01  # a measured time is repeated no better than this
 LIKELY = 0.5
+SETTLE = 3
 NAMES = {"latency_s": "latency", "memory_mb": "memory", "energy_j": "energy", "top1": "Top-1"}
 
 
@@ -46,11 +47,20 @@ class Advice:
     limits: Limits
     candidates: pd.DataFrame
     relax: tuple[str, ...]
+    settle: tuple[str, ...] = ()  # the measurements that would tell most: networks that could beat the best one measured
 
     @property
     def recommended(self) -> pd.DataFrame:
         """The frontier of those that meet the limits: measured first, then by latency."""
-        own = self.candidates[self.candidates["frontier"]]
+        return self._ordered("frontier")
+
+    @property
+    def fitting(self) -> pd.DataFrame:
+        """Everything that meets the limits, in the same order."""
+        return self._ordered("meets")
+
+    def _ordered(self, which: str) -> pd.DataFrame:
+        own = self.candidates[self.candidates[which]]
         return (
             own.assign(order=own["kind"].ne("measured"))
             .sort_values(["order", "latency_s"], kind="stable")
@@ -58,23 +68,30 @@ class Advice:
             .reset_index(drop=True)
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON: missing numbers are null."""
-        rows = self.recommended.astype(object).where(self.recommended.notna(), None).to_dict("records")
+    def as_dict(self, everything: bool = False) -> dict[str, Any]:
+        """For JSON: missing numbers are null. `everything`: all that meets the limits, not the frontier alone."""
+        shown = self.fitting if everything else self.recommended
+        rows = shown.astype(object).where(shown.notna(), None).to_dict("records")
         return {
             "platform": self.platform,
             "batch_size": self.batch_size,
             "limits": asdict(self.limits),
             "recommended": rows,
             "relax": list(self.relax),
+            "settle": list(self.settle),
         }
 
 
 @keeping()
-def advise(frame: pd.DataFrame, platform: str, limits: Limits, batch_size: int = 1, **wanted: str | None) -> Advice:
-    """Advice from a frame. Candidates are all networks in it, measured on the platform or not, in every set-up of the platform that matches `wanted`."""
+def advise(
+    frame: pd.DataFrame, platform: str, limits: Limits, batch_size: int = 1, known: pd.DataFrame | None = None, **wanted: str | None
+) -> Advice:
+    """Advice from a frame. Candidates are all networks in it, measured on the platform or not, in every set-up of the platform that matches `wanted`.
+
+    known: more candidates (analysis.predict.candidates.rows), with the frame's columns of a network.
+    """
     frame = of_one_data_set(frame)
-    tables = [candidates(frame, setup, rows, batch_size, limits) for setup, rows in matching(frame, platform, **wanted).items()]
+    tables = [candidates(frame, setup, rows, batch_size, limits, known) for setup, rows in matching(frame, platform, **wanted).items()]
     table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
     for name, limit in limits.given().items():
         table[f"sure_{name}"] = chance(table, name, limit)
@@ -86,7 +103,7 @@ def advise(frame: pd.DataFrame, platform: str, limits: Limits, batch_size: int =
     table["frontier"] = False
     meets = table["meets"].to_numpy(bool)
     table.loc[meets, "frontier"] = frontier(table.loc[meets, "latency_s"].to_numpy(float), gain[meets])
-    return Advice(platform, batch_size, limits, table, () if meets.any() else tuple(relax(table, limits)))
+    return Advice(platform, batch_size, limits, table, () if meets.any() else tuple(relax(table, limits)), tuple(settling(table)))
 
 
 def of_one_data_set(frame: pd.DataFrame) -> pd.DataFrame:
@@ -102,12 +119,28 @@ def of_one_data_set(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(top1=frame["top1"].mask(others), top5=frame["top5"].mask(others))
 
 
-def candidates(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, batch_size: int, limits: Limits) -> pd.DataFrame:
+def settling(table: pd.DataFrame) -> list[str]:
+    """The SETTLE predicted candidates with the most expected gain in Top-1 over the best measured one that meets the limits."""
+    best = table.loc[table["meets"] & table["kind"].eq("measured"), "top1"].max()
+    floor = best if best == best else table["top1"].min()
+    gain = (table["top1"] - floor).clip(lower=0) * table["sure"]
+    rows = table[table["kind"].eq("predicted") & gain.gt(0)].assign(gain=gain).sort_values("gain", ascending=False, kind="stable")
+    return [
+        f"{_named(row)}: Top-1 {row['top1']:.1f} %, {row['sure']:.0%} sure to meet the limits"
+        for row in rows.head(SETTLE).to_dict("records")
+    ]
+
+
+def candidates(
+    frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, batch_size: int, limits: Limits, more: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """One row per network and input size: measured where it was at that batch size, predicted where it was not."""
     here = rows[rows["batch_size"] == batch_size].drop_duplicates(["model", "input_px"], keep="last")
     table = [_measured(row) for row in here.to_dict("records")]
     known = {(row["model"], row["input_px"]) for row in table}
     others = frame[with_graph(frame)].sort_values("top1", na_position="first").drop_duplicates(["model", "input_px"], keep="last")
+    if more is not None:
+        others = pd.concat([more, others], ignore_index=True).drop_duplicates(["model", "input_px"], keep="last")
     new = others[[(model, px) not in known for model, px in zip(others["model"], others["input_px"], strict=True)]]
     needed = ["latency_s", *(name for name in ("memory_mb", "energy_j") if name in limits.given())]
     table += _predicted(frame, setup, rows, new, batch_size, needed)
@@ -228,8 +261,8 @@ def _missed(values: np.ndarray, name: str, limit: float) -> np.ndarray:
     return np.maximum(-ratio if name == "top1" else ratio, 0)
 
 
-def text(advice: Advice) -> str:
-    """The advice as a table for the terminal."""
+def text(advice: Advice, everything: bool = False) -> str:
+    """The advice as a table for the terminal; `everything`: all that meets the limits, not the frontier alone."""
     given = advice.limits.given()
     wanted = ", ".join(f"{NAMES[n]} {'at least' if n == 'top1' else 'at most'} {said(n, v)}" for n, v in given.items()) or "no limits"
     lines = [f"{advice.platform}, batch {advice.batch_size}: {wanted}"]
@@ -243,12 +276,15 @@ def text(advice: Advice) -> str:
         )
     shown = ["latency_s", *(n for n in ("memory_mb", "energy_j") if n in given)]
     lines.append(f"{'network':24}{'set-up':20}{'Top-1':>7}  " + "".join(f"{NAMES[n] + ' (90 %)':>34}" for n in shown) + "   sure")
-    for row in advice.recommended.to_dict("records"):
+    for row in (advice.fitting if everything else advice.recommended).to_dict("records"):
         accuracy = "      ?" if row["top1"] != row["top1"] else f"{row['top1']:7.1f}"
         ranges = "".join(f"{_range(row, n):>34}" for n in shown)
         sure = "   ?" if row["sure"] != row["sure"] else f"{row['sure']:4.0%}"
         note = f"  {row['kind']}" + (f": {row['extrapolates']}" if row["extrapolates"] else "")
-        lines.append(f"{row['model']:24}{row['backend'] + ' ' + row['precision']:20}{accuracy}  {ranges}  {sure}{note}")
+        name = row["model"] if row["input_px"] == 224 else f"{row['model']} ({row['input_px']:g} px)"
+        lines.append(f"{name:24}{row['backend'] + ' ' + row['precision']:20}{accuracy}  {ranges}  {sure}{note}")
+    if advice.settle:
+        lines += ["measuring these would tell most:", *(f"  {line}" for line in advice.settle)]
     return "\n".join(lines)
 
 

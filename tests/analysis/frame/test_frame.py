@@ -188,10 +188,6 @@ def test_the_published_table_names_a_source_for_every_value_and_one_default_per_
     assert published.accuracy("timm:dpn92", 224)[0] == 80.032 and published.accuracy("nothing", 224) is None
 
 
-FAMILIES = [("timm:dpn68", "dpn"), ("wide_resnet50_2", "wide_resnet"), ("resnext50_32x4d", "resnext"), ("mobilenet_v3_small", "mobilenet"),
-                                               ("hardnet:hardnet68ds", "hardnet"), ("onnx:/models/MyNet.onnx", "mynet"), ("12", "12")]  # fmt: skip
-
-
 def accuracy_record(first, last, top1, top5=None, **changes):
     record = cell_record("synthetic-cpu", "pytorch", "resnet18", 32, id=f"accuracy-{first}-{changes}", kind="accuracy", replicates=0)
     part = {"data": "mine", "data_id": "d", "format": "folder", "data_images": 1000, "classes": 1000, "network": "n", "preprocessing": {"resize_px": 256}, "first": first, "last": last,
@@ -227,11 +223,6 @@ def test_a_part_counted_twice_counts_once_and_a_malformed_one_is_set_aside(tmp_p
     merged = merge([write(tmp_path / "x.jsonl", lines)])
     assert merged.frame["top1"].tolist() == [70.0] and merged.frame["accuracy_images"].tolist() == [500]
     assert sum(merged.problems.values()) == 1
-
-
-@pytest.mark.parametrize(("model", "family"), FAMILIES)
-def test_families_put_kin_together(model, family):
-    assert published.family(model) == family
 
 
 def test_memory_is_the_gpu_s_on_a_gpu_and_the_host_s_on_a_cpu():

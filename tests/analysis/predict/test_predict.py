@@ -247,7 +247,7 @@ def test_a_platform_with_few_networks_borrows_from_another():
     )
     complexity = cost_laws.network("densenet", 21, 1.2)
     latency = estimate.estimate(frame, graph("densenet99", complexity), "made-up-gpu-2", 1).quantities[0]
-    assert "8 calibration networks, carried over from made-up-gpu" in latency.learnt_from
+    assert latency.learnt_from.startswith("8 networks in") and "carried over from made-up-gpu, pytorch fp32 on gpu" in latency.learnt_from
     assert abs(latency.value / cost_laws.seconds("made-up-gpu-2", complexity, 1) - 1) < 0.2
     forced = learn.learn(frame, *setups.choose(frame, "made-up-gpu"), "latency_s", source="made-up-gpu-2")
     assert forced is None  # it knows fewer networks than the platform itself

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import FrameError
-from analysis.frame import measured_accuracy, published, sensors
+from analysis.frame import imported, measured_accuracy, published, sensors
 from analysis.frame.cached import once
 from runner.records.check import misfit
 from runner.records.schema import SCHEMA_VERSION, STATUSES
@@ -59,8 +59,6 @@ def record_files(paths: Iterable[str | Path]) -> list[Path]:
 
 def merge(paths: Iterable[str | Path]) -> Merged:
     """Merge record files and folders; raises FrameError when there is no record at all."""
-    from analysis.importers import base  # which ends every import with this module's `finish`
-
     paths = list(paths)
     files = record_files(paths)
     problems: Counter = Counter()
@@ -81,7 +79,7 @@ def merge(paths: Iterable[str | Path]) -> Merged:
                     flatten(record["environment"])  # raises what nests too deep
                     environments[str(record["id"])] = dict(record["environment"])
                 elif record["kind"] == "imported":  # written by `import`
-                    rows.append(base.row(record, file.stem))
+                    rows.append(imported.row(record, file.stem))
                 elif record["kind"] == "accuracy":
                     measured_accuracy.measured([(file, record)])  # raises what a malformed record raises
                     counted.append((file, record))

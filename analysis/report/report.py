@@ -140,12 +140,6 @@ def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
     tables.write_csv(cells, folder / "cells.csv")
     for item in done:
         for name, table in item.tables.items():
-            tables.write_csv(table, folder / f"{csv_name(item.name, name)}.csv")
+            tables.write_csv(table, folder / f"{tables.csv_name(item.name, name)}.csv")
     tables.write_csv(insight.choices(frame), folder / "choices.csv")
     tables.write_csv(insight.changes(frame, merged.floors), folder / "changes.csv")
-
-
-def csv_name(analysis: str, table: str) -> str:
-    """The file of an analysis' table, inside the folder whatever its name holds."""
-    name = tables.slug(table).replace("-", "_")
-    return analysis if name in (analysis, tables.slug(analysis)) else f"{analysis}-{tables.slug(table)}"

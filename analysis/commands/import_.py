@@ -8,6 +8,7 @@ import typer
 
 from analysis import importers, registry
 from analysis.errors import ImporterError
+from runner.program.options import below_results
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
         kind: str = typer.Argument(..., help=f"Format of the file: {', '.join(kinds)}."),
         path: Path = typer.Argument(None, help="File, or folder of files; `zhao` has its own."),
         out: Path = typer.Option(
-            None, "--out", help="Where to write the rows (JSON Lines); default results/records/imported-KIND-NAME.jsonl."
+            None, "--out", help="Where to write the rows (JSON Lines); default RESULTS/records/imported-KIND-NAME.jsonl."
         ),
         column: list[str] = typer.Option(
             [], "--map", metavar="COLUMN=NAME", help="table: the frame's column and the table's (again for each)."
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
         value: list[str] = typer.Option([], "--set", metavar="NAME=VALUE", help="What the source does not say, such as model=resnet18."),
     ) -> None:
         frame = read(kind, path, pairs(column, "--map"), pairs(value, "--set"))
-        target = out or Path("results/records") / f"imported-{kind}-{Path(path or kind).stem}.jsonl"
+        target = out or Path(below_results("records")) / f"imported-{kind}-{Path(path or kind).stem}.jsonl"
         write(frame, target)
         print(f"{target}: {len(frame):,} rows of {frame['model'].nunique():,} networks on {', '.join(sorted(frame['platform'].unique()))}")
         print(f"{kind} lacks: {frame['lacks'].iloc[0]}", file=sys.stderr)
@@ -44,8 +45,6 @@ def pairs(words: list[str], option: str) -> dict[str, str]:
 
 def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str, str]):  # type: ignore[no-untyped-def]
     """The frame of an importer, called with the options that it takes; raises ImporterError or BadParameter."""
-    from analysis.errors import ImporterError
-
     kinds = registry.names(importers)
     if kind not in kinds:
         raise typer.BadParameter(f"{kind!r} is unknown; choose from {', '.join(kinds)}", param_hint="KIND")

@@ -1,9 +1,12 @@
-"""`python -m analysis recommend`."""
+"""`dyno recommend`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from runner.program import exits
+from runner.program.options import below_results
 
 
 def register(app: typer.Typer) -> None:
@@ -21,8 +24,9 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
         precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
         records: Annotated[
-            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")
+            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="RESULTS/records")
         ] = None,
+        check: Annotated[bool, typer.Option("--check", help="Exit code 1 if no network meets the limits.")] = False,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Which networks meet the limits: measured ones first, predicted ones marked; and what to relax where none does."""
@@ -32,11 +36,12 @@ def register(app: typer.Typer) -> None:
         from analysis.frame import frame as frames
         from analysis.frame.metrics import MILLI
         from analysis.predict import recommend as advice
-        from analysis.predict.estimate import default_records
 
-        frame = frames.merge(records or default_records()).frame
+        frame = frames.merge(records or [Path(below_results("records"))]).frame
         limits = advice.Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
         found = advice.advise(frame, platform, limits, batch_size, backend=backend, device=device, precision=precision)
         typer.echo(
             json.dumps(found.as_dict(), indent=1, allow_nan=False) if json_ else "\n".join(map(plain, advice.text(found).split("\n")))
         )
+        if check and not found.candidates["meets"].any():
+            raise typer.Exit(exits.BAD)

@@ -1,4 +1,4 @@
-"""The networks' files without measuring anything: `dyno export`, and the graphs that `dyno plan --calibration` chooses by."""
+"""The networks' files without measuring anything: `dyno export`, and the graphs that `dyno plan --informative` chooses by."""
 
 from runner import backends
 from runner.measure.run import Run

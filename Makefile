@@ -6,10 +6,12 @@ RESULTS ?= results
 PROFILE ?= quick
 # PyTorch's own index of CPU builds. Where it can't be reached pip goes on with what else it knows.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# No framework is imported and nothing is drawn: the layout, the matrix, records, the machine, the statistics' own mathematics.
+FAST := tests/test_layout.py tests/test_promises.py tests/runner/records tests/runner/plan tests/runner/machine tests/runner/sensors tests/platforms/test_pins.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 1 --constraint requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help bench report test test-pythons check lint venv dev clean
+.PHONY: help bench report test test-fast test-long test-pythons check lint venv dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,18 +21,24 @@ bench: $(VENV)/.bench ## measure the quick part of matrix.yaml on this machine's
 	@$(MAKE) --no-print-directory report
 
 report: $(VENV)/.bench ## merge the records of every machine and write results/report/index.html
-	$(BIN)/python -m analysis report --records $(RESULTS)/records --out $(RESULTS)/report
+	$(BIN)/dyno report --results $(RESULTS)
+
+test-fast: $(VENV)/.dev ## run what needs no framework and no drawing, in less than a minute
+	$(BIN)/python -m pytest $(FAST)
 
 test: $(VENV)/.dev ## run all tests that need no Docker
 	$(BIN)/python -m pytest
 
+test-long: test test-pythons ## run everything: also the other Pythons and, with Docker, the images
+	tests/images/run.sh
+
 test-pythons: $(VENV)/.dev ## run the runner's tests on Python 3.6 (torch 1.10) and 3.13, where pyenv has them
 	tests/on_pythons.sh
 
-check: lint ## ruff, ruff format, mypy on analysis, vermin 3.6 on runner, tests
+check: lint ## lint, then test
 	@$(MAKE) --no-print-directory test
 
-lint: $(VENV)/.dev ## the part of check that runs no test
+lint: $(VENV)/.dev ## ruff, mypy, and vermin, which holds runner/ to Python 3.6
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,7 +1,7 @@
 """Commands that measure nothing: plan says what would be done, status what is done."""
 
 import json
-from typing import Any, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import typer
 
@@ -48,7 +48,7 @@ def plan(
     ]
     if rows:
         typer.echo(table(("#",) + shown.AXES + ("time",), rows, ("#",) + shown.NUMBERS))
-    reasons = {}
+    reasons: Dict[str, int] = {}
     for _, reason in planned.excluded:
         reasons[reason] = reasons.get(reason, 0) + 1
     for reason, count in sorted(reasons.items()):

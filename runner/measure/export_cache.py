@@ -14,7 +14,7 @@ def fill(loaded, planned, places):
 
 
 def calibration_models(loaded, planned, places, count):
-    """(names of the ``count`` networks that tell most about the others, reasons of those whose graph is unknown)."""
+    """(names of the ``count`` networks from which the others are predicted best, reasons of those whose graph is unknown)."""
     cells = {cell.model: cell for cell in sorted(planned.cells, key=lambda cell: -cell.batch_size)}
     lines, reasons = _prepared(loaded, cells, places)
     known = sorted(name for name, line in lines.items() if line["complexity"])

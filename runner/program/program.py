@@ -26,7 +26,7 @@ WHERE_ANALYSIS_IS = (
 class Program(typer.core.TyperGroup):
     """The group of all commands. A subclass sets ``headings``: the commands by the heading they are listed under."""
 
-    headings = {}  # type: Dict[str, Tuple[Command, ...]]
+    headings: Dict[str, Tuple[Command, ...]] = {}
 
     def commands_here(self) -> Dict[str, Command]:
         """The commands whose file is there, by name."""
@@ -53,13 +53,13 @@ class Program(typer.core.TyperGroup):
             with formatter.section(heading):
                 formatter.write_dl([(command.name, command.summary) for command in group if command.name in known])
 
-    def main(self, args: Any = None, prog_name: Any = None, **extra: Any) -> NoReturn:
+    def main(self, *args: Any, **options: Any) -> NoReturn:
         """Parse, run and leave with a code of `exits`. Nothing that goes wrong is more than one line."""
-        extra.pop("standalone_mode", None)
-        words = list(sys.argv[1:] if args is None else args) or ["--help"]
+        given = args[0] if args else options.pop("args", None)
+        words = list(sys.argv[1:] if given is None else given) or ["--help"]
         try:
             refuse_endless_numbers(words)
-            code = super().main(args=words, prog_name="dyno", standalone_mode=False, **extra)
+            code = super().main(**dict(options, args=words, prog_name="dyno", standalone_mode=False))
             code = code if isinstance(code, int) else exits.FINE
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else exits.BAD

@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 import time
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 import typer
 
@@ -18,12 +18,12 @@ class Display:
     """The ``report`` of a run: called before and after each cell. ``lines`` are the records so far, anchors apart."""
 
     def __init__(self, moving: Optional[bool] = None) -> None:
-        self.lines = []  # type: List[results.Record]
+        self.lines: List[results.Record] = []
         self.moving = both_terminals() if moving is None else moving
-        self._now = None  # type: Any
+        self._now: Any = None
         self._since = 0.0
         self._stop = threading.Event()
-        self._ticker = None  # type: Optional[threading.Thread]
+        self._ticker: Optional[threading.Thread] = None
 
     def __enter__(self) -> "Display":
         if self.moving:

@@ -80,7 +80,7 @@ def tally(lines: Sequence[Record]) -> str:
 
 
 def _counted(words: Any) -> str:
-    counts = {}  # type: Dict[str, int]
+    counts: Dict[str, int] = {}
     for word in words:
         counts[word] = counts.get(word, 0) + 1
     return ", ".join("%d %s" % (counts[word], word) for word in sorted(counts))

@@ -18,6 +18,8 @@ MEASURING = (
     Command("status", "Show what is done, failed, contended and missing.", "runner.commands.show", "status"),
     Command("accuracy", "Count Top-1 and Top-5 on labelled images.", "runner.commands.measure", "accuracy"),
     Command("doctor", "Check this machine before measuring.", "runner.commands.machine", "doctor"),
+    Command("selftest", "Try every backend, precision and sensor here.", "runner.commands.selftest", "selftest"),
+    Command("profile", "Show where a network's time goes.", "runner.commands.profile", "profile"),
     Command("export", "Make the networks' files for images without PyTorch.", "runner.commands.export", "export"),
     Command("backends", "List the backends, and why one can't run here.", "runner.commands.machine", "backends"),
     Command("models", "List the networks that need no prefix.", "runner.commands.machine", "models"),
@@ -34,6 +36,4 @@ DECIDING = (
     Command("import", "Bring in other tools' results.", "analysis.commands.import_"),
     Command("export-table", "Write the merged records as one table.", "analysis.commands.export_table"),
     Command("fleet", "Gather the records of many machines.", "analysis.commands.fleet"),
-    Command("selftest", "Check the bench itself.", "runner.commands.selftest", "selftest"),
-    Command("profile", "Show where a network's time goes, layer by layer.", "runner.commands.profile", "profile"),
 )

@@ -4,7 +4,7 @@ import shutil
 import signal
 import sys
 from contextlib import contextmanager
-from typing import Any, Iterator, NoReturn, Sequence, Type
+from typing import Any, Iterator, List, NoReturn, Sequence, Type
 
 import typer
 
@@ -49,7 +49,7 @@ def seconds(text: str) -> float:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> str:
     """Rows under their headings in columns as wide as they need; the columns named in ``right`` are numbers."""
-    cells = [[plain(value) for value in row] for row in [headings] + list(rows)]  # type: List[List[str]]
+    cells: List[List[str]] = [[plain(value) for value in row] for row in [headings] + list(rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     lines = []
     for row in cells:

@@ -25,8 +25,10 @@ def replicate_medians_s(line: Record) -> List[float]:
 
 
 def milliseconds(seconds: float) -> str:
-    """Four digits and the unit, so that a column lines up from 0.01 to 10,000 ms."""
+    """About four digits and the unit; what takes no tenth of a millisecond in microseconds."""
     value = 1e3 * seconds
+    if value < 0.1:
+        return "%.2f us" % (1e3 * value)
     digits = 3 if value < 10 else 2 if value < 100 else 1
     return "%.*f ms" % (digits, value)
 

@@ -6,11 +6,13 @@ RESULTS ?= results
 PROFILE ?= quick
 # PyTorch's own index of CPU builds. Where it can't be reached pip goes on with what else it knows.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# No framework is imported and nothing is drawn: the layout, the matrix, records, the machine, the statistics' own mathematics.
+FAST := tests/test_layout.py tests/test_promises.py tests/runner/records tests/runner/plan tests/runner/machine tests/runner/sensors tests/platforms/test_pins.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 1 --constraint requirements/constraints.txt
 
 .DEFAULT_GOAL := help
 export RESULTS
-.PHONY: help bench report recommend test test-images test-images-arm64 test-pythons check lint venv dev clean
+.PHONY: help bench report recommend test test-fast test-long test-images test-images-arm64 test-pythons check lint venv dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +22,7 @@ bench: $(VENV)/.bench ## measure the quick part of matrix.yaml on this machine's
 	@$(MAKE) --no-print-directory report
 
 # analysis(command, options): in .venv, or with IN_DOCKER=1 in the host image, which sees the results at /results.
-analysis = $(if $(IN_DOCKER),sh docker/run.sh dyno-host:$(VERSION) $(1) $(subst RESULTS,/results,$(2)),$(BIN)/python -m analysis $(1) $(subst RESULTS,"$$RESULTS",$(2)))
+analysis = $(if $(IN_DOCKER),sh docker/run.sh dyno-host:$(VERSION) $(1) $(subst RESULTS,/results,$(2)),$(BIN)/dyno $(1) $(subst RESULTS,"$$RESULTS",$(2)))
 ANALYSIS := $(if $(IN_DOCKER),build-host,$(VENV)/.bench)
 
 report: $(ANALYSIS) ## merge the records of every machine and write results/report/index.html (IN_DOCKER=1: in the host image)
@@ -28,6 +30,9 @@ report: $(ANALYSIS) ## merge the records of every machine and write results/repo
 
 recommend: $(ANALYSIS) ## name the networks that meet limits: ARGS="--platform jetson-jp6 --max-latency-ms 50" (IN_DOCKER=1)
 	@$(call analysis,recommend,--records RESULTS/records) $(ARGS)
+
+test-fast: $(VENV)/.dev ## run what needs no framework and no drawing, in less than a minute
+	$(BIN)/python -m pytest $(FAST)
 
 test: $(VENV)/.dev ## run all tests that need no Docker
 	$(BIN)/python -m pytest
@@ -38,13 +43,15 @@ test-images: $(VENV)/.dev ## build every image on a stand-in base and run what a
 test-images-arm64: $(VENV)/.dev ## the same for arm64 under emulation, and every lock's wheels for both processors; takes long
 	tests/images/run.sh tests/images/test_arm64.py
 
+test-long: test test-pythons test-images ## run everything: also the other Pythons and, with Docker, the images
+
 test-pythons: $(VENV)/.dev ## run the runner's tests on Python 3.6 (torch 1.10) and 3.13, where pyenv has them
 	tests/on_pythons.sh
 
-check: lint ## ruff, ruff format, mypy on analysis, vermin 3.6 on runner, tests
+check: lint ## lint, then test
 	@$(MAKE) --no-print-directory test
 
-lint: $(VENV)/.dev ## the part of check that runs no test
+lint: $(VENV)/.dev ## ruff, mypy, and vermin, which holds runner/ to Python 3.6
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,8 +1,16 @@
 """Errors whose message is one line for the user."""
 
+from runner.errors import UserError
 
-class FrameError(Exception):
+
+class FrameError(UserError):
     """Nothing to analyse; the message is one line for the user."""
+
+
+class CantWrite(FrameError):
+    """What was asked for can't be written; the message is one line for the user."""
+
+    exit_code = 1
 
 
 class ImporterError(FrameError):

@@ -1,6 +1,12 @@
 """Errors whose message is one line for the user."""
 
 
+class UserError(Exception):
+    """What a command was given can't be used: one line with place, what was found and what would do. Ends it with ``exit_code``."""
+
+    exit_code = 2
+
+
 class Unsupported(Exception):
     """This can never work here (precision, operator, device): the cell becomes ``skipped`` with this reason."""
 
@@ -31,13 +37,13 @@ class GraphError(ValueError):
     """The file can't be understood; the message is one line."""
 
 
-class DataError(Exception):
+class DataError(UserError):
     """The data set can't be used; the message is one line for the user."""
 
 
-class MatrixError(Exception):
+class MatrixError(UserError):
     """One line for the user: place, what was found, what would do."""
 
 
-class RecordError(Exception):
+class RecordError(UserError):
     """The record file can't be used; the message is one line for the user."""

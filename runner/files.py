@@ -8,7 +8,7 @@ import uuid
 try:
     import fcntl
 except ImportError:  # Windows: no lock, so one run at a time is the user's care
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ import typer
 from analysis import importers, registry
 from analysis.errors import ImporterError, ImportNote
 from analysis.importers._columns import listing
-from runner.files import part
+from runner.files import atomic_write
+from runner.program.options import below_results
 
 EXAMPLE = (
     "Example, with a file of lines such as `net;ms` and `resnet18;12,5`: "
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
         kind: str = typer.Argument(..., help=f"Format of the file: {', '.join(kinds)}."),
         path: Path = typer.Argument(None, help="File, or folder of files; `zhao` has its own."),
         out: Path = typer.Option(
-            None, "--out", help="Where to write the rows (JSON Lines); default results/records/imported-KIND-NAME.jsonl."
+            None, "--out", help="Where to write the rows (JSON Lines); default RESULTS/records/imported-KIND-NAME.jsonl."
         ),
         column: list[str] = typer.Option(
             [], "--map", metavar="COLUMN=NAME", help="table: the frame's column and the table's (again for each)."
@@ -54,7 +55,7 @@ def register(app: typer.Typer) -> None:
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", ImportNote)
             frame = read(kind, path, pairs(column, "--map"), values)
-        target = out or Path("results/records") / f"imported-{kind}-{slug(path, kind)}.jsonl"
+        target = out or Path(below_results("records")) / f"imported-{kind}-{slug(path, kind)}.jsonl"
         write(frame, target, replace)
         networks, platforms = frame["model"].nunique(), sorted(map(str, frame["platform"].unique()))
         print(one_line(f"{target}: {len(frame):,} rows of {networks:,} networks on {', '.join(platforms)}"))
@@ -119,15 +120,10 @@ def write(frame, target: Path, replace: bool = False) -> None:  # type: ignore[n
     from analysis.importers import base
 
     content = base.dump(frame)
-    temporary = Path(part(str(target)))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not replace and target.exists() and target.read_bytes() != content.encode():
             raise ImporterError(f"{target}: holds something else already; give another --out, or --replace to overwrite it")
-        try:
-            temporary.write_text(content, encoding="utf-8")
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        atomic_write(target, content.encode())
     except OSError as error:
         raise ImporterError(f"{target}: can't be written: {error.strerror}; give another --out")

@@ -1,11 +1,12 @@
-"""`python -m analysis report`."""
+"""`dyno report`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-DEFAULT = Path("results/records")
+from runner.program.options import RESULTS, below_results
+from runner.program.terminal import warn
 
 
 def register(app: typer.Typer) -> None:
@@ -13,10 +14,11 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def report(
+        results: str = RESULTS,
         records: Annotated[
-            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default=str(DEFAULT))
+            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="RESULTS/records")
         ] = None,
-        out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/report"),
+        out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="RESULTS/report")] = None,
         gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
         price: Annotated[
             list[str] | None,
@@ -38,12 +40,11 @@ def register(app: typer.Typer) -> None:
         from analysis.report import report as writer
         from analysis.stats import cost
 
-        paths = records or [DEFAULT]
+        paths = records or [Path(below_results("records", results))]
         merged = replace(frame.merge(paths), floors=noise.beside(paths))
         prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
-        written = writer.write(merged, out, gif=gif, prices=prices)
-        for line in written.warnings:
-            typer.echo(f"warning: {line}", err=True)
+        written = writer.write(merged, out or Path(below_results("report", results)), gif=gif, prices=prices)
+        warn(written.warnings)
         if timings:
             for name, seconds in sorted(written.seconds.items(), key=lambda item: -item[1]):
                 typer.echo(f"{seconds:7.2f} s  {name}")

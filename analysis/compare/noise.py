@@ -103,12 +103,12 @@ def load(path: Path, host: str | None = None) -> Floor | None:
         ):
             raise ValueError("a number is missing")
     except (OSError, ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise FrameError(f"{path}: not a noise floor ({error}): make it again with `python -m analysis calibrate`") from error
+        raise FrameError(f"{path}: not a noise floor ({error}): make it again with `dyno noise`") from error
     return found if host is None or found.host == host else None
 
 
 def beside(records: Iterable[Path]) -> tuple[Floor, ...]:
-    """The noise floors of every noise.json beside record files and folders: `dyno calibrate` writes it next to `records`."""
+    """The noise floors of every noise.json beside record files and folders: `dyno noise` writes it next to `records`."""
     folders = {folder.resolve(): None for path in records for folder in (path, path.parent) if folder.is_dir()}
     found = [load(folder / "noise.json") for folder in folders]
     return tuple(floor for floor in found if floor)

@@ -106,9 +106,9 @@ def _notes(table: pd.DataFrame) -> list[str]:
 
 def _noise(attrs: dict) -> str:
     if attrs["floor"] is None:
-        return "noise between sweeps not calibrated (dyno calibrate)"
+        return "noise between sweeps is not known (`dyno noise` measures it)"
     return f"noise between sweeps {100 * attrs['floor']:.2f} %, from " + (
-        "this host's calibration" if attrs["floor_of"] == "calibration" else "the runs' anchors (dyno calibrate tells more)"
+        "this host's noise floor" if attrs["floor_of"] == "calibration" else "the runs' anchors (`dyno noise` measures more)"
     )
 
 

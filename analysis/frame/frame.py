@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.errors import FrameError
-from analysis.frame import measured_accuracy, published, sensors
+from analysis.frame import imported, measured_accuracy, published, sensors
 from analysis.frame.cached import once
 from runner.records.check import misfit, misfit_accuracy
 from runner.records.schema import SCHEMA_VERSION, STATUSES
@@ -70,8 +70,6 @@ def record_files(paths: Iterable[str | Path], problems: Counter | None = None) -
 
 def merge(paths: Iterable[str | Path]) -> Merged:
     """Merge record files and folders; raises FrameError when there is no record at all."""
-    from analysis.importers import base  # which ends every import with this module's `finish`
-
     paths = list(paths)
     problems: Counter = Counter()
     files = record_files(paths, problems)
@@ -92,7 +90,7 @@ def merge(paths: Iterable[str | Path]) -> Merged:
                     flatten(record["environment"])  # raises what nests too deep
                     environments[str(record["id"])] = dict(record["environment"])
                 elif record["kind"] == "imported":  # written by `import`
-                    rows.append(base.row(record, file.stem))
+                    rows.append(imported.row(record, file.stem))
                 elif record["kind"] == "accuracy":
                     measured_accuracy.measured([(file, record)])  # raises what a malformed record raises
                     counted.append((file, record))

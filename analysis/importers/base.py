@@ -19,12 +19,12 @@ import pandas as pd
 
 from analysis.errors import ImporterError, ImportNote
 from analysis.frame import frame as frames
+from analysis.frame import imported
+from analysis.frame.imported import KIND
 from analysis.importers._numbers import number
 from analysis.importers._text import read as text
-from runner.records.check import misfit_imported
 from runner.records.schema import SCHEMA_VERSION
 
-KIND = "imported"
 EXTRA = ("lacks", "complexity_px", "accuracy_images", "accuracy_data", "citation")  # columns beyond the frame's that importers may fill
 UNKNOWN = "unknown"
 GENERIC = re.compile(
@@ -213,30 +213,12 @@ def _plain(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-def row(record: Mapping[str, Any], stem: str) -> dict[str, Any]:
-    """One line of kind `imported` as a row for `frames.finish`; ValueError where it is none."""
-    wrong = misfit_imported(record)
-    if wrong:
-        raise ValueError(wrong)
-    facts = dict(record["row"])
-    quality = tuple(facts.get("quality") or ())
-    return {
-        "environment": None,
-        "contended": False,
-        "replicate_medians_s": (),
-        "op_features": None,
-        **facts,
-        "file": stem,
-        "quality": quality,
-    }
-
-
 def load(path: str | Path) -> pd.DataFrame:
     """A file written from `dump` as a frame."""
     rows = []
     for line in text(path).splitlines():
         try:
-            rows.append(row(json.loads(line), Path(path).stem))
+            rows.append(imported.row(json.loads(line), Path(path).stem))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ImporterError(f"{path}: line {len(rows) + 1} is no imported row; write the file with `import --out`")
     return finish(rows, Path(path).stem, str(rows[0].get("source")))

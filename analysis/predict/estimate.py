@@ -1,7 +1,6 @@
 """Everything that `predict` says of one network on one platform."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ def estimate(frame: pd.DataFrame, graph: Graph, platform: str, batch_size: int, 
             if name == "latency_s":
                 found.append(_throughput(quantity, batch_size))
     if "latency_s" in missing:
-        raise FrameError(f"{graph.model} on {platform}: {missing['latency_s']}; `dyno plan --calibration 10` picks what to measure first")
+        raise FrameError(f"{graph.model} on {platform}: {missing['latency_s']}; `dyno plan --informative 10` picks what to measure first")
     return Report(graph.model, graph.px, batch_size, setup, graph.origin, tuple(found), missing)
 
 
@@ -120,8 +119,3 @@ def _throughput(latency: Quantity, batch_size: int) -> Quantity:
     """Images per second with one batch in flight."""
     return Quantity("throughput", batch_size / latency.value, batch_size / latency.high, batch_size / latency.low, latency.kind, "the latency, one batch in flight",
                     latency.basis, latency.errors, latency.extrapolates)  # fmt: skip
-
-
-def default_records() -> list[Path]:
-    """Where the runner writes."""
-    return [Path("results/records")]

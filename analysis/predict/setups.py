@@ -66,7 +66,7 @@ def matching(frame: pd.DataFrame, platform: str, **wanted: str | None) -> dict[S
     if not mine:
         known = sorted({setup.platform for setup in everything})
         raise FrameError(
-            f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --calibration 10` picks what to measure first"
+            f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --informative 10` picks what to measure first"
         )
     for name, value in wanted.items():
         if value:

@@ -97,7 +97,7 @@ def noise_sentence(frame: pd.DataFrame, floors: tuple[Floor, ...]) -> str:
     ]
     unknown = [host for host in hosts if host not in found]
     known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; no change is told below it. " if said else ""
-    return (known + (f"No noise floor of {_few(unknown)} is known: dyno calibrate measures it." if unknown else "")).strip()
+    return (known + (f"No noise floor of {_few(unknown)} is known: dyno noise measures it." if unknown else "")).strip()
 
 
 def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> str:

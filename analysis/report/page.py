@@ -200,15 +200,18 @@ def _figures(frame: pd.DataFrame, drawn: list[figures.Drawn], specs: dict[str, A
 
 def _section(item: Any, frame: pd.DataFrame, long_tables: dict[str, Any]) -> dict[str, Any]:
     """An analysis for the template: its tables as HTML, long ones by reference."""
-    from analysis.report.report import csv_name
-
     shown = []
     heat, marked = None, None
     marks: set[tuple[str, str, str]] = set()
     if item.name == "inference_time" and item.tables:
         marks = inference_time.marks(frame)
     for name, table in item.tables.items():
-        entry: dict[str, Any] = {"name": name, "rows": len(table), "csv": f"tables/{csv_name(item.name, name)}.csv", "platform": None}
+        entry: dict[str, Any] = {
+            "name": name,
+            "rows": len(table),
+            "csv": f"tables/{tables.csv_name(item.name, name)}.csv",
+            "platform": None,
+        }
         if item.name == "inference_time":
             values = pd.Series(table.drop(columns="label").to_numpy(float).ravel())
             heat = tables.heat_scale(values, "higher" if name.endswith("throughput") else "lower")

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import analyses, charts, registry
-from analysis.errors import FrameError
+from analysis.errors import CantWrite
 from analysis.frame import metrics
 from analysis.frame.cached import keeping
 from analysis.frame.frame import Merged
@@ -102,7 +102,7 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
         )
         (out / "index.html").write_text(text, encoding="utf-8")
     except OSError as error:
-        raise FrameError(f"{error.filename or out}: can't write the report: {error.strerror}") from None
+        raise CantWrite(f"{error.filename or out}: can't write the report: {error.strerror}") from None
     seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}
     said = [f"{count:,} line(s) of {name} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
     said += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
@@ -140,12 +140,6 @@ def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
     tables.write_csv(cells, folder / "cells.csv")
     for item in done:
         for name, table in item.tables.items():
-            tables.write_csv(table, folder / f"{csv_name(item.name, name)}.csv")
+            tables.write_csv(table, folder / f"{tables.csv_name(item.name, name)}.csv")
     tables.write_csv(insight.choices(frame), folder / "choices.csv")
     tables.write_csv(insight.changes(frame, merged.floors), folder / "changes.csv")
-
-
-def csv_name(analysis: str, table: str) -> str:
-    """The file of an analysis' table, inside the folder whatever its name holds."""
-    name = tables.slug(table).replace("-", "_")
-    return analysis if name in (analysis, tables.slug(analysis)) else f"{analysis}-{tables.slug(table)}"

@@ -31,6 +31,12 @@ def slug(name: str) -> str:
     return SAFE.sub("-", str(name)).strip("-.")[:80] or "unnamed"
 
 
+def csv_name(analysis: str, table: str) -> str:
+    """The file of an analysis' table, inside the folder whatever its name holds."""
+    name = slug(table).replace("-", "_")
+    return analysis if name in (analysis, slug(analysis)) else f"{analysis}-{slug(table)}"
+
+
 def heading(column: str) -> str:
     """A column's heading with its unit."""
     if column in METRICS:

@@ -1,4 +1,4 @@
-"""The networks' files without measuring anything: `dyno export`, and the graphs that `dyno plan --calibration` chooses by."""
+"""The networks' files without measuring anything: `dyno export`, and the graphs that `dyno plan --informative` chooses by."""
 
 from typing import Any, Dict, List, Tuple
 
@@ -21,7 +21,7 @@ def fill(loaded: Matrix, planned: Plan, places: Places) -> Tuple[int, List[str]]
 
 
 def calibration_models(loaded: Matrix, planned: Plan, places: Places, count: int) -> Tuple[List[str], List[str]]:
-    """(names of the ``count`` networks that tell most about the others, reasons of those whose graph is unknown)."""
+    """(names of the ``count`` networks from which the others are predicted best, reasons of those whose graph is unknown)."""
     cells = {cell.model: cell for cell in sorted(planned.cells, key=lambda cell: -cell.batch_size)}
     prepared, reasons = _prepared(loaded, cells, places)
     known = sorted(name for name, network in prepared.items() if network.complexity)

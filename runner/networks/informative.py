@@ -1,4 +1,4 @@
-"""Which networks to measure first on a new platform: the ones that tell most about the others.
+"""Which networks to measure first on a new platform: those from which the others are predicted best.
 
 Networks are points in a space of descriptors of their graph. Under a Gaussian process over that space each
 measurement takes away some of the uncertainty of all others; the set is grown greedily by what takes away most.

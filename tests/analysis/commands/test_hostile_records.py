@@ -75,7 +75,7 @@ def test_json_holds_the_names_as_they_are(sides):
     assert {cell["model"] for cell in cells} == {f"{EVIL}{number}" for number in range(5)} | {"broken"}
 
 
-def test_merging_comparing_and_calibrating_write_nothing_but_what_was_asked_for(tmp_path, sides, monkeypatch):
+def test_merging_comparing_and_measuring_noise_write_nothing_but_what_was_asked_for(tmp_path, sides, monkeypatch):
     home = tmp_path / "deep" / "er"
     home.mkdir(parents=True)
     monkeypatch.chdir(home)
@@ -83,7 +83,7 @@ def test_merging_comparing_and_calibrating_write_nothing_but_what_was_asked_for(
     run("compare", *sides)
     run("recommend", "--platform", EVIL, "--records", sides[0])
     assert files(tmp_path) == before
-    assert run("calibrate", *sides, "--out", home / "noise.json").exit_code == 0
+    assert run("noise", *sides, "--out", home / "noise.json").exit_code == 0
     assert files(tmp_path) - before == {home / "noise.json"}
 
 

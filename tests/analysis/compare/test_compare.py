@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from analysis.cli import app
 from analysis.compare import compare
-from analysis.compare import noise as calibrate
+from analysis.compare import noise as noise_floor
 from analysis.compare import text as comparison
 from analysis.errors import FrameError
 from analysis.frame.frame import CELL, finish, latest, row
@@ -180,8 +180,8 @@ def test_calibration_recovers_the_noise_of_processes_and_of_sweeps():
     rng = np.random.default_rng(10)
     base = np.exp(rng.normal(-4, 1, 300))
     drift = 0.03 * rng.standard_normal(300)
-    found = calibrate.floor(sweep(rng, base, 0.02, 4), sweep(rng, base, 0.02, 4, shift=drift))
-    still = calibrate.floor(sweep(rng, base, 0.02, 4), sweep(rng, base, 0.02, 4))
+    found = noise_floor.floor(sweep(rng, base, 0.02, 4), sweep(rng, base, 0.02, 4, shift=drift))
+    still = noise_floor.floor(sweep(rng, base, 0.02, 4), sweep(rng, base, 0.02, 4))
     assert found.process_sd == pytest.approx(0.02, rel=0.1) and found.sweep_sd == pytest.approx(0.03, rel=0.15)
     assert still.sweep_sd < 0.006 and abs(still.shift) < 0.005
     assert found.smallest_effect > still.smallest_effect
@@ -189,7 +189,7 @@ def test_calibration_recovers_the_noise_of_processes_and_of_sweeps():
 
 def test_a_common_shift_between_sweeps_is_noise_too():
     rng = np.random.default_rng(11)
-    found = calibrate.floor(sweep(rng, [0.1] * 20, 0.002, 3), sweep(rng, [0.1] * 20, 0.002, 3, shift=0.05))
+    found = noise_floor.floor(sweep(rng, [0.1] * 20, 0.002, 3), sweep(rng, [0.1] * 20, 0.002, 3, shift=0.05))
     assert found.shift == pytest.approx(0.05, abs=0.003) and found.shared_sd == pytest.approx(0.05, abs=0.005)
     assert found.sweep_sd < 0.005 and found.between.allowance(0.05) > 0.5  # one draw says little of the next
     assert found.false_verdicts == 20
@@ -198,7 +198,7 @@ def test_a_common_shift_between_sweeps_is_noise_too():
 def test_a_noise_floor_of_too_few_cells_is_refused():
     rng = np.random.default_rng(12)
     with pytest.raises(FrameError, match="3 cells"):
-        calibrate.floor(sweep(rng, [0.1] * 3, 0.01, 3), sweep(rng, [0.1] * 3, 0.01, 3))
+        noise_floor.floor(sweep(rng, [0.1] * 3, 0.01, 3), sweep(rng, [0.1] * 3, 0.01, 3))
 
 
 def files(tmp_path, load=1.0):
@@ -226,12 +226,12 @@ def test_the_command_prints_a_table_json_and_markdown(tmp_path):
     assert lines[0].startswith("all cells: platform synthetic-cpu") and [line.split()[2] for line in lines[2:8]] == ["SLOWER"] * 6
     parsed = json.loads(text.output)
     assert parsed["verdicts"]["SLOWER"] == 6 and len(parsed["cells"]) == 18 and parsed["floor"] is None
-    assert markdown.output.count("| SLOWER |") == 6 and "noise between sweeps not calibrated" in markdown.output
+    assert markdown.output.count("| SLOWER |") == 6 and "noise between sweeps is not known" in markdown.output
 
 
-def test_the_command_uses_the_calibrated_noise_of_that_host(tmp_path):
+def test_the_command_uses_the_noise_floor_of_that_host(tmp_path):
     paths, out = files(tmp_path), tmp_path / "noise.json"
-    assert "18 cells, measured 2 times" in run("calibrate", *paths, "--out", str(out)).output
+    assert "18 cells, measured 2 times" in run("noise", *paths, "--out", str(out)).output
     stored = json.loads(out.read_text())
     assert json.loads(run("compare", *paths, "--noise", str(out), "--format", "json").output)["floor"] == pytest.approx(
         np.hypot(stored["sweep_sd"], stored["shared_sd"])
@@ -272,7 +272,7 @@ def test_frames_from_records_can_be_compared_directly():
 
 
 def floor_of(host, sweep_sd):
-    return calibrate.Floor(host, 8, 3, 0.02, sweep_sd, 0.0, 0.001, 0.05, 0.06, 0, [])
+    return noise_floor.Floor(host, 8, 3, 0.02, sweep_sd, 0.0, 0.001, 0.05, 0.06, 0, [])
 
 
 def measured_again(load):
@@ -307,15 +307,15 @@ def test_the_report_tells_hardly_ever_a_change_between_identical_sweeps():
 
 
 def test_the_report_finds_the_noise_floor_beside_the_records(tmp_path):
-    calibrate.save(floor_of("h", 0.03), tmp_path / "noise.json")
+    noise_floor.save(floor_of("h", 0.03), tmp_path / "noise.json")
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "x.jsonl").write_text("")
-    assert [floor.host for floor in calibrate.beside([tmp_path / "records"])] == ["h"]
-    assert [floor.host for floor in calibrate.beside([tmp_path / "records" / "x.jsonl", tmp_path])] == ["h"]
-    assert calibrate.beside([tmp_path / "records" / "x.jsonl"]) == ()
+    assert [floor.host for floor in noise_floor.beside([tmp_path / "records"])] == ["h"]
+    assert [floor.host for floor in noise_floor.beside([tmp_path / "records" / "x.jsonl", tmp_path])] == ["h"]
+    assert noise_floor.beside([tmp_path / "records" / "x.jsonl"]) == ()
     (tmp_path / "noise.json").write_text('{"host": "h", "cells": 1, "process_sd": 1e999}')
     with pytest.raises(FrameError, match="not a noise floor"):
-        calibrate.beside([tmp_path])
+        noise_floor.beside([tmp_path])
 
 
 def test_attempts_decide_which_record_of_a_file_counts_and_dates_which_file():
@@ -336,7 +336,7 @@ def test_attempts_decide_which_record_of_a_file_counts_and_dates_which_file():
 
 @pytest.mark.parametrize("calibrated, most", [(True, 6), (False, 60)])
 def test_with_the_floor_sweeps_that_differ_by_themselves_seldom_differ(calibrated, most):
-    """Heavy tails between processes, cells of unlike noise, and 2 % between sweeps that replicates don't show; 8 cells calibrate."""
+    """Heavy tails between processes, cells of unlike noise, and 2 % between sweeps that replicates don't show; 8 cells noise_floor."""
     rng = np.random.default_rng(15)
 
     def pair(cells):
@@ -351,7 +351,7 @@ def test_with_the_floor_sweeps_that_differ_by_themselves_seldom_differ(calibrate
 
     differ = 0
     for _ in range(60):
-        floor = calibrate.floor(*pair(8)).between if calibrated else None
+        floor = noise_floor.floor(*pair(8)).between if calibrated else None
         table = compare.compare(*pair(40), floor=floor)
         differ += table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
     assert differ <= most and (calibrated or differ > 30)  # 3 of 60 are expected with the floor
@@ -367,7 +367,7 @@ def false_cells(rng, rounds, calibrating, **noise):
     wrong = 0
     for _ in range(rounds):
         base = np.exp(rng.normal(-4, 1, 40))
-        floor = calibrate.floor(*drifting(rng, base[:8], sweeps=calibrating, **noise)).between
+        floor = noise_floor.floor(*drifting(rng, base[:8], sweeps=calibrating, **noise)).between
         wrong += compare.compare(*drifting(rng, base, **noise), floor=floor)["verdict"].isin([compare.FASTER, compare.SLOWER]).sum()
     return wrong / (40 * rounds)
 
@@ -385,7 +385,7 @@ def test_more_sweeps_find_smaller_changes_beyond_a_common_drift():
     base = np.exp(rng.normal(-4, 1, 40))
 
     def found(calibrating):
-        floors = [calibrate.floor(*drifting(rng, base[:8], 0.0, 0.02, calibrating)).between for _ in range(30)]
+        floors = [noise_floor.floor(*drifting(rng, base[:8], 0.0, 0.02, calibrating)).between for _ in range(30)]
         pairs = [(sweep(rng, base, 0.02, 3), sweep(rng, base, 0.02, 3, np.log(1.3))) for _ in floors]
         return np.mean(
             [compare.counts(compare.compare(*pair, floor=floor))[compare.SLOWER] / 40 for pair, floor in zip(pairs, floors, strict=True)]

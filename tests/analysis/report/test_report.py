@@ -166,9 +166,9 @@ def command(*arguments):
     return subprocess.run([sys.executable, "-m", "analysis", "report", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_a_missing_folder_is_one_line_and_exit_code_1(tmp_path):
+def test_a_missing_folder_is_one_line_and_exit_code_2(tmp_path):
     run = command("--records", tmp_path / "nowhere", "--out", tmp_path / "out")
-    assert run.returncode == 1 and run.stderr.count("\n") == 1 and "nowhere" in run.stderr
+    assert run.returncode == 2 and run.stderr.count("\n") == 1 and "nowhere" in run.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -97,7 +97,7 @@ def test_a_full_disk_while_files_are_prepared_is_a_row_and_leaves_room_again(tmp
 
 def test_a_results_folder_on_a_read_only_mount_is_one_line(tmp_path, volume):
     assert mount("-o", "remount,ro", str(volume)).returncode == 0
-    for command in ("run", "calibrate"):
+    for command in ("run", "noise"):
         code, _, err = dyno(command, "-m", matrix(tmp_path, CELLS, more="profiles: {quick: {}}\n"), "-r", str(volume))
         assert code == 1 and one_line(err) and "Read-only file system" in err
     assert dyno("status", "-m", matrix(tmp_path, CELLS), "-r", str(volume))[0] == 0

@@ -34,6 +34,7 @@ def run(
     sustained: float = typer.Option(
         0.0, "--sustained", min=0.0, max=1440.0, metavar="MINUTES", help="Run each cell on end: what heat costs."
     ),
+    again: bool = typer.Option(False, "--again", help="Measure again what is done."),
     time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
 ):
     """Measure what is missing; Ctrl-C keeps what is done, and running again goes on."""
@@ -48,7 +49,9 @@ def run(
     current = Run(loaded, places, environment.platform_name(), report=show_progress if sys.stderr.isatty() else None)
     with measuring(places.results, "what is done is kept, `dyno run` goes on with the rest", RecordError):
         os.makedirs(places.cache, exist_ok=True)
-        left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained)
+        left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained, again)
+    for note in current.notes:
+        typer.echo(plain(note))
     for warning in current.warnings:
         typer.echo("dyno: warning: %s" % plain(warning), err=True)
     counts = ", ".join("%d %s" % (count, status) for status, count in current.counts.items() if count)

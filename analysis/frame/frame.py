@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.errors import FrameError
 from analysis.frame import measured_accuracy, published, sensors
 from analysis.frame.cached import once
-from runner.records.check import misfit
+from runner.records.check import misfit, misfit_accuracy
 from runner.records.schema import SCHEMA_VERSION, STATUSES
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
@@ -44,16 +44,25 @@ class Merged:
     floors: tuple[Any, ...] = ()  # noise floors of the hosts (analysis.compare.noise), where they are known
 
 
-def record_files(paths: Iterable[str | Path]) -> list[Path]:
-    """The record files (*.jsonl) among files and, recursively, folders; raises FrameError where a path does not exist."""
+def record_files(paths: Iterable[str | Path], problems: Counter | None = None) -> list[Path]:
+    """The record files (*.jsonl) among files and, recursively, folders; raises FrameError where a path is no file and no folder.
+
+    What bears such a name in a folder and is no plain file (a folder, a pipe, a link that leads nowhere) is counted in problems.
+    """
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found += sorted(path.rglob("*.jsonl"))
+            named = sorted(path.rglob("*.jsonl"))
+            found += [file for file in named if file.is_file()]
+            for file in named:
+                if not file.is_file() and not file.is_dir() and problems is not None:
+                    problems[file.name, "is no file: a pipe, a device, or a link that leads nowhere"] += 1
         elif path.is_file():
             found.append(path)
         else:
-            raise FrameError(f"{path}: no such file or folder; `make bench` writes results/records, or name others with --records")
+            there = path.exists() or path.is_symlink()
+            what = "is no file and no folder (a pipe, or a link that leads nowhere)" if there else "no such file or folder"
+            raise FrameError(f"{path}: {what}; `make bench` writes results/records, or name others with --records")
     return list(dict.fromkeys(file.resolve() for file in found))
 
 
@@ -62,8 +71,8 @@ def merge(paths: Iterable[str | Path]) -> Merged:
     from analysis.importers import base  # which ends every import with this module's `finish`
 
     paths = list(paths)
-    files = record_files(paths)
     problems: Counter = Counter()
+    files = record_files(paths, problems)
     seen: set[str] = set()
     environments: dict[str, dict[str, Any]] = {}
     rows: list[dict[str, Any]] = []
@@ -75,7 +84,7 @@ def merge(paths: Iterable[str | Path]) -> Merged:
                 problems[file.name, "repeat an id that was read before"] += 1
                 continue
             try:
-                if record["kind"] != "imported" and misfit(record):
+                if record["kind"] in ("cell", "environment") and misfit(record) or record["kind"] == "accuracy" and misfit_accuracy(record):
                     raise ValueError(misfit(record))
                 if record["kind"] == "environment":
                     flatten(record["environment"])  # raises what nests too deep
@@ -103,7 +112,12 @@ def merge(paths: Iterable[str | Path]) -> Merged:
 
 
 def _records(file: Path, problems: Counter) -> Iterable[dict[str, Any]]:
-    with open(file, "rb") as lines:
+    try:
+        lines = open(file, "rb")  # noqa: SIM115
+    except OSError as error:
+        problems[file.name, f"can't be read: {error.strerror}"] += 1
+        return
+    with lines:
         for line in lines:
             if not line.strip():
                 continue
@@ -294,6 +308,7 @@ def latest(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:
-    """What may be compared: the latest attempt of each cell, if it is ok, no anchor, was not contended and executed a network (noop does not)."""
+    """What may be compared: the latest attempt of each cell, if it is ok and valid, no anchor, was not contended and executed a network (noop does not)."""
     last = latest(frame[frame["role"] == "cell"])
-    return last[(last["status"] == "ok") & ~last["contended"] & last["latency_s"].notna() & (last["backend"] != NO_WORK)]
+    valid = ~last["quality"].map(lambda labels: "invalid" in labels if isinstance(labels, (list, tuple)) else False).astype(bool)
+    return last[valid & (last["status"] == "ok") & ~last["contended"] & last["latency_s"].notna() & (last["backend"] != NO_WORK)]

@@ -86,3 +86,56 @@ def is_cell(line):
 def _is_whole(replicate):
     spans = (replicate or {}).get("spans")
     return spans is not None and all(spans.get(name) is not None for name in ("process_s", "load_s", "warmup_s", "measure_s"))
+
+
+# Of an imported row: what it must have, and the largest value (with the least, 0) of each number that has one.
+IMPORTED_TEXT = ("platform", "model", "cell_id")
+IMPORTED_LIMITS = {"latency_s": LONGEST_S, "batch_size": LARGEST, "top1": 100.0, "top5": 100.0, "top1_low": 100.0, "top1_high": 100.0}
+IMPORTED_NUMBERS = ("input_px", "throughput", "params_m", "gmacs", "activations_m", "memory_mb", "energy_j", "power_w", "latency_p90_s", "latency_p99_s",
+                    "load_s", "first_latency_s", "in_flight", "accuracy_images", "complexity_px", "noise", "top5_low", "top5_high")  # fmt: skip
+
+
+def misfit_imported(line):
+    """The first field of a line of kind ``imported`` that is missing or of another type; None when all fit."""
+    row = line.get("row")
+    if not isinstance(row, dict) or not isinstance(line.get("id"), str):
+        return "row" if isinstance(line.get("id"), str) else "id"
+    for name in IMPORTED_TEXT:
+        if not isinstance(row.get(name), str):
+            return name
+    for name in ("latency_s", "batch_size"):
+        if not _is(row.get(name), "float") or row[name] <= 0:
+            return name
+    quality = row.get("quality") or []
+    if not isinstance(quality, list) or not all(isinstance(label, str) for label in quality):
+        return "quality"
+    for name, value in row.items():
+        if name in IMPORTED_LIMITS or name in IMPORTED_NUMBERS:
+            if value is not None and not (_is(value, "float") and 0 <= value <= IMPORTED_LIMITS.get(name, LARGEST)):
+                return name
+        elif name != "quality" and not isinstance(value, (str, type(None))) and not _is(value, "float"):
+            return name
+    return None
+
+
+def misfit_accuracy(line):
+    """The first field of a line of kind ``accuracy`` that contradicts another, as more hits than images; None when all fit."""
+    wrong = misfit(line)
+    if wrong:
+        return wrong
+    part, cell = line.get("accuracy"), line.get("cell")
+    if not isinstance(part, dict) or not isinstance(cell, dict) or line.get("status") not in STATUSES:
+        return "accuracy" if not isinstance(part, dict) else "cell" if not isinstance(cell, dict) else "status"
+    if any(cell.get(name) is None for name in CELL_FIELDS):
+        return "cell"
+    if line["status"] != "ok":
+        return None
+    for name in ("first", "last", "images", "unreadable", "not_finite", "top1"):
+        if part.get(name) is None or part[name] < 0:
+            return name
+    for name in ("top1", "top5", "not_finite"):
+        if part.get(name) is not None and not 0 <= part[name] <= part["images"]:
+            return name
+    if part.get("top5") is not None and part["top5"] < part["top1"]:
+        return "top5"
+    return "last" if part["last"] - part["first"] != part["images"] + part["unreadable"] else None

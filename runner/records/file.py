@@ -9,6 +9,7 @@ import errno
 import json
 import math
 import os
+import stat
 import time
 
 from runner.errors import RecordError
@@ -51,6 +52,8 @@ class RecordFile:
         try:
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+                raise RecordError("%s: is no plain file; give another --results" % self.path)
             self._lock()
             self._set_torn_line_aside()
         except (OSError, RecordError) as error:
@@ -81,6 +84,9 @@ class RecordFile:
         with open(self.path, "rb") as file:
             content = file.read()
         keep = content.rfind(b"\n") + 1
+        if _is_whole(content[keep:]):  # written by another tool, or cut just before its end: a record all the same
+            os.write(self._fd, b"\n")
+            return
         with open(self.path + ".torn", "ab") as file:
             file.write(content[keep:] + b"\n")
         os.ftruncate(self._fd, keep)
@@ -120,11 +126,25 @@ class RecordFile:
             return False
 
 
+def _is_whole(line):
+    """Whether a line without its end is a record for all that."""
+    try:
+        return json.loads(line.decode("utf-8")).get("schema_version") is not None
+    except (ValueError, AttributeError, RecursionError):
+        return False
+
+
 def read(path):
     """(records, warnings) of one file; lines that are no record of this schema are counted, never fatal."""
     records, bad, other = [], 0, 0
-    if not os.path.exists(path):
+    if not os.path.lexists(path):
         return records, []
+    if not os.path.isfile(path):
+        return records, ["%s: is no plain file; nothing is read from it" % path]
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except OSError as error:
+        raise RecordError("%s: can't be read: %s" % (path, error.strerror))
     with open(path, "rb") as file:
         for line in file:
             if not line.strip():

@@ -128,8 +128,8 @@ def doubts(merged: Merged) -> list[str]:
         f"{count:,} cells are labelled {label}: {QUALITY.get(label, 'see docs/records.md')}." for label, count in labels.items() if label
     ]
     good = ranked(frame)
-    if good["input_px"].nunique() > 1:
-        sizes = ", ".join(f"{int(px)} px" for px in sorted(good["input_px"].unique()))
+    if good["input_px"].nunique() > 1:  # NaN, of an import that tells none, is no size
+        sizes = ", ".join(f"{int(px)} px" for px in sorted(good["input_px"].dropna().unique()))
         said.append(
             f"Input sizes differ ({sizes}): a network at another size than most carries it in its name, and is no like-for-like comparison."
         )

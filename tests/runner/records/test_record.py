@@ -11,8 +11,8 @@ from support import ROOT, dyno, environment, matrix, record_file, records
 
 from runner.errors import RecordError
 from runner.measure import run as running
+from runner.records import check, schema
 from runner.records import file as record
-from runner.records import schema
 
 
 def lines(path):
@@ -168,3 +168,49 @@ def test_a_thousand_malformed_lines_never_stop_a_run_nor_lose_a_good_record(tmp_
         assert code == 0 and "Traceback" not in err, err
     with open(record_file(tmp_path), "rb") as file:
         assert b'"model":"alexnet"' in file.read().splitlines()[-1]
+
+
+def test_a_whole_last_line_without_its_end_is_a_record(tmp_path):
+    path = str(tmp_path / "records.jsonl")
+    whole = json.dumps({"schema_version": schema.SCHEMA_VERSION, "kind": "cell", "id": "1"})
+    (tmp_path / "records.jsonl").write_text(whole)
+    with record.RecordFile(path) as file:
+        assert file.warnings == []
+        file.append({"schema_version": schema.SCHEMA_VERSION, "kind": "cell", "id": "2"})
+    assert [record["id"] for record in record.read(path)[0]] == ["1", "2"] and not os.path.exists(path + ".torn")
+
+
+def test_what_is_no_plain_file_is_refused_in_a_line_and_never_waited_for(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe.jsonl"))
+    os.symlink("nowhere/at/all", str(tmp_path / "dangling.jsonl"))
+    (tmp_path / "folder.jsonl").mkdir()
+    for name in ("pipe", "dangling", "folder"):
+        path = str(tmp_path / (name + ".jsonl"))
+        with pytest.raises(RecordError) as error, record.RecordFile(path):
+            pass
+        assert name in str(error.value) and "\n" not in str(error.value)
+        records, warnings = record.read(path)
+        assert records == [] and len(warnings) == 1 and "no plain file" in warnings[0]
+
+
+ACCURACY = {"first": 0, "last": 100, "images": 99, "unreadable": 1, "not_finite": 0, "top1": 70, "top5": 90}
+
+
+@pytest.mark.parametrize(("changes", "wrong"), [
+    ({}, None), ({"images": -5}, "images"), ({"top1": 120}, "top1"), ({"top5": 60}, "top5"), ({"top1": "many"}, "accuracy"), ({"last": 10}, "last"),
+])  # fmt: skip
+def test_an_accuracy_line_that_contradicts_itself_is_no_record(changes, wrong):
+    cell = dict(zip(schema.CELL_FIELDS, ("p", "cpu", "pytorch", "resnet18", "fp32", 1, 224, "latency")))
+    line = {"kind": "accuracy", "id": "1", "status": "ok", "cell": cell, "accuracy": dict(ACCURACY, **changes)}
+    found = check.misfit_accuracy(line)
+    assert (found is None) == (wrong is None) and (wrong in (None, "accuracy") or found == wrong)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"latency_s": -1}, {"latency_s": "1"}, {"model": 5}, {"top1": 697.6}, {"input_px": []}, {"batch_size": None}, {"quality": "x"}],
+)
+def test_an_imported_line_is_checked_like_a_cell(changes):
+    row = {"platform": "p", "model": "m", "cell_id": "c", "latency_s": 0.1, "batch_size": 1, "quality": ["imported"]}
+    assert check.misfit_imported({"id": "1", "row": row}) is None
+    assert check.misfit_imported({"id": "1", "row": dict(row, **changes)}) == next(iter(changes))

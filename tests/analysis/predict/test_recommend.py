@@ -120,3 +120,21 @@ def test_the_commands_print_tables_and_json(monkeypatch):
     assert said.exit_code == 0 and f"{unmeasured} at 224 px, batch 2" in said.output
     as_json = json.loads(CliRunner().invoke(app, ["predict", "--model", unmeasured, "--platform", "made-up-cpu", "--json"]).output)
     assert as_json["quantities"][0]["low"] < as_json["quantities"][0]["value"] < as_json["quantities"][0]["high"]
+
+
+def test_what_is_imported_is_never_called_measured_and_its_spread_is_unknown():
+    from analysis.importers import zhao
+
+    advice = recommend.advise(zhao.read(), "jetson-nano", Limits(latency_s=0.1), 1)
+    assert set(advice.recommended["kind"]) == {"imported"} and advice.recommended["sure"].isna().all()
+    assert advice.recommended["latency_s_low"].isna().all() and "spread unknown" in recommend.text(advice)
+
+
+def test_accuracies_on_two_data_sets_are_never_mixed():
+
+    from analysis.importers import zhao
+
+    cifar = zhao.read()
+    other = cifar[cifar["platform"].eq("jetson-nano")].head(6).assign(accuracy_data="ImageNet", top1=76.0)
+    kept = recommend.of_one_data_set(pd.concat([cifar, other], ignore_index=True))
+    assert kept["top1"].notna().sum() == cifar["top1"].notna().sum() and not kept["top1"].eq(76.0).any()

@@ -24,7 +24,7 @@ from runner.program.options import (
     places_of,
     planned_cells,
 )
-from runner.program.terminal import fail, measuring, seconds, warn
+from runner.program.terminal import fail, measuring, plain, seconds, warn
 
 
 def run(

@@ -7,17 +7,10 @@ from analysis.frame import metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
 from analysis.stats import latency_intervals
+from analysis.stats.pareto import frontier
 
 TITLE = "Pareto frontier of accuracy and latency"
 KEYS = ["platform", "series", "scenario", "batch_size"]
-
-
-def frontier(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """True where no other point costs at most as much and gains at least as much, one of them strictly."""
-    cost, gain = np.asarray(cost, float), np.asarray(gain, float)
-    at_least = (cost[None, :] <= cost[:, None]) & (gain[None, :] >= gain[:, None])
-    strictly = (cost[None, :] < cost[:, None]) | (gain[None, :] > gain[:, None])
-    return np.asarray(~(at_least & strictly).any(axis=1))
 
 
 def place(cells: pd.DataFrame) -> pd.DataFrame:

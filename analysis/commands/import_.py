@@ -77,11 +77,10 @@ def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str
 def write(frame, target: Path) -> None:  # type: ignore[no-untyped-def]
     """The rows as JSON Lines, whole or not at all."""
     from analysis.importers import base
+    from runner.files import atomic_write
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(target.suffix + ".part")
-        temporary.write_text(base.dump(frame), encoding="utf-8")
-        temporary.replace(target)
+        atomic_write(target, base.dump(frame))
     except OSError as error:
         raise ImporterError(f"{target}: can't be written: {error.strerror}; give another --out")

@@ -19,13 +19,11 @@ import pandas as pd
 from scipy import stats
 
 from analysis.errors import FrameError
+from analysis.frame import environments
 from analysis.frame.frame import CELL, latest
 from analysis.stats import variance_shrinkage
-from runner.machine.environment import COMPARABLE
 
 FASTER, SLOWER, SAME, INCONCLUSIVE = VERDICTS = ("FASTER", "SLOWER", "SAME", "INCONCLUSIVE")
-NESTED = ("frameworks", "thread_env")  # facts with facts below them
-ALSO = ("threads", "dyno")
 
 
 @dataclass(frozen=True)
@@ -85,20 +83,17 @@ def exit_code(table: pd.DataFrame) -> int:
 
 def unlike(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> list[dict[str, Any]]:
     """Facts of the environments that differ between the sides, or within one: [{"fact", "a", "b"}]."""
+    sides = [environments.comparable(frame).assign(host=frame["host"]) for frame in (frame_a, frame_b)]
     found = []
-    columns = dict.fromkeys([*frame_a.columns, *frame_b.columns])
-    for column in columns:
-        fact = column.removeprefix("env_")
-        known = column != fact and (fact in COMPARABLE + ALSO or fact.startswith(tuple(f"{name}_" for name in NESTED)))
-        if known or column == "host":
-            sides = [_values(frame, column) for frame in (frame_a, frame_b)]
-            if sides[0] != sides[1] or len(sides[0]) > 1:
-                found.append({"fact": fact, "a": ", ".join(sides[0]), "b": ", ".join(sides[1])})
+    for fact in dict.fromkeys([*sides[0].columns, *sides[1].columns]):
+        a, b = (_values(side, fact) for side in sides)
+        if a != b or len(a) > 1:
+            found.append({"fact": str(fact), "a": ", ".join(a), "b": ", ".join(b)})
     return found
 
 
-def _values(frame: pd.DataFrame, column: str) -> list[str]:
-    return sorted({str(value) for value in frame[column].dropna()}) if column in frame else []
+def _values(facts: pd.DataFrame, fact: str) -> list[str]:
+    return sorted({str(value) for value in facts[fact].dropna()}) if fact in facts else []
 
 
 def _indexed(frame: pd.DataFrame) -> dict[tuple, dict[str, Any]]:

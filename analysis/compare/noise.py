@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.compare import compare
 from analysis.errors import FrameError
+from runner.files import atomic_write
 
 LEAST_CELLS = 4
 ALPHA = 0.05
@@ -86,7 +87,7 @@ def floor(*frames: pd.DataFrame) -> Floor:
 
 def save(found: Floor, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
+    atomic_write(path, json.dumps(asdict(found), indent=1) + "\n")
 
 
 def load(path: Path, host: str | None = None) -> Floor | None:

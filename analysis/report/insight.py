@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import checks
-from analysis.analyses.pareto import frontier
 from analysis.compare import compare
 from analysis.compare.noise import Floor
 from analysis.frame import metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import Merged, latest, ranked
+from analysis.stats.pareto import frontier
 
 FLUENT_S = 1 / 30  # a camera's frame: 30 images/s
 CHANGE = 0.05  # smallest change of a median that is worth a line

@@ -16,6 +16,7 @@ from analysis.frame import metrics
 from analysis.frame.cached import keeping
 from analysis.frame.frame import Merged
 from analysis.report import animation, figures, insight, page, parallel, tables
+from runner.files import atomic_write
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
 FRAME_COLUMNS = ("op_features", "executed")  # nested: they stay in the records
@@ -100,7 +101,7 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
         text = page.render(
             merged, drawn, done, found["chart"], results["plausibility"][0], results["library"][0], results["animation"][0] if gif else None
         )
-        (out / "index.html").write_text(text, encoding="utf-8")
+        atomic_write(out / "index.html", text)
     except OSError as error:
         raise FrameError(f"{error.filename or out}: can't write the report: {error.strerror}") from None
     seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}

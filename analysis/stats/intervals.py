@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-Z95 = 1.959963984540054
+from runner.records import accuracy_totals
 
 
-def wilson(share: np.ndarray | pd.Series, n: np.ndarray | pd.Series | float, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson score interval of a share (0 to 1) seen in n trials (Wilson 1927): (low, high); NaN where either is unknown."""
-    p, n = np.asarray(share, float), np.asarray(n, float)
+def wilson(
+    share: np.ndarray | pd.Series, n: np.ndarray | pd.Series | float, z: float = accuracy_totals.Z95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson score interval of shares (0 to 1) seen in n trials: (low, high); NaN where either is unknown."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+        n = np.asarray(n, float)
+        low, high = accuracy_totals.wilson(np.asarray(share, float) * n, n, z)
+    return np.maximum(low, 0), np.minimum(high, 1)
 
 
 def bca(

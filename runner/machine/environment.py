@@ -16,11 +16,14 @@ from runner.machine import board, gpus, sysfs, thermal, threads
 
 FRAMEWORKS = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "pytorchcv", "numpy")
 
-# Facts that must be alike for times to be comparable; temperatures, loads and names of hosts are not among them.
+# Facts that must be alike for times to be comparable, beside the clocks; temperatures, loads and names of hosts are not among them.
 COMPARABLE = (
     "platform", "image_digest", "arch", "cpu", "cpus", "cpu_quota", "cpu_flags", "memory_limit_bytes", "kernel", "python", "frameworks",
     "governor", "turbo", "board", "l4t", "power_mode", "gpu", "gpu_driver", "cuda", "thread_env",
 )  # fmt: skip
+
+RUN_FACTS = ("threads", "dyno")  # which the run adds to the machine's
+NESTED = ("frameworks", "thread_env", "cpu_clocks_hz")  # facts that are mappings
 
 THREAD_ENV = re.compile(
     r"^(OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|NUMEXPR|TBB|ORT|OV|ONEDNN|DNNL|CUDA|CUDNN|NVIDIA_TF32|TORCH|PYTORCH|ATEN|MALLOC)_|^LD_PRELOAD$"
@@ -87,9 +90,20 @@ def host(root="/"):
     return "container" if re.match(r"^[0-9a-f]{12}$", name) and container(root) else name
 
 
+def comparable(facts):
+    """The facts that must be alike for times to be comparable, by name; a fact that isn't known is None.
+
+    The highest clock is rounded to 0.1 GHz: it is read as 2.30 or 2.31 GHz on the same machine.
+    """
+    found = {name: facts.get(name) for name in COMPARABLE + RUN_FACTS}
+    clocks = [hz for hz in ((facts.get("cpu_clocks_hz") or {}).get("max") or {}).values() if hz]
+    found["cpu_clock_max_ghz"] = round(max(clocks) / 1e9, 1) if clocks else None
+    return found
+
+
 def fingerprint(facts):
     """Short hash of what must be alike for times to be comparable."""
-    kept = json.dumps({name: facts.get(name) for name in COMPARABLE}, sort_keys=True, default=str)
+    kept = json.dumps(comparable(facts), sort_keys=True, default=str)
     return hashlib.sha256(kept.encode("utf-8")).hexdigest()[:12]
 
 

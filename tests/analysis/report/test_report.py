@@ -13,6 +13,7 @@ from analysis import analyses, charts, commands, registry
 from analysis.analyses import pareto, speedup
 from analysis.frame import frame as frames
 from analysis.report import figures, insight, report, tables
+from analysis.stats.pareto import frontier
 from tests.analysis.records import QUICK, cell_record, environment_record, frame_of, sweep, write
 
 ROOT = Path(__file__).parents[3]
@@ -205,8 +206,8 @@ def test_a_contended_cell_has_no_speed_up():
 
 
 def test_the_frontier_holds_what_nothing_beats():
-    assert pareto.frontier([1, 2, 3, 3, 0.5], [60, 70, 65, 80, 60]).tolist() == [False, True, False, True, True]
-    assert pareto.frontier([1, 1], [70, 70]).tolist() == [True, True]
+    assert frontier([1, 2, 3, 3, 0.5], [60, 70, 65, 80, 60]).tolist() == [False, True, False, True, True]
+    assert frontier([1, 1], [70, 70]).tolist() == [True, True]
 
 
 def test_a_network_beaten_by_less_than_the_intervals_is_tied_not_dominated():

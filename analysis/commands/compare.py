@@ -26,12 +26,11 @@ def register(app: typer.Typer) -> None:
         alpha: Annotated[float, typer.Option(help="Chance of a false verdict.", min=1e-6, max=0.5)] = 0.05,
         noise: Annotated[Path, typer.Option(help="Noise floor of the host, from `calibrate`.")] = NOISE,
         output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
-        allow_inconclusive: Annotated[bool, typer.Option(help="Exit code 0 although cells are INCONCLUSIVE.")] = False,
+        strict: Annotated[bool, typer.Option(help="Exit code 1 also where cells are INCONCLUSIVE.")] = False,
     ) -> None:
         """Say per cell whether B is FASTER or SLOWER than A, the SAME, or INCONCLUSIVE.
 
-        Exit codes: 0 nothing is slower; 1 a cell is slower, or failed where A had a time; 2 usage; 3 nothing is slower, but cells are
-        INCONCLUSIVE.
+        Exit codes: 0 nothing is slower; 1 a cell is slower, or failed where A had a time (--strict: or INCONCLUSIVE); 2 usage.
         """
         from analysis.compare import compare as judge
         from analysis.compare import noise as calibrate
@@ -56,5 +55,4 @@ def register(app: typer.Typer) -> None:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from None
         typer.echo(text.WRITERS[output.value](table), nl=False)
-        code = judge.exit_code(table)
-        raise typer.Exit(0 if code == 3 and allow_inconclusive else code)
+        raise typer.Exit(judge.exit_code(table, strict))

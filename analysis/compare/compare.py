@@ -59,11 +59,10 @@ def counts(table: pd.DataFrame) -> dict[str, int]:
     return {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
 
 
-def exit_code(table: pd.DataFrame) -> int:
-    """0: nothing is slower, all is settled; 1: something is slower or no longer works; 3: nothing is slower, but not all is settled."""
-    if (table["verdict"] == SLOWER).any() or table["broken"].any():
-        return 1
-    return 3 if (table["verdict"] == INCONCLUSIVE).any() else 0
+def exit_code(table: pd.DataFrame, strict: bool = False) -> int:
+    """0: nothing is slower; 1: something is slower or no longer works; strict: 1 also where something is INCONCLUSIVE."""
+    bad = table["verdict"].eq(SLOWER) | table["broken"] | (table["verdict"].eq(INCONCLUSIVE) & strict)
+    return int(bad.any())
 
 
 def unlike(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import FrameError
-from analysis.frame import measured_accuracy, published, sensors
+from analysis.frame import measured_accuracy, noise, published, sensors
 from analysis.frame.cached import once
 from runner.records.check import misfit
 from runner.records.schema import SCHEMA_VERSION, STATUSES
@@ -183,6 +183,7 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
         "executed": (replicates[0].get("executed") or {}) if replicates else {},
         "replicate_medians_s": (),
         "n_replicates": len(samples),
+        "rounds": len({r.get("round") for r in replicates if r.get("samples_s")}),
         "n_samples": sum(map(len, samples)),
     }
     if cell["status"] != "ok" or not samples:
@@ -243,7 +244,9 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
     frame["contended"] = frame["contended"].eq(True)
     frame["role"] = frame["role"].fillna("cell")
-    return describe(frame)
+    if "rounds" not in frame:
+        frame["rounds"] = np.nan
+    return noise.onto(describe(frame))
 
 
 def flatten(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.stats.noise_model import Between, Times, times
+from runner.records.cell import Cell
 
 COLUMNS = ("log_mean", "log_variance", "log_degrees", "moment_variance", "moment_degrees")
-CELL = ["platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario"]
+CELL = list(Cell._fields)
 STATED = 0.01  # what a value that was imported without replicates is rounded by, at least
 
 

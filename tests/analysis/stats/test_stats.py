@@ -338,6 +338,7 @@ def test_the_roofline_finds_peak_bandwidth_and_what_binds():
     table = roofline.place(cells)
     assert table.attrs["peak"] == pytest.approx(2e12) and table.attrs["bandwidth"] == pytest.approx(2e10)
     assert table["bound"].tolist() == ["compute", "memory", "overhead"] and table["share"].max() == pytest.approx(1)
+    assert roofline.work(cells.assign(precision="int8"))["bytes"].tolist() == pytest.approx([1e7, 1e8, 0.25e6])
     assert roofline.work(cells.assign(batch_size=4))["bytes"].tolist() == pytest.approx([4e7 - 3e6, 4e8 - 3e6, 1e6 - 0.75e6])
 
 

@@ -109,18 +109,17 @@ def test_equal_backends_are_hardly_ever_called_faster_or_dominated(moment_sd, kn
 
 @pytest.mark.parametrize("moment_sd", MOMENTS)
 def test_the_interval_of_a_latency_holds_its_true_value(moment_sd):
+    """Over many sweeps: three anchors know the moment's variance with two degrees of freedom, and all cells of a sweep share what they say."""
     rng = np.random.default_rng(6)
-    inside = []
-    for _ in range(60):
-        frame = finish(measured(rng, moment_sd))
+    truth = 0.005 * 1.1 ** np.arange(CELLS)
+    inside = {0.9: [], 0.95: []}
+    for _ in range(250):
+        frame = noise.onto(measured(rng, moment_sd))
         cells = frame[frame["role"] == "cell"]
-        for level in (0.9, 0.95):
-            bounds, truth = noise.bounds(cells, level), 0.005 * 1.1 ** np.arange(CELLS)
-            inside.append((level, ((bounds["low_s"] <= truth) & (truth <= bounds["high_s"])).mean()))
-    for level in (0.9, 0.95):
-        assert (
-            np.mean([share for at, share in inside if at == level]) >= level - 0.03
-        )  # three anchors tell little, and all cells share what they tell
+        for level, shares in inside.items():
+            bounds = noise.bounds(cells, level)
+            shares.append(((bounds["low_s"] <= truth) & (truth <= bounds["high_s"])).mean())
+    assert np.mean(inside[0.9]) >= 0.87 and np.mean(inside[0.95]) >= 0.92
 
 
 @pytest.mark.parametrize("moment_sd", MOMENTS)

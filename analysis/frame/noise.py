@@ -13,7 +13,7 @@ from analysis.stats.noise_model import Between, Times, times
 from runner.records.cell import Cell
 
 COLUMNS = ("log_mean", "log_variance", "log_degrees", "moment_variance", "moment_degrees")
-CELL = list(Cell._fields)
+CELL: list[str] = list(Cell._fields)
 STATED = 0.01  # what a value that was imported without replicates is rounded by, at least
 
 

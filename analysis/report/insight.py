@@ -77,9 +77,11 @@ def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame
         sides = pairs["replicate_medians_s_before"], pairs["replicate_medians_s"]
         mine, floor = frame[frame["host"] == host], known.get(str(host))
         drift = 0.0 if floor else compare.drift(*(mine[mine["run"] == run] for run in (before, after)))
-        spread = tuple(pairs[name].gt(1).to_numpy(bool) if name in pairs else False for name in ("rounds_before", "rounds"))
+        before_spread, after_spread = (pairs[name].gt(1).to_numpy(bool) if name in pairs else False for name in ("rounds_before", "rounds"))
         judged.append(
-            compare.judge(*sides, CHANGE, floor=floor or noise.moments(mine), drifted=drift, spread=spread).set_index(pairs.index)
+            compare.judge(
+                *sides, CHANGE, floor=floor or noise.moments(mine), drifted=drift, spread=(before_spread, after_spread)
+            ).set_index(pairs.index)
         )
     verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
     both = both.assign(

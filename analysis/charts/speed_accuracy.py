@@ -5,13 +5,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.analyses.pareto import frontier
 from analysis.charts import _frontier as frontiers
 from analysis.charts import _interactive as live
 from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame.cached import once
 from analysis.stats import fit
+from analysis.stats.pareto import frontier
 
 TITLE = "Accuracy against images per second"
 ORDER = 70

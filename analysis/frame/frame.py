@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.errors import FrameError
-from analysis.frame import imported, measured_accuracy, published, sensors
+from analysis.frame import imported, measured_accuracy, noise, published, sensors
 from analysis.frame.cached import once
 from runner.records import line as lines
 from runner.records.check import is_replicate, misfit, misfit_accuracy
@@ -209,6 +209,7 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
         "executed": (replicates[0].get("executed") or {}) if replicates else {},
         "replicate_medians_s": (),
         "n_replicates": len(samples),
+        "rounds": len({r.get("round") for r in replicates if r.get("samples_s")}),
         "n_samples": sum(map(len, samples)),
     }
     if cell["status"] != "ok" or not samples:
@@ -273,7 +274,9 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     frame = _known_graphs(frame)
     frame["contended"] = frame["contended"].eq(True)
     frame["role"] = frame["role"].fillna("cell")
-    return describe(frame)
+    if "rounds" not in frame:
+        frame["rounds"] = np.nan
+    return noise.onto(describe(frame))
 
 
 def by_power_mode(frame: pd.DataFrame) -> pd.Series:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import checks
-from analysis.analyses.pareto import frontier
 from analysis.compare import compare
 from analysis.compare.noise import Floor
-from analysis.frame import metrics
+from analysis.frame import metrics, noise
 from analysis.frame.cached import once
 from analysis.frame.frame import Merged, latest, ranked
+from analysis.stats.pareto import frontier
 
 FLUENT_S = 1 / 30  # a camera's frame: 30 images/s
 CHANGE = 0.05  # smallest change of a median that is worth a line
@@ -64,18 +64,25 @@ def _said(cell: pd.Series) -> str:
 def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame:
     """Cells that were measured again and became faster or slower by at least 5 %, largest first.
 
-    The verdict is `compare`'s: corrected for the number of cells, and beyond the noise floor of the host where that is known.
+    The verdict is `compare`'s for the two runs: corrected for the number of cells, and beyond the noise floor of the host, or what its anchors show.
     """
     good = frame[(frame["role"] == "cell") & (frame["status"] == "ok") & ~frame["contended"] & frame["latency_s"].notna()]
     last = latest(good)
     earlier = latest(good.drop(last.index))
     keys = ["source", "platform", "host", "cell_id"]
     both = last.merge(earlier, on=keys, suffixes=("", "_before"))
-    noise = {floor.host: floor.between for floor in floors}
+    known = {floor.host: floor.between for floor in floors}
     judged = []
-    for host, pairs in both.groupby("host"):
+    for (host, before, after), pairs in both.groupby(["host", "run_before", "run"], dropna=False):
         sides = pairs["replicate_medians_s_before"], pairs["replicate_medians_s"]
-        judged.append(compare.judge(*sides, CHANGE, floor=noise.get(str(host))).set_index(pairs.index))
+        mine, floor = frame[frame["host"] == host], known.get(str(host))
+        drift = 0.0 if floor else compare.drift(*(mine[mine["run"] == run] for run in (before, after)))
+        before_spread, after_spread = (pairs[name].gt(1).to_numpy(bool) if name in pairs else False for name in ("rounds_before", "rounds"))
+        judged.append(
+            compare.judge(
+                *sides, CHANGE, floor=floor or noise.moments(mine), drifted=drift, spread=(before_spread, after_spread)
+            ).set_index(pairs.index)
+        )
     verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
     both = both.assign(
         **{name: verdicts[name] for name in ("verdict", "ratio", "low", "high")}, before=both["run_before"], after=both["run"]

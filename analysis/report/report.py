@@ -12,13 +12,14 @@ import pandas as pd
 
 from analysis import analyses, charts, registry
 from analysis.errors import CantWrite
-from analysis.frame import metrics
+from analysis.frame import metrics, noise
 from analysis.frame.cached import keeping
 from analysis.frame.frame import Merged
 from analysis.report import animation, figures, insight, page, parallel, tables
+from runner.files import atomic_write
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
-FRAME_COLUMNS = ("op_features", "executed")  # nested: they stay in the records
+FRAME_COLUMNS = ("op_features", "executed", "rounds", *noise.COLUMNS)  # nested, or what intervals are made of: they stay in the records
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
     if prices:  # hosts that share a platform share its price
         hosts = zip(merged.frame["machine"], merged.frame["platform"], strict=True)
         frame.attrs["prices"] = dict(prices) | {machine: prices[name] for machine, name in hosts if name in prices}
+    frame = noise.onto(frame, {floor.host: floor.between for floor in merged.floors})
     merged = replace(merged, frame=frame)
     try:
         for folder in ("tables", "figures"):
@@ -100,7 +102,7 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
         text = page.render(
             merged, drawn, done, found["chart"], results["plausibility"][0], results["library"][0], results["animation"][0] if gif else None
         )
-        (out / "index.html").write_text(text, encoding="utf-8")
+        atomic_write(out / "index.html", text)
     except OSError as error:
         raise CantWrite(f"{error.filename or out}: can't write the report: {error.strerror}") from None
     seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}

@@ -1,6 +1,7 @@
 """Tables for the page and as CSV: headings, units and digits come from the metrics; every text is escaped."""
 
 import csv
+import io
 import re
 from collections.abc import Callable
 from html import escape
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame.metrics import METRICS, significant
+from runner.files import atomic_write
 
 HEADINGS = {
     "label": "network",
@@ -119,11 +121,12 @@ def payload(table: pd.DataFrame) -> dict[str, Any]:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """A table as CSV, numbers in full; lists joined by spaces; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(map(str, table.columns))
-        for row in table.itertuples(index=False):
-            writer.writerow([_plain(value) for value in row])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(map(str, table.columns))
+    for row in table.itertuples(index=False):
+        writer.writerow([_plain(value) for value in row])
+    atomic_write(path, text.getvalue())
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,9 @@ import pytest
 from analysis import analyses, charts, commands, registry
 from analysis.analyses import pareto, speedup
 from analysis.frame import frame as frames
+from analysis.frame import noise
 from analysis.report import figures, insight, report, tables
+from analysis.stats.pareto import frontier
 from tests.analysis.records import QUICK, cell_record, environment_record, frame_of, sweep, write
 
 ROOT = Path(__file__).parents[3]
@@ -205,14 +207,15 @@ def test_a_contended_cell_has_no_speed_up():
 
 
 def test_the_frontier_holds_what_nothing_beats():
-    assert pareto.frontier([1, 2, 3, 3, 0.5], [60, 70, 65, 80, 60]).tolist() == [False, True, False, True, True]
-    assert pareto.frontier([1, 1], [70, 70]).tolist() == [True, True]
+    assert frontier([1, 2, 3, 3, 0.5], [60, 70, 65, 80, 60]).tolist() == [False, True, False, True, True]
+    assert frontier([1, 1], [70, 70]).tolist() == [True, True]
 
 
 def test_a_network_beaten_by_less_than_the_intervals_is_tied_not_dominated():
     rows = pd.DataFrame({"label": ["a", "b", "c"], "latency_s": [1.0, 1.01, 2.0], "top1": [70.0, 69.0, 60.0],
                          "replicate_medians_s": [(0.97, 1.0, 1.03), (0.98, 1.01, 1.04), (1.99, 2.0, 2.01)]})  # fmt: skip
-    placed = pareto.place(rows)
+    facts = {"host": "h", "status": "ok", "role": "cell", "contended": False}
+    placed = pareto.place(noise.onto(rows.assign(**dict.fromkeys(noise.CELL), **facts)))
     assert placed["place"].tolist() == ["frontier", "tied", "dominated"]
     assert placed["dominated_by"].isna().tolist() == [True, True, False] and placed["dominated_by"].iloc[2] == "a"
 

@@ -15,7 +15,7 @@ from analysis.errors import FrameError
 from analysis.frame import metrics
 from analysis.frame.cached import keeping
 from analysis.frame.frame import Merged
-from analysis.report import animation, figures, insight, page, parallel, tables
+from analysis.report import animation, figures, insight, page, parallel, screen, tables
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
 FRAME_COLUMNS = ("op_features", "executed")  # nested: they stay in the records
@@ -108,7 +108,8 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
     said += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
     said += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
     count = sum(bool(d.stem) for d in drawn)
-    summary = f"{len(frame):,} records of {frame['platform'].nunique()} platform(s) in {len(merged.files)} file(s); {count} figures, {len(text) / 1e6:.2f} MB"
+    said_of = ((len(frame), "record"), (frame["platform"].nunique(), "device"), (len(merged.files), "file"), (count, "figure"))
+    summary = ", ".join(f"{number:,} {name}{'' if number == 1 else 's'}" for number, name in said_of) + f", {len(text) / 1e6:.2f} MB"
     return Written(out / "index.html", summary, said, seconds)
 
 
@@ -141,7 +142,7 @@ def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
     for item in done:
         for name, table in item.tables.items():
             tables.write_csv(table, folder / f"{csv_name(item.name, name)}.csv")
-    tables.write_csv(insight.choices(frame), folder / "choices.csv")
+    tables.write_csv(screen.choices(frame), folder / "choices.csv")
     tables.write_csv(insight.changes(frame, merged.floors), folder / "changes.csv")
 
 

@@ -31,4 +31,6 @@ def explain(frame: pd.DataFrame) -> str:
     """How much of what was asked for is there."""
     cells = latest(frame[frame["role"] == "cell"])
     good = int(((cells["status"] == "ok") & ~cells["contended"]).sum())
-    return f"{good:,} of {len(cells):,} cells can be ranked; each other one stands under Gaps with its reason."
+    if good == len(cells):
+        return "The only cell can be ranked." if good == 1 else f"All {good:,} cells can be ranked."
+    return f"{good:,} of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'} can be ranked; each other one stands under Gaps with its reason."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.charts import base
 from analysis.frame import metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
@@ -91,13 +92,11 @@ def _trust(row: dict[str, Any]) -> str:
 
 
 def batches(rows: Sequence[Entry]) -> list[int]:
-    """The batch sizes that can be chosen: 0 stands for each network's own, where no batch size holds half of the networks."""
+    """The batch sizes that can be chosen: those that half of the networks have; 0, for each network's own, where there is none."""
     networks = {row.network for row in rows}
-    held: dict[int, set[str]] = {}
-    for row in rows:
-        held.setdefault(row.batch, set()).add(row.network)
-    common = sorted(batch for batch, names in held.items() if 2 * len(names) >= len(networks))
-    return common or [0]
+    common = base.usual_batches([row.network for row in rows], [row.batch for row in rows])
+    held = {row.network for row in rows if row.batch == common[0]}
+    return common if 2 * len(held) >= len(networks) else [0]
 
 
 def fastest(rows: Sequence[Entry], batch: int, precision: str = "") -> list[Entry]:

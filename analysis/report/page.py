@@ -44,7 +44,7 @@ METHODS = (
 
 
 def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: list["Live"], findings: pd.DataFrame | str, library: str,
-           animated: str | None = None) -> str:  # fmt: skip
+           animated: str | None = None, left_out: bool = False) -> str:  # fmt: skip
     """The page as text."""
     frame = merged.frame
     specs = {
@@ -92,6 +92,7 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
         "animated": animated,
         "sections": [section for section in sections if not section["missing"] and section["name"] not in METHODS],
         "methods": [section for section in sections if not section["missing"] and section["name"] in METHODS],
+        "left_out": left_out,
         "without": _without(shown, sections),
         "networks": sorted(frame["label"].dropna().unique()),
         "css": "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "decide.css")),
@@ -257,11 +258,13 @@ def _section(item: Any, frame: pd.DataFrame, long_tables: dict[str, Any]) -> dic
     if item.name == "inference_time" and item.tables:
         marks = inference_time.marks(frame)
     for name, table in item.tables.items():
+        if table.empty:  # a run without gaps has no table of gaps
+            continue
         entry: dict[str, Any] = {"name": name, "rows": len(table), "csv": f"tables/{csv_name(item.name, name)}.csv", "platform": None}
         if item.name == "inference_time":
-            values = pd.Series(table.drop(columns="label").to_numpy(float).ravel())
-            heat = tables.heat_scale(values, "higher" if name.endswith("throughput") else "lower")
             marked = functools.partial(lambda n, label, column: (n, label, column) in marks, name)
+            values = pd.Series([value for row in table.to_dict("records") for column, value in row.items() if column != "label" and not marked(row["label"], str(column))])  # fmt: skip
+            heat = tables.heat_scale(values, "higher" if name.endswith("throughput") else "lower")
             entry |= {
                 "platform": name.split(" · ")[0],
                 "scenario": name.split(" · ")[-1],

@@ -18,6 +18,8 @@ from analysis.frame.frame import Merged
 from analysis.report import animation, figures, insight, page, parallel, screen, tables
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
+ANOTHER_ANSWER = "recommendation"  # `dyno recommend` makes it; the page has one answer, its first screen
+MOST_NETWORKS = 300  # beyond these the statistics take minutes
 FRAME_COLUMNS = ("op_features", "executed")  # nested: they stay in the records
 
 
@@ -68,8 +70,13 @@ def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @keeping()
-def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapping[str, float]] | None = None) -> Written:
-    """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.per_thousand takes them."""
+def write(
+    merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapping[str, float]] | None = None, methods: bool | None = None
+) -> Written:
+    """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.per_thousand takes them.
+
+    methods: whether the statistics of Methods and tests are made; by default where there are at most MOST_NETWORKS networks.
+    """
     begin = time.perf_counter()
     frame = by_machine(merged.frame)
     if prices:  # hosts that share a platform share its price
@@ -80,7 +87,11 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
         for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
         todo = figures.jobs(frame)
-        names = [*FIRST, *(n for n in analyses.names() if n not in FIRST)]
+        many = frame["model"].nunique()
+        left_out = () if (many <= MOST_NETWORKS if methods is None else methods) else page.METHODS
+        names = [*FIRST, *(n for n in analyses.names() if n not in (*FIRST, *left_out, ANOTHER_ANSWER))]
+        todo = [job for job in todo if job[0] not in left_out]
+        gif = gif and many <= MOST_NETWORKS
         # What takes longest alone comes first, so that no process waits for it at the end.
         work: dict[str, tuple[Callable, tuple]] = (
             {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
@@ -98,7 +109,14 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
         if isinstance(results["plausibility"][0], pd.DataFrame):
             tables.write_csv(results["plausibility"][0], out / "tables" / "plausibility.csv")
         text = page.render(
-            merged, drawn, done, found["chart"], results["plausibility"][0], results["library"][0], results["animation"][0] if gif else None
+            merged,
+            drawn,
+            done,
+            found["chart"],
+            results["plausibility"][0],
+            results["library"][0],
+            results["animation"][0] if gif else None,
+            bool(left_out),
         )
         (out / "index.html").write_text(text, encoding="utf-8")
     except OSError as error:

@@ -30,7 +30,10 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         setups = group[same].astype(object).map(str).agg("\n".join, axis=1) if same else pd.Series("", index=group.index)
         for _, alike in group.groupby(setups, sort=False):
             names = alike["environment"].astype(str)
-            kept[f"{machine} · {names.iloc[0]}" + (f" and {len(names) - 1} more run(s)" if len(names) > 1 else "")] = alike.iloc[0]
+            kept[
+                f"{machine} · {names.iloc[0]}"
+                + (f" and {len(names) - 1}{' more run' if len(names) == 2 else ' more runs'}" if len(names) > 1 else "")
+            ] = alike.iloc[0]
         for column in same:
             values = group[column].dropna().map(str)
             if values.nunique() > 1:

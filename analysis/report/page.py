@@ -263,7 +263,15 @@ def _section(item: Any, frame: pd.DataFrame, long_tables: dict[str, Any]) -> dic
         entry: dict[str, Any] = {"name": name, "rows": len(table), "csv": f"tables/{csv_name(item.name, name)}.csv", "platform": None}
         if item.name == "inference_time":
             marked = functools.partial(lambda n, label, column: (n, label, column) in marks, name)
-            values = pd.Series([value for row in table.to_dict("records") for column, value in row.items() if column != "label" and not marked(row["label"], str(column))])  # fmt: skip
+            values = pd.Series(
+                [
+                    value
+                    for row in table.to_dict("records")
+                    for column, value in row.items()
+                    if column != "label" and not marked(row["label"], str(column))
+                ],
+                dtype=float,
+            )
             heat = tables.heat_scale(values, "higher" if name.endswith("throughput") else "lower")
             entry |= {
                 "platform": name.split(" · ")[0],

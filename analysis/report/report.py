@@ -122,7 +122,7 @@ def write(
     except OSError as error:
         raise FrameError(f"{error.filename or out}: can't write the report: {error.strerror}") from None
     seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}
-    said = [f"{count:,} line(s) of {name} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
+    said = [f"{name}: {insight.plural(count, 'line')} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
     said += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
     said += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
     count = sum(bool(d.stem) for d in drawn)

@@ -145,6 +145,8 @@ def trust(part: pd.DataFrame, floors: Sequence[Floor]) -> tuple[tuple[int, int, 
 
 def table(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
     """The frontier's networks that meet the limits, most accurate first; all of the frontier where none does."""
+    if not pool:
+        return ""
     on = frontier(pool)
     shown = [row for row in on if limits.meets(row)] or on or list(pool)
     per = "" if limits.batch else " per image"

@@ -26,7 +26,10 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         setups = mine.map(str).agg("\n".join, axis=1) if len(mine.columns) else pd.Series("", index=group.index)
         for _, alike in group.groupby(setups, sort=False):
             names = alike["environment"].astype(str)
-            kept[f"{machine} · {names.iloc[0]}" + (f" and {len(names) - 1} more run(s)" if len(names) > 1 else "")] = alike.iloc[0]
+            kept[
+                f"{machine} · {names.iloc[0]}"
+                + (f" and {len(names) - 1} more run{'s' if len(names) > 2 else ''}" if len(names) > 1 else "")
+            ] = alike.iloc[0]
         for fact, column in mine.items():
             values = column.dropna()
             if values.nunique() > 1:

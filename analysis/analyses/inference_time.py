@@ -43,7 +43,7 @@ def explain(frame: pd.DataFrame) -> str:
     cells = ranked(frame[frame["scenario"] == "latency"])
     time = metrics.time_per_image(cells)
     if time.dropna().empty:
-        return "No cell has a latency."
+        return "No cell that was not contended has a latency."
     low, high = cells.loc[time.idxmin()], cells.loc[time.idxmax()]
     said = [f"{metrics.time_per_image.format(t)} ms ({c['label']}, {c['series']} on {c['platform']}, batch {c['batch_size']:.0f})"
             for t, c in ((time.min(), low), (time.max(), high))]  # fmt: skip

@@ -66,7 +66,7 @@ def explain(frame: pd.DataFrame) -> str:
         worst = part.sort_values("rho").iloc[0]
         unlike = "" if np.all(worst["same_input"]) else ", whose inputs differ in size"
         said.append(
-            f"across {across}s ranks correlate {part['rho'].median():.2f} in the middle of {len(part)} comparison(s) and least, {worst['rho']:.2f} "
+            f"across {across}s ranks correlate {part['rho'].median():.2f} in the middle of {len(part)} {'comparison' if len(part) == 1 else 'comparisons'} and least, {worst['rho']:.2f} "
             f"({worst['rho_low']:.2f} to {worst['rho_high']:.2f}), between {worst['a']} and {worst['b']}{unlike}"
         )
     return "; ".join(said).capitalize() + "."

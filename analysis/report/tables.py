@@ -39,10 +39,10 @@ def csv_name(analysis: str, table: str) -> str:
     return analysis if name in (analysis, slug(analysis)) else f"{analysis}-{slug(table)}"
 
 
-def heading(column: str) -> str:
-    """A column's heading with its unit."""
+def heading(column: str, counts: bool = False) -> str:
+    """A column's heading with its unit; whole numbers under a metric's name count cells (those that memory binds, say)."""
     if column in METRICS:
-        return METRICS[column].title
+        return f"{column} (cells)" if counts else METRICS[column].title
     return HEADINGS.get(column, str(column).replace("_", " "))
 
 
@@ -68,6 +68,10 @@ def text(value: Any, column: str = "") -> str:
     return str(value)
 
 
+def _whole(values: pd.Series) -> bool:
+    return bool(pd.api.types.is_integer_dtype(values))
+
+
 def numeric(table: pd.DataFrame) -> list[bool]:
     """Which columns hold numbers, so that they align right."""
     return [pd.api.types.is_numeric_dtype(table[c]) and not pd.api.types.is_bool_dtype(table[c]) for c in table]
@@ -79,7 +83,9 @@ def html(table: pd.DataFrame, heat: Callable[[float], int] | None = None, marked
     out = ["<table><thead><tr>"]
     for column, number in zip(table.columns, numbers, strict=True):
         kind = ' class="n"' if number else ""
-        out.append(f'<th scope="col"{kind} data-k="{escape(str(column))}"><button>{escape(heading(str(column)))}</button></th>')
+        out.append(
+            f'<th scope="col"{kind} data-k="{escape(str(column))}"><button>{escape(heading(str(column), _whole(table[column])))}</button></th>'
+        )
     out.append("</tr></thead><tbody>")
     for row in table.itertuples(index=False):
         out.append("<tr>")
@@ -115,7 +121,9 @@ def payload(table: pd.DataFrame) -> dict[str, Any]:
         said = [text(v, str(name)) for v in table[name]]
         words = list(dict.fromkeys(said))
         place = {word: i for i, word in enumerate(words)}
-        columns.append({"k": str(name), "h": heading(str(name)), "n": number, "d": words, "i": [place[s] for s in said]})
+        columns.append(
+            {"k": str(name), "h": heading(str(name), _whole(table[name])), "n": number, "d": words, "i": [place[s] for s in said]}
+        )
     return {"rows": len(table), "columns": columns}
 
 

@@ -189,12 +189,15 @@ def _make(art, needs):
         if art.manifest and os.path.exists(art.weights_path):
             module = art.module()
         else:
-            module = sources.build(art.spec, art.seed)
+            module = sources.build(_at_size(art), art.seed)
             with _whole(art.weights_path) as part:
                 torch.save(module.state_dict(), part)
-            manifest["sensitivity"] = weights.sensitivity(module, art.input_px)
+            manifest["sensitivity"] = weights.sensitivity(module, art.input_px, channels=sources.channels(art.spec.name, module))
     except (ModelUnavailable, CheckpointError) as error:
         raise Unprepared(str(error), skip=True)
+    if sources.channels(art.spec.name, module) != 3:
+        manifest["input_shape"] = [sources.channels(art.spec.name, module), art.input_px, art.input_px]
+        art = replace(art, manifest=manifest)
     if "data_config" not in manifest:
         manifest["data_config"] = sources.data_config(art.spec.name)
     sizes = {art.batch_size} if needs == "onnx" else set()
@@ -204,7 +207,7 @@ def _make(art, needs):
         batch = manifest["batches"].setdefault(str(size), {})
         path = os.path.join(art.folder, "b%d.onnx" % size)
         try:
-            batch.update(export.export_onnx(module, path, size, art.input_px))
+            batch.update(export.export_onnx(module, path, size, art.input_px, art.input_shape[0]))
             batch.update(onnx_bytes=os.path.getsize(path), sha256=_sha256(path), onnx_error=None)
         except ExportError as error:
             batch["onnx_error"] = str(error)
@@ -226,6 +229,12 @@ def _write_reference(torch, module, art):
         outputs = module(torch.from_numpy(art.distinct())).float().numpy()
     with _whole(os.path.join(art.folder, "b%d.ref.npy" % art.batch_size)) as part, open(part, "wb") as file:
         numpy.save(file, outputs, allow_pickle=False)
+
+
+def _at_size(art):
+    """An own network may take the axis's size alone; others are the same network at every size."""
+    own = sources.source_of(art.spec.name)[0] == "function"
+    return replace(art.spec, input_px=art.spec.input_px or art.input_px) if own else art.spec
 
 
 def _adopt(art):

@@ -8,6 +8,8 @@ import typer
 from runner.program.options import RESULTS, below_results
 from runner.program.terminal import warn
 
+DEFAULT = Path(below_results("records"))
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""

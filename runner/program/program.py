@@ -96,7 +96,8 @@ def load(command: Command) -> Any:
         app.command(command.name)(getattr(module, command.function))
     else:
         module.register(app)
-    return typer.main.get_command(app)
+    parsed = typer.main.get_command(app)
+    return getattr(parsed, "commands", {}).get(command.name, parsed)  # a command with commands of its own stands in a group
 
 
 def refuse_endless_numbers(words: List[str]) -> None:
@@ -127,6 +128,9 @@ def ended_by(error: BaseException) -> int:
 
 def _usage(error: Any) -> int:
     message = error.format_message()
+    if message.startswith("Usage:"):  # a group of commands was named without one
+        typer.echo(message)
+        return exits.USAGE
     context = getattr(error, "ctx", None)
     tip = "; `%s --help` lists what it takes" % context.command_path if context else ""
     return _last_words(" ".join(message.split()).rstrip(".") + tip, exits.USAGE)

@@ -208,3 +208,31 @@ def test_the_live_line_moves_within_a_cell_and_results_stand_above_it(tmp_path):
     text = shown.decode()
     assert text.count("\r\033[K[1/2] ") >= 1 and text.index("[1/2] ") < text.index("[2/2] ")
     assert "2 clean" in text or "reservation" in text
+
+
+def test_a_command_may_have_commands_of_its_own(tmp_path):
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "__init__.py").write_text("")
+    (tmp_path / "extra" / "grouped.py").write_text(
+        "import typer\n"
+        "def register(app):\n"
+        "    group = typer.Typer(no_args_is_help=True)\n"
+        "    app.add_typer(group, name='fleet')\n"
+        "    group.command('plan')(lambda: typer.echo('planned'))\n"
+        "    group.command('run')(lambda: typer.echo('ran'))\n"
+    )
+    (tmp_path / "main.py").write_text(
+        "from runner.program.program import application\n"
+        "from runner.program.table import Command\n"
+        "application({'All': (Command('fleet', 'Many machines.', 'extra.grouped'),)}, 'A test.')()\n"
+    )
+
+    def said(*arguments):
+        path = os.pathsep.join((ROOT, str(tmp_path)))
+        command = [sys.executable, str(tmp_path / "main.py"), "fleet"] + list(arguments)
+        process = subprocess.Popen(command, env=environment(PYTHONPATH=path), stdout=subprocess.PIPE)
+        return process.communicate()[0].decode(), process.returncode
+
+    assert said("plan") == ("planned\n", 0)
+    help_, code = said()
+    assert code in (0, 2) and "plan" in help_ and "run" in help_  # 0 by click 8.0, the last for Python 3.6

@@ -53,13 +53,14 @@ def test_the_notebook_shows_progress_and_the_report(executed):
 
 
 def test_the_repository_is_named_alike_in_notebook_badge_and_project():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    address = project["urls"]["Source"]
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, address = table["project"], table["tool"]["dyno"]["repository"]
     text = NOTEBOOK.read_text()
-    assert (
-        f"git+{address}" in text
-        and f"colab.research.google.com/github/{address.removeprefix('https://github.com/')}/blob/main/notebooks/" in text
-    )
+    badge = f"colab.research.google.com/github/{address.removeprefix('https://github.com/')}/blob/main/notebooks/"
+    if address:
+        assert f"git+{address}" in text and badge in text and project["urls"]["Source"] == address
+    else:
+        assert "github.com" not in text and "badge" not in text
     names = {requirement.split("==")[0] for requirement in project["optional-dependencies"]["analysis"]}
     colab = project["optional-dependencies"]["colab"]
     assert names <= set(colab) and not any("==" in requirement for requirement in colab)

@@ -49,10 +49,10 @@ def identity(cell, network, data_id, prepare):
     return cell._replace(batch_size=0, scenario="latency"), network, data_id, json.dumps(prepare, sort_keys=True)
 
 
-def history(path):
+def history(path, refuse_newer=False):
     """(Totals by identity, warnings) of a record file."""
     totals: Dict[tuple, Totals] = {}
-    lines, warnings = record_file.read(path)
+    lines, warnings = record_file.read(path, refuse_newer)
     for line in lines:
         if line.get("kind") == "accuracy":
             try:

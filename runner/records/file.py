@@ -87,7 +87,7 @@ class RecordFile:
         with open(self.path, "rb") as file:
             content = file.read()
         keep = content.rfind(b"\n") + 1
-        if _is_whole(content[keep:]):  # written by another tool, or cut just before its end: a record all the same
+        if _is_whole(content[keep:]):  # only the end of the line is missing
             os.write(self._fd, b"\n")
             return
         with open(self.path + ".torn", "ab") as file:

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts import base
-from analysis.frame import metrics
+from analysis.frame import metrics, noise
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
-from analysis.stats import latency_intervals
 
 RESERVATIONS = ("unsteady", "noisy", "throttled", "parity", "degenerate")
 
@@ -55,8 +54,10 @@ def entries(frame: pd.DataFrame) -> list[Entry]:
     if cells.empty:
         return []
     replicates = [value if isinstance(value, (tuple, list)) else () for value in cells["replicate_medians_s"]]
-    low, high = latency_intervals.latencies(replicates)
-    table = metrics.table(cells).assign(low=1e3 * low, high=1e3 * high, trust=[_trust(row) for row in cells.to_dict("records")])
+    interval = noise.bounds(cells)
+    table = metrics.table(cells).assign(
+        low=1e3 * interval["low_s"], high=1e3 * interval["high_s"], trust=[_trust(row) for row in cells.to_dict("records")]
+    )
     # Student's interval is around the mean of logarithms; the median of three lies inside it or at its end.
     table["low"], table["high"] = np.fmin(table["low"], table["latency"]), np.fmax(table["high"], table["latency"])
     unknown = np.array([len(r) < 2 for r in replicates])

@@ -14,13 +14,13 @@ from runner.machine import board, gpus, sysfs, thermal, threads
 
 FRAMEWORKS = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "pytorchcv", "numpy")
 
+OF_THE_RUN = ("threads", "threads_rule", "dyno")  # facts that are added by whoever measures
+
 # Facts that must be alike for times to be comparable, beside the clocks; temperatures, loads and names of hosts are not among them.
 COMPARABLE = (
     "platform", "image_digest", "arch", "cpu", "cpus", "cpu_quota", "cpu_flags", "memory_limit_bytes", "kernel", "python", "frameworks",
     "governor", "turbo", "board", "l4t", "power_mode", "gpu", "gpu_driver", "cuda", "thread_env",
-)  # fmt: skip
-OF_THE_RUN = ("threads", "threads_rule", "dyno")  # added by whoever measures
-COMPARABLE += OF_THE_RUN
+) + OF_THE_RUN  # fmt: skip
 
 # Facts that decide whether something can run; `backends` says why each can't, where it can't.
 CAPABILITIES = (

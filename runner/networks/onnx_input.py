@@ -79,7 +79,7 @@ def _precision(model):
             count *= length
         total[tensor.data_type] = total.get(tensor.data_type, 0) + count
     floats = {kind: total[kind] for kind in (1, 10, 11, 16) if kind in total}
-    return {1: "fp32", 10: "fp16", 11: "fp64", 16: "bf16"}[max(floats, key=floats.get)] if floats else "fp32"
+    return {1: "fp32", 10: "fp16", 11: "fp64", 16: "bf16"}[max(floats, key=lambda kind: floats[kind])] if floats else "fp32"
 
 
 def staged(images, kind, layout):

@@ -14,7 +14,7 @@ $dyno run --matrix "$folder/matrix.yaml" --results "$folder"
 $dyno run --matrix "$folder/matrix.yaml" --results "$folder" | grep -q "nothing is missing"
 $dyno status --matrix "$folder/matrix.yaml" --results "$folder" | tee "$folder/status"
 grep -q "^12 done, 0 failed, 0 skipped" "$folder/status"
-.venv/bin/python -m analysis report --records "$folder/records" --out "$folder/report"
+$dyno report --results "$folder"
 test -s "$folder/report/index.html"
 ls "$folder"/report/figures/*.png "$folder"/report/tables/*.csv >/dev/null
 echo "end to end: 12 cells measured, merged and reported"

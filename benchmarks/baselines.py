@@ -8,7 +8,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 from analysis.predict import predictor
 from benchmarks.public_data import Platform
-from runner.calibration import descriptors
+from runner.networks.informative import descriptors
 
 
 @dataclass(frozen=True)

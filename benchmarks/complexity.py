@@ -11,7 +11,8 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from runner import complexity, export, models, weights
+from runner.errors import ModelUnavailable
+from runner.networks import complexity, export, sources, weights
 
 
 def main():
@@ -19,11 +20,11 @@ def main():
     with open(os.path.join(ROOT, "tests", "data", "complexity.csv")) as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     for row in rows:
-        source, bare = models.source_of(row["name"])
+        source, bare = sources.source_of(row["name"])
         try:
             with weights.no_initialisation():
-                network = models.sources()[source].build(bare, 1000, False).eval()
-        except models.ModelUnavailable as reason:
+                network = sources.sources()[source].build(bare, 1000, False).eval()
+        except ModelUnavailable as reason:
             print("%-20s %s" % (row["name"], reason))
             continue
         with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from runner import record
+from runner.records import file as record
+from runner.records.schema import CELL_FIELDS, SCHEMA_VERSION
 
 READERS = ("dyno", "dyno, from the cache", "polars", "pandas")
 COMPACT, FILES, RECORDS, RECORD_FILES = 5_000_000, 1_000, 200_000, 40
@@ -38,7 +39,7 @@ def compact(job):
                    "backend": "tensorrt" if number % 2 else "onnxruntime", "model": model, "precision": "fp16", "scenario": "latency",
                    "cell_id": f"{platform}.gpu.{model}.fp16.b{batch}.latency", "role": "cell", "status": "ok", "batch_size": batch, "input_px": 224.0,
                    "attempt": 1, "latency_s": latency, "throughput": batch / latency, "lacks": "samples", "quality": ["imported"]}  # fmt: skip
-            line = {"schema_version": record.SCHEMA_VERSION, "kind": "imported", "id": row["record_id"], "row": row}
+            line = {"schema_version": SCHEMA_VERSION, "kind": "imported", "id": row["record_id"], "row": row}
             file.write(record.dumps(line) + "\n")
 
 
@@ -49,12 +50,12 @@ def full(job):
     run = f"20260101T000000Z-{number:08x}"
     platform = f"made-up-{number % 8}"
     facts = {"platform": platform, "host": f"host-{number}", "cpu": "made up", "cpus": 4, "frameworks": {"torch": "2.13.0"}}
-    head = {"schema_version": record.SCHEMA_VERSION, "run": run}
+    head = {"schema_version": SCHEMA_VERSION, "run": run}
     with open(path, "w", encoding="utf-8") as file:
         file.write(record.dumps(dict(head, kind="environment", id=f"env-{run}", environment=facts)) + "\n")
         for index in range(count):
             model, batch = f"network{rng.randrange(400)}", 2 ** rng.randrange(8)
-            cell = dict(zip(record.CELL_FIELDS, (platform, "cpu", "onnxruntime", model, "fp32", batch, 224, "latency")))
+            cell = dict(zip(CELL_FIELDS, (platform, "cpu", "onnxruntime", model, "fp32", batch, 224, "latency")))
             cell_id = ".".join(map(str, cell.values()))
             samples = [[round(rng.gauss(5e-3, 1e-4), 9) for _ in range(80)] for _ in range(3)]
             replicates = [{"samples_s": s, "window_batches": 1, "in_flight": 1, "warmup_samples_s": s[:3], "warmup_verdict": "steady", "stop": "interval",

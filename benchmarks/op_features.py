@@ -17,8 +17,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from runner.calibration import GROUPS
-from runner.models import hardnet, timm, torchvision
+from runner.networks import weights
+from runner.networks.informative import GROUPS
+from runner.networks.sources import hardnet, timm, torchvision
 
 SIZES = (224, 32)
 FIELDS = ("n", "mac", "io", "out")
@@ -84,11 +85,17 @@ def classify(name, args, inputs, out):
     return ("copy" if name in COPIES else "elem"), 0
 
 
+def _built(source, name: str, px: int) -> torch.nn.Module:
+    with weights.no_initialisation():
+        if source is torchvision and name.startswith("vit_"):  # the only ones whose parameters depend on the input size
+            return torchvision.import_torchvision().models.get_model(name, weights=None, image_size=px)
+        return source.build(name, 1000, False)
+
+
 def features(name: str, px: int) -> dict[str, int | str]:
     """One row: model, img, params, n_all, then n_, mac_, io_ and out_ of each group."""
     source = hardnet if name.startswith("hardnet") else timm if name.startswith("dpn") else torchvision
-    with torch.device("meta"):
-        module = source.build(name, 1000, False).eval()
+    module = _built(source, name, px).eval().to("meta")
     with torch.no_grad(), Count() as count:
         module(torch.empty(1, 3, px, px, device="meta"))
     row: dict[str, int | str] = {"model": name, "img": px, "params": sum(p.numel() for p in module.parameters())}

@@ -13,7 +13,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPTS = os.path.join(ROOT, "benchmarks", "peer_scripts")
 sys.path.insert(0, ROOT)
 
-from runner import contention, interchange, models
+from runner.machine import contention
+from runner.networks import interchange
+from runner.networks.spec import ModelSpec
 
 PYPERF = {"processes": 3, "rounds": 6}  # of each process: one warm-up and five values
 
@@ -33,7 +35,7 @@ class Case:
     pythons: dict = field(default_factory=dict)  # of the tools that live elsewhere
 
     def artefact(self) -> interchange.Artefact:
-        return interchange.artefact(self.cache, models.ModelSpec(self.model), 0, self.batch, self.px)
+        return interchange.artefact(self.cache, ModelSpec(self.model), 0, self.batch, self.px)
 
     def json(self, **more: object) -> str:
         names = ("model", "batch", "px", "threads", "cache", "budget")

@@ -21,7 +21,9 @@ from datetime import date
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from peer_tools import ROOT, Case, Reading, Tool, ToolError, dyno_sweep, tools, wait_for_quiet
 
-from runner import interchange, run, threads
+from runner.machine import threads
+from runner.measure import history
+from runner.networks import interchange
 
 MACHINE = """
 import statistics, time, numpy
@@ -129,7 +131,7 @@ def overheads(found: dict) -> str:
     share = sum(line["harness"]["supervisor_cpu_s"] + line["harness"]["worker_cpu_s"] for line in records)
     measured = sum(replicate["spans"]["process_s"] for line in records for replicate in line["replicates"])
     return (
-        f"Dyno's overhead per measuring process: {run.overhead_s(records):.2f} s; "
+        f"Dyno's overhead per measuring process: {history.overhead_s(records):.2f} s; "
         f"harness CPU over measuring processes' wall: {100 * share / measured:.1f} %"
     )
 

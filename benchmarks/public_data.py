@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.data.families import family
 from analysis.predict.networks import Networks, networks
-from analysis.published import family
-from runner.calibration import GROUPS
+from runner.networks.informative import GROUPS
 
 ELEMENT_BYTES = 4
 CLASSIC_FEATURES = Path(__file__).with_name("data") / "classic_op_features.csv"
@@ -49,12 +49,6 @@ class Platform:
     @property
     def is_cpu(self) -> bool:
         return bool(re.search(r"(^|[-_])cpu([-_]|$)", self.name))
-
-
-def kin(name: str) -> str:
-    """Family of a timm name: without the prefix that says who ported it."""
-    bare = re.sub(r"^(tf|legacy|gluon|gernet|test|ssl|swsl|ig|tv)_(?=[a-z])", "", name)
-    return re.sub(r"v$", "", family(bare))
 
 
 def features(rows: Iterable[Mapping]) -> list[dict]:
@@ -92,7 +86,7 @@ def _platform(file: Path, operators: pd.DataFrame) -> Platform:
     joined = pd.concat([joined, tagged.merge(operators, left_on=["model", "infer_img_size"], right_on=["model", "img"])], ignore_index=True)
     missing = sorted(set(rows["base"] + "@" + rows["infer_img_size"].astype(int).astype(str)) - set(_label(joined)))
     batch = joined["infer_batch_size"].to_numpy(float)
-    nets = networks(features(joined.to_dict("records")), batch, _label(joined), [kin(name) for name in joined["base"]])
+    nets = networks(features(joined.to_dict("records")), batch, _label(joined), [family(name) for name in joined["base"]])
     gmacs = (
         pd.to_numeric(joined["infer_gmacs"], errors="coerce").to_numpy(float) if "infer_gmacs" in joined else np.full(len(joined), np.nan)
     )

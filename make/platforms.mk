@@ -1,50 +1,79 @@
 # One set of targets per folder of docker/: a new platform is one Dockerfile.
-#   make cpu ARGS="--profile quick"      build, check the device, measure into results/records
+#   make cpu ARGS="--profile quick"      check the host, build, check the device, measure into results/records
 #   make accuracy-cpu DATA=/pictures     Top-1 and Top-5 on labelled images
+#   make DOCKER="sudo docker" ...        where the user is not in docker's group
 #   BUILD_FLAGS, RUN_FLAGS               more flags for docker build and docker run
+#   PREFLIGHT=true                       build without checking this host: for another machine
+#   DYNO_REGISTRY=ghcr.io/owner          pull the image of this revision from there, where it has it
+#   POWER_MODES="0 1"                    make jetson: once per nvpmodel mode
 DOCKER ?= docker
 RESULTS ?= results
 MATRIX ?= matrix.yaml
-PLATFORMS := $(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile))
-IMAGE_VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' runner/__init__.py)
-REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-image = dyno-$(1):$(IMAGE_VERSION)
-# The flags come from the image's labels (docker/flags.sh), so they are read when the image is there.
-in_image = eval "$(DOCKER) run $$(DOCKER='$(DOCKER)' sh docker/flags.sh $(call image,$(1))) \
-	--volume '$(abspath $(RESULTS)):/results' --volume '$(abspath $(MATRIX)):/matrix.yaml:ro' \
-	$(if $(DATA),--volume '$(abspath $(DATA)):/data:ro') $(RUN_FLAGS) $(2) $(call image,$(1)) $(3)"
+PREFLIGHT ?= sh docker/preflight.sh
+IMAGES := $(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile))
+# A platform is an image that says so; the others (host) are built only.
+PLATFORMS := $(patsubst docker/%/Dockerfile,%,$(shell grep -l DYNO_PLATFORM= docker/*/Dockerfile))
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' runner/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD 2>/dev/null || test $$? -ne 1 || echo -dirty)
+CREATED = $(shell git log -1 --format=%cI 2>/dev/null)
+SOURCE = $(shell git remote get-url origin 2>/dev/null | sed -n '/^http/p')
+image = dyno-$(1):$(VERSION)
+# Paths and flags reach the scripts by the environment, so that any character may be in them.
+export DOCKER RESULTS MATRIX DATA BEFORE RUN_FLAGS BUILD_FLAGS DYNO_BASE DYNO_L4T VERSION DYNO_REGISTRY
 
-.PHONY: platforms jetson pin $(PLATFORMS) $(foreach verb,build doctor shell accuracy,$(PLATFORMS:%=$(verb)-%))
+.PHONY: platforms doctor jetson $(PLATFORMS) $(IMAGES:%=build-%) $(foreach verb,preflight pin doctor shell accuracy compare,$(PLATFORMS:%=$(verb)-%))
 
-platforms: ## list the platforms: make PLATFORM builds, checks and measures; build-, doctor-, shell-, accuracy-PLATFORM do one step
+platforms: ## list the platforms: make PLATFORM checks, builds and measures; preflight-, build-, doctor-, shell-, accuracy-, pin-PLATFORM do one step
 	@for name in $(PLATFORMS); do echo "$$name: $$(sed -n "1s/^# $$name: //p" docker/$$name/Dockerfile)"; done
 
-$(PLATFORMS:%=build-%): build-%: docker/%/Dockerfile
-	DOCKER_BUILDKIT=1 $(DOCKER) build --file $< --tag $(call image,$*) \
-		--build-arg VERSION=$(IMAGE_VERSION) --build-arg REVISION=$(REVISION) $(BUILD_FLAGS) .
+doctor: ## check this host for Docker and its devices; then by each image that is here
+	@fit=$$(sh docker/jetson.sh 2>/dev/null | cut -d ' ' -f 1); IMAGE=dyno-$$fit:$(VERSION) $(PREFLIGHT) $$fit; code=$$?; \
+	for name in $${fit:-$(PLATFORMS)}; do \
+		if $(DOCKER) image inspect dyno-$$name:$(VERSION) >/dev/null 2>&1; then \
+			echo "$$name:"; sh docker/inputs.sh doctor && sh docker/run.sh dyno-$$name:$(VERSION) doctor || code=1; \
+		fi; \
+	done; exit $$code
 
-$(PLATFORMS:%=doctor-%): doctor-%: build-%
-	@mkdir -p '$(RESULTS)'
-	@$(call in_image,$*,,doctor)
+$(PLATFORMS:%=preflight-%): preflight-%:
+	@IMAGE=$(call image,$*) sh docker/preflight.sh $*
 
-$(PLATFORMS:%=shell-%): shell-%: build-%
-	@mkdir -p '$(RESULTS)'
-	@$(call in_image,$*,--interactive --tty --entrypoint sh,)
+$(IMAGES:%=build-%): build-%: docker/%/Dockerfile
+	@IMAGE=$(call image,$*) $(PREFLIGHT) --quiet $*
+	@REVISION='$(REVISION)' CREATED='$(CREATED)' SOURCE='$(SOURCE)' sh docker/build.sh $* $(call image,$*)
 
-$(PLATFORMS:%=accuracy-%): accuracy-%: build-%
-	@test -d '$(DATA)' || { echo "DATA=$(DATA): name the folder of labelled images: make $@ DATA=/pictures" >&2; exit 2; }
-	@mkdir -p '$(RESULTS)'
-	@$(call in_image,$*,,accuracy /data $(ARGS))
+$(PLATFORMS:%=doctor-%): doctor-%:
+	@sh docker/inputs.sh doctor
+	@$(MAKE) --no-print-directory build-$*
+	@sh docker/run.sh $(call image,$*) doctor
+
+$(PLATFORMS:%=shell-%): shell-%:
+	@sh docker/inputs.sh shell
+	@$(MAKE) --no-print-directory build-$*
+	@RUN_FLAGS="$$RUN_FLAGS --interactive --tty --entrypoint sh" sh docker/run.sh $(call image,$*)
+
+$(PLATFORMS:%=accuracy-%): accuracy-%:
+	@sh docker/inputs.sh accuracy
+	@$(MAKE) --no-print-directory build-$*
+	@sh docker/run.sh $(call image,$*) accuracy /data $(ARGS)
 
 # Doctor's findings are advice here: run itself stops on a machine that the image is not made for.
-$(PLATFORMS): %: build-%
-	@mkdir -p '$(RESULTS)'
-	-@$(call in_image,$*,,doctor)
-	@$(call in_image,$*,,run $(ARGS))
+$(PLATFORMS): %:
+	@sh docker/inputs.sh run
+	@$(MAKE) --no-print-directory build-$*
+	-@sh docker/run.sh $(call image,$*) doctor
+	@sh docker/run.sh $(call image,$*) run $(ARGS)
 
-jetson: ## find this Jetson's JetPack, then make its platform
+jetson: ## find this Jetson's JetPack, then make its platform; POWER_MODES="0 1" does it per power mode
 	@fit=$$(sh docker/jetson.sh) && set -- $$fit && \
-		$(MAKE) --no-print-directory $$1 BUILD_FLAGS="$(BUILD_FLAGS) $${2:+--build-arg BASE=$$2 --build-arg L4T=$$3}"
+		$(if $(POWER_MODES),sh docker/power_modes.sh '$(POWER_MODES)') $(MAKE) --no-print-directory $$1 DYNO_BASE="$$2" DYNO_L4T="$$3"
 
-pin: ## write the digests of base images and the checksums of downloads that are not known yet (needs the network)
-	python3 docker/pin.py
+$(PLATFORMS:%=pin-%): pin-%:
+	@sh docker/pins/pin.sh $*
+
+# The analysis in the host image: for a board or a host without Python 3.11.
+$(PLATFORMS:%=compare-%): compare-%:
+	@test -e "$$BEFORE" || { echo "BEFORE=$$BEFORE: name the earlier records: make $@ BEFORE=old/records" >&2; exit 2; }
+	@sh docker/inputs.sh doctor
+	@$(MAKE) --no-print-directory build-host
+	@name=$*-$$(uname -n).jsonl; if test -d "$$BEFORE"; then set -- /before/$$name; else set -- /before; fi; \
+		sh docker/run.sh $(call image,host) compare "$$1" /results/records/$$name $(ARGS)

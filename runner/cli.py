@@ -1,46 +1,15 @@
-"""The command line, the same in every image: `dyno`, or `python -m runner`. Importing it imports no framework."""
+"""The command line, the same everywhere: `dyno`, or `python -m runner`. Importing it imports no framework and no pandas."""
 
-import typer
+from runner.program.program import application
+from runner.program.table import DECIDING, MEASURING
 
-from runner import __version__
-from runner.commands import measure, show
-
-app = typer.Typer(
-    help="Measure how fast, how accurate and how hungry networks are on this machine; records go to a folder.",
-    add_completion=False,
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+app = application(
+    {"Measure on this machine": MEASURING, "Decide from the records": DECIDING},
+    "The test bench for neural networks: how fast, how accurate, how hungry they are on real machines.",
 )
 
-for command in (
-    show.plan,
-    measure.run,
-    measure.accuracy,
-    show.status,
-    show.backends,
-    show.models,
-    show.environment,
-    show.doctor,
-    show.export,
-    measure.calibrate,
-    show.schema,
-):
-    app.command()(command)
 
-
-def _version(value: bool):
-    if value:
-        typer.echo("dyno %s" % __version__)
-        raise typer.Exit()
-
-
-@app.callback()
-def _options(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version.")):
-    pass
-
-
-def main():
+def main() -> None:
     app()
 
 

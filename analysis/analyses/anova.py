@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from analysis.once import once
-from analysis.stats import anova, setups
+from analysis.frame import setups
+from analysis.frame.cached import once
+from analysis.stats import anova
 
 TITLE = "What decides the time: analysis of variance"
 MOST_LEVELS = 150  # networks; beyond that a seeded sample stands for all, because the design matrix grows with them

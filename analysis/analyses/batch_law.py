@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from analysis import metrics
-from analysis.once import once
-from analysis.stats import batch_law, setups
+from analysis.frame import metrics, setups
+from analysis.frame.cached import once
+from analysis.stats import batch_law
 
 TITLE = "Batch size against time: the law a/b + c and its knee"
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import NO_WORK
-from analysis.once import once
+from analysis.frame.cached import once
+from analysis.frame.frame import NO_WORK
 from analysis.stats import nested
 
 TITLE = "Boards of a kind"

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from analysis.analyses import batch_law
-from analysis.once import once
-from analysis.stats import clusters, setups
+from analysis.frame import setups
+from analysis.frame.cached import once
+from analysis.stats import clusters
 
 TITLE = "Clusters of batch-size curves"
 

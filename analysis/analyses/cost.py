@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from analysis import metrics
-from analysis.stats import cost, setups
+from analysis.frame import metrics, setups
+from analysis.stats import cost
 
 TITLE = "Cost of 1,000 images"
 COLUMNS = ["setup", "label", "batch_size", "seconds", "energy_j", "energy_kwh", "energy_cost", "machine_cost", "total_cost"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.once import once
+from analysis.frame.cached import once
 from analysis.stats import intervals
 
 TITLE = "Accuracy density"

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.analyses import anova as crossed
-from analysis.once import once
-from analysis.stats import pairs, setups
+from analysis.frame import setups
+from analysis.frame.cached import once
+from analysis.stats import pairs
 
 TITLE = "Which networks differ: pairwise comparisons"
 ALPHA = 0.05

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from analysis.once import once
-from analysis.stats import ranks, setups
+from analysis.frame import setups
+from analysis.frame.cached import once
+from analysis.stats import ranks
 
 TITLE = "Ranks over all conditions: Friedman and critical difference"
 

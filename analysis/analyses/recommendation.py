@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from analysis import metrics, recommend
-from analysis.once import once
+from analysis.frame import metrics
+from analysis.frame.cached import once
+from analysis.predict import recommend
 from analysis.predict.setups import cells
 
 TITLE = "Recommendation"

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import style as styles
 from analysis.analyses import batch_law as analysis
+from analysis.charts import _style as styles
 from analysis.charts import base
-from analysis.once import once
-from analysis.style import Style
+from analysis.charts._style import Style
+from analysis.frame.cached import once
 
 TITLE = "Knee of the batch-size law"
 ORDER = 45

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from analysis.analyses import ranks as analysis
 from analysis.charts import base
+from analysis.charts._style import Style
 from analysis.stats import ranks
-from analysis.style import Style
 
 TITLE = "Mean ranks and critical difference"
 ORDER = 120

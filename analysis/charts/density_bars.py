@@ -6,13 +6,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis import interactive as live
-from analysis import metrics
-from analysis import style as styles
 from analysis.analyses import density
+from analysis.charts import _interactive as live
+from analysis.charts import _style as styles
 from analysis.charts import base
-from analysis.once import once
-from analysis.style import Style
+from analysis.charts._style import Style
+from analysis.frame import metrics
+from analysis.frame.cached import once
 
 TITLE = "Accuracy density"
 ORDER = 60
@@ -28,7 +28,7 @@ def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 def applies(frame: pd.DataFrame) -> str | None:
     """Why there is no such chart."""
-    return base.enough(rows_of(frame), "density")
+    return base.enough(rows_of(frame), "density") or base.readable(len(rows_of(frame)))
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:

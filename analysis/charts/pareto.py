@@ -5,13 +5,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis import frontier as frontiers
-from analysis import interactive as live
-from analysis import metrics
 from analysis.analyses.pareto import place
+from analysis.charts import _frontier as frontiers
+from analysis.charts import _interactive as live
 from analysis.charts import base
-from analysis.once import once
-from analysis.style import Style
+from analysis.charts._style import Style
+from analysis.frame import metrics
+from analysis.frame.cached import once
 
 TITLE = "Accuracy against latency"
 ORDER = 10

@@ -5,11 +5,11 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from analysis import style as styles
 from analysis.analyses import roofline as analysis
+from analysis.charts import _style as styles
 from analysis.charts import base
-from analysis.once import once
-from analysis.style import Style
+from analysis.charts._style import Style
+from analysis.frame.cached import once
 
 TITLE = "Roofline"
 ORDER = 110

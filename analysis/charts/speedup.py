@@ -5,13 +5,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import interactive as live
-from analysis import intervals
-from analysis import style as styles
 from analysis.analyses.speedup import ratios
+from analysis.charts import _interactive as live
+from analysis.charts import _style as styles
 from analysis.charts import base
-from analysis.once import once
-from analysis.style import Style
+from analysis.charts._style import Style
+from analysis.frame.cached import once
+from analysis.stats import intervals
 
 TITLE = "Speed-up between backends"
 ORDER = 20

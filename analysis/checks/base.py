@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import metrics
-from analysis.frame import latest
-from analysis.stats import setups
+from analysis.frame import metrics, setups
+from analysis.frame.frame import latest
 
 SEVERITIES = ("error", "warning", "note")
 Finding = tuple[str, Any, str]  # severity, cell_id, message

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.checks import base
-from analysis.stats import setups, suspects
+from analysis.frame import setups
+from analysis.stats import suspects
 
 TITLE = "rows exchanged"
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.checks import base
-from analysis.stats import roofline, setups
+from analysis.frame import setups
+from analysis.stats import roofline
 
 TITLE = "rate above the roofline"
 PEAKS = Path(__file__).parents[1] / "data" / "peaks.csv"

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.checks import base
-from analysis.stats import setups
+from analysis.frame import setups
 
 TITLE = "mixed input sizes"
 

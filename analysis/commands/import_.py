@@ -1,35 +1,79 @@
 """`import`: other tools' results and published tables, into rows that a report can stand beside its own."""
 
 import inspect
+import re
 import sys
+import warnings
 from pathlib import Path
 
 import typer
 
 from analysis import importers, registry
+from analysis.errors import ImporterError, ImportNote
+from analysis.importers._columns import listing
+from runner.files import atomic_write
+from runner.program.options import below_results
+
+EXAMPLE = (
+    "Example, with a file of lines such as `net;ms` and `resnet18;12,5`: "
+    "import table nano.csv --map model=net --map latency_ms=ms --set platform=jetson-nano --set input_px=224"
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     kinds = registry.names(importers)
 
-    @app.command("import", help=f"Bring other results into the frame. KIND is one of: {', '.join(kinds)}.")
+    @app.command(
+        "import",
+        help=f"Bring other results into the frame. KIND is one of: {', '.join(kinds)}.\n\n"
+        f"Columns of `table`, which reads any CSV: {listing()}. Units may stand in the cells (12.5 ms).\n\n{EXAMPLE}",
+    )
     def import_(
         kind: str = typer.Argument(..., help=f"Format of the file: {', '.join(kinds)}."),
         path: Path = typer.Argument(None, help="File, or folder of files; `zhao` has its own."),
         out: Path = typer.Option(
-            None, "--out", help="Where to write the rows (JSON Lines); default results/records/imported-KIND-NAME.jsonl."
+            None, "--out", help="Where to write the rows (JSON Lines); default RESULTS/records/imported-KIND-NAME.jsonl."
         ),
         column: list[str] = typer.Option(
             [], "--map", metavar="COLUMN=NAME", help="table: the frame's column and the table's (again for each)."
         ),
         value: list[str] = typer.Option([], "--set", metavar="NAME=VALUE", help="What the source does not say, such as model=resnet18."),
+        wide: str = typer.Option(
+            "",
+            "--wide",
+            metavar="COLUMN",
+            help="table: its headings are batch sizes (1, 8, b16), and below them stands this: latency_ms, image_ms, throughput ...",
+        ),
+        replace: bool = typer.Option(False, "--replace", help="Overwrite what another import left in the file."),
     ) -> None:
-        frame = read(kind, path, pairs(column, "--map"), pairs(value, "--set"))
-        target = out or Path("results/records") / f"imported-{kind}-{Path(path or kind).stem}.jsonl"
-        write(frame, target)
-        print(f"{target}: {len(frame):,} rows of {frame['model'].nunique():,} networks on {', '.join(sorted(frame['platform'].unique()))}")
+        values = pairs(value, "--set")
+        if wide:
+            if kind != "table":
+                raise typer.BadParameter(f"{kind} has its own layout; --wide is for `table`", param_hint="--wide")
+            values["wide"] = wide
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always", ImportNote)
+            frame = read(kind, path, pairs(column, "--map"), values)
+        target = out or Path(below_results("records")) / f"imported-{kind}-{slug(path, kind)}.jsonl"
+        write(frame, target, replace)
+        networks, platforms = frame["model"].nunique(), sorted(map(str, frame["platform"].unique()))
+        print(one_line(f"{target}: {len(frame):,} rows of {networks:,} networks on {', '.join(platforms)}"))
+        for note in notes:
+            print(one_line(str(note.message)), file=sys.stderr)
         print(f"{kind} lacks: {frame['lacks'].iloc[0]}", file=sys.stderr)
+
+
+def slug(path: Path | None, kind: str) -> str:
+    """A file's or folder's name for the file of rows, without what a path could be made of."""
+    from analysis.importers.base import name_of
+
+    return re.sub(r"[^\w.-]+", "-", name_of(path)).lstrip(".") if path is not None else kind
+
+
+def one_line(text: str) -> str:
+    """Text from a file as the terminal may show it: printable characters, on one line."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))
 
 
 def pairs(words: list[str], option: str) -> dict[str, str]:
@@ -43,8 +87,6 @@ def pairs(words: list[str], option: str) -> dict[str, str]:
 
 def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str, str]):  # type: ignore[no-untyped-def]
     """The frame of an importer, called with the options that it takes; raises ImporterError or BadParameter."""
-    from analysis.importers.base import ImporterError
-
     kinds = registry.names(importers)
     if kind not in kinds:
         raise typer.BadParameter(f"{kind!r} is unknown; choose from {', '.join(kinds)}", param_hint="KIND")
@@ -73,14 +115,15 @@ def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str
         raise ImporterError(f"{path}: can't be read as {kind}: {error}")
 
 
-def write(frame, target: Path) -> None:  # type: ignore[no-untyped-def]
-    """The rows as JSON Lines, whole or not at all."""
+def write(frame, target: Path, replace: bool = False) -> None:  # type: ignore[no-untyped-def]
+    """The rows as JSON Lines, whole or not at all; another import's file, and any file that is none, stays as it is unless `replace`."""
     from analysis.importers import base
 
+    content = base.dump(frame)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(target.suffix + ".part")
-        temporary.write_text(base.dump(frame), encoding="utf-8")
-        temporary.replace(target)
+        if not replace and target.exists() and target.read_bytes() != content.encode():
+            raise ImporterError(f"{target}: holds something else already; give another --out, or --replace to overwrite it")
+        atomic_write(target, content.encode())
     except OSError as error:
-        raise base.ImporterError(f"{target}: can't be written: {error.strerror}; give another --out")
+        raise ImporterError(f"{target}: can't be written: {error.strerror}; give another --out")

@@ -1,9 +1,12 @@
-"""`python -m analysis recommend`."""
+"""`dyno recommend`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from runner.program import exits
+from runner.program.options import below_results
 
 
 def register(app: typer.Typer) -> None:
@@ -21,22 +24,36 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
         precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
         records: Annotated[
-            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="results/records")
+            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="RESULTS/records")
         ] = None,
+        license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
+        all_: Annotated[bool, typer.Option("--all", help="Everything that meets the limits, not the frontier alone.")] = False,
+        only_records: Annotated[
+            bool, typer.Option("--only-records", help="Networks of the records alone, without the catalogue's.")
+        ] = False,
+        check: Annotated[bool, typer.Option("--check", help="Exit code 1 if no network meets the limits.")] = False,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Which networks meet the limits: measured ones first, predicted ones marked; and what to relax where none does."""
         import json
 
-        from analysis import frame as frames
-        from analysis import recommend as advice
-        from analysis.comparison import plain
-        from analysis.metrics import MILLI
-        from analysis.predict.estimate import default_records
+        from analysis.compare.text import plain
+        from analysis.frame import frame as frames
+        from analysis.frame.metrics import MILLI
+        from analysis.predict import candidates
+        from analysis.predict import recommend as advice
 
-        frame = frames.merge(records or default_records()).frame
+        if license not in (None, "commercial"):
+            raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
+
+        frame = frames.merge(records or [Path(below_results("records"))]).frame
         limits = advice.Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
-        found = advice.advise(frame, platform, limits, batch_size, backend=backend, device=device, precision=precision)
+        known = None if only_records else candidates.rows(candidates.catalogued(license, min_top1))
+        found = advice.advise(frame, platform, limits, batch_size, known, backend=backend, device=device, precision=precision)
         typer.echo(
-            json.dumps(found.as_dict(), indent=1, allow_nan=False) if json_ else "\n".join(map(plain, advice.text(found).split("\n")))
+            json.dumps(found.as_dict(all_), indent=1, allow_nan=False)
+            if json_
+            else "\n".join(map(plain, advice.text(found, all_).split("\n")))
         )
+        if check and not found.candidates["meets"].any():
+            raise typer.Exit(exits.BAD)

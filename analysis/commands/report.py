@@ -1,11 +1,14 @@
-"""`python -m analysis report`."""
+"""`dyno report`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-DEFAULT = Path("results/records")
+from runner.program.options import RESULTS, below_results
+from runner.program.terminal import warn
+
+DEFAULT = Path(below_results("records"))
 
 
 def register(app: typer.Typer) -> None:
@@ -13,10 +16,12 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def report(
+        results: str = RESULTS,
         records: Annotated[
-            list[str] | None, typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default=str(DEFAULT))
+            list[str] | None,
+            typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default="RESULTS/records"),
         ] = None,
-        out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/report"),
+        out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="RESULTS/report")] = None,
         gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
         price: Annotated[
             list[str] | None,
@@ -28,23 +33,26 @@ def register(app: typer.Typer) -> None:
         electricity: Annotated[
             float | None, typer.Option(min=0, help="Money per kWh, in the same currency, where energy was measured.")
         ] = None,
+        methods: Annotated[
+            bool | None,
+            typer.Option("--methods/--no-methods", help="Also make the statistics; by default up to 300 networks.", show_default=False),
+        ] = None,
         timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
         from dataclasses import replace
 
-        from analysis import calibrate
-        from analysis import report as writer
+        from analysis.compare import noise
         from analysis.merge import table
+        from analysis.report import report as writer
         from analysis.stats import cost
 
-        paths = records or [str(DEFAULT)]
+        paths = records or [below_results("records", results)]
         local = [Path(path) for path in paths if not path.startswith("s3://")]
-        merged = replace(table.merge(paths), floors=calibrate.beside(local))
+        merged = replace(table.merge(paths), floors=noise.beside(local))
         prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
-        written = writer.write(merged, out, gif=gif, prices=prices)
-        for line in written.warnings:
-            typer.echo(f"warning: {line}", err=True)
+        written = writer.write(merged, out or Path(below_results("report", results)), gif=gif, prices=prices, methods=methods)
+        warn(written.warnings)
         if timings:
             for name, seconds in sorted(written.seconds.items(), key=lambda item: -item[1]):
                 typer.echo(f"{seconds:7.2f} s  {name}")

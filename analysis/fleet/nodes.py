@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from analysis.frame import FrameError
+from analysis.errors import FrameError
 
 RUNTIMES = ("docker", "podman", "apptainer", "none")
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.fleet.tasks import Submission, Task
-from runner import record
+from runner.records import file as record_file
+from runner.records.schema import STATUSES
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,12 @@ def states(submission: Submission, results: str | Path | None = None) -> list[St
     for task in submission.tasks:
         delivered, hosts, failed = set(), set(), 0
         for path in sorted(task_folder(submission, task, results).glob("records/*.jsonl")):
-            for line in record.read(str(path))[0]:
+            for line in record_file.read(str(path))[0]:
                 if (
                     line.get("kind") == "cell"
                     and (line.get("task") or {}).get("submission") == submission.name
-                    and line.get("status") in record.STATUSES
+                    and line.get("status") in STATUSES
+                    and line.get("ended") != "interrupted"
                 ):
                     delivered.add(str(line.get("cell_id")))
                     hosts.add(path.stem.removeprefix(f"{task.platform}-"))

@@ -4,57 +4,68 @@ An imported row says where it is from (`source`), what its source does not tell 
 measurement of ours. Unknown is NaN or None, never a default; words that had to be assumed stand in `lacks`.
 """
 
-import io
+import csv as csv_module
+import hashlib
 import json
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import frame as frames
-from runner.record import SCHEMA_VERSION
+from analysis.errors import ImporterError, ImportNote
+from analysis.frame import frame as frames
+from analysis.frame import imported
+from analysis.frame.imported import EXTRA, KIND
+from analysis.importers._numbers import number
+from analysis.importers._text import read as text
+from runner.records.schema import SCHEMA_VERSION
 
-KIND = "imported"
-EXTRA = ("lacks", "complexity_px", "accuracy_images", "accuracy_data", "citation")  # columns beyond the frame's that importers may fill
 UNKNOWN = "unknown"
-TEXT_LIMIT = 64 * 2**20
+GENERIC = re.compile(
+    r"(results?|bench(mark)?(_report|_app)?|report|output|out|data|table|log|run|trace|summary|latency|times?|mlperf_log_summary)?"
+)
+SHOWN = 3  # of what was left out, by example
 
 
-class ImporterError(frames.FrameError):
-    """This file can't be imported; the message is one line: where, what was found, what would do."""
+def note(path: str | Path, count: int, what: str, examples: Iterable[object] = ()) -> None:
+    """Tell what was left out: a warning of kind ImportNote, which the command prints and a notebook shows."""
+    shown = ", ".join(str(example)[:40] for example in list(examples)[:SHOWN])
+    warnings.warn(ImportNote(f"{path}: {count:,} {what}{': ' + shown if shown else ''}"), stacklevel=2)
 
 
-def text(path: str | Path) -> str:
-    """The file's text; a missing, unreadable, empty, huge or binary file is an ImporterError."""
-    path = Path(path)
-    try:
-        if path.stat().st_size > TEXT_LIMIT:
-            raise ImporterError(f"{path}: {path.stat().st_size / 2**20:.0f} MiB is no result file; give the summary that the tool printed")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImporterError(f"{path}: can't be read: {error.strerror}; give an existing file")
-    if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ImporterError(f"{path}: binary data; give the text that the tool wrote")
-    decoded = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig", errors="replace")
-    if not decoded.strip():
-        raise ImporterError(f"{path}: the file is empty")
-    return decoded
+def name_of(path: str | Path) -> str:
+    """What a file is called: its stem, with its folder's name in front where the stem says nothing (`nano/results.csv`: nano-results)."""
+    path = Path(path).absolute()
+    parent = path.parent.name
+    return f"{parent}-{path.stem}" if GENERIC.fullmatch(path.stem.lower()) and parent else path.stem
 
 
 def csv(path: str | Path) -> pd.DataFrame:
-    """A table with a heading line; anything else is an ImporterError."""
-    content = text(path)
-    heading = content.lstrip().split("\n", 1)[0]
+    """A table with a heading line, all cells as text; anything else is an ImporterError. Lines that begin with # are comments.
+
+    Rows of another length than the heading are left out, and counted: which of their cells is which can't be told.
+    """
+    lines = [line for line in text(path).split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        raise ImporterError(f"{path}: no table: there are only comments")
     try:
-        table = pd.read_csv(io.StringIO(content), sep=max(",;\t", key=heading.count))
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise ImporterError(f"{path}: no table with a heading line: {str(error).splitlines()[0]}")
-    table.columns = [str(column).strip() for column in table.columns]
-    return table
+        rows = list(csv_module.reader(lines, delimiter=max(",;\t", key=lines[0].count), skipinitialspace=True, strict=True))
+    except csv_module.Error as error:
+        raise ImporterError(f"{path}: no table with a heading line: {error}")
+    heading = [column.strip() for column in rows[0]]
+    twice = [name for name, count in Counter(heading).items() if name and count > 1]
+    if twice:
+        raise ImporterError(f"{path}: two columns are called {twice[0]}; name each once")
+    whole = [row for row in rows[1:] if len(row) == len(heading)]
+    ragged = [row for row in rows[1:] if len(row) != len(heading)]
+    if ragged:
+        note(path, len(ragged), f"row(s) left out, whose cells are not the heading's {len(heading)}", map(" | ".join, ragged))
+    return pd.DataFrame(whole, columns=heading, dtype=object)[[name for name in heading if name]]
 
 
 def files(path: str | Path, patterns: Sequence[str]) -> list[Path]:
@@ -68,13 +79,22 @@ def files(path: str | Path, patterns: Sequence[str]) -> list[Path]:
     return found
 
 
-def number(value: object) -> float:
-    """A finite float of a cell or a word of text; NaN where it is none."""
-    try:
-        parsed = float(str(value).strip().replace(",", ""))
-    except ValueError:
-        return math.nan
-    return parsed if math.isfinite(parsed) else math.nan
+def each(path: str | Path, patterns: Sequence[str], read: Callable[[Path], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The rows of a file, or of a folder's files: there, one that is refused does not refuse the others, and is told of."""
+    found, refused = [], []
+    inside = Path(path).is_dir()
+    for file in files(path, patterns):
+        try:
+            found += read(file)
+        except ImporterError as error:
+            if not inside:
+                raise
+            refused.append(error)
+    if refused and not found:
+        raise refused[0]
+    for reason in refused:
+        warnings.warn(ImportNote(f"left out: {reason}"), stacklevel=2)
+    return found
 
 
 def require(table: pd.DataFrame, columns: Iterable[str], path: str | Path, what: str) -> None:
@@ -103,9 +123,11 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
     Rows without a positive latency or batch size are left out; ImporterError when none remains.
     """
     good: list[dict[str, Any]] = []
+    left_out: list[object] = []
     for row in rows:
         latency, batch = number(row.get("latency_s")), number(row.get("batch_size"))
-        if not (latency > 0 and batch >= 1):
+        if not (latency > 0 and batch >= 1 and batch == int(batch)):
+            left_out.append(row.get("model"))
             continue
         quality = tuple(row.get("quality") or ()) + (KIND,)
         filled = {
@@ -120,11 +142,23 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
         rate = number(row.get("throughput"))
         filled["throughput"] = rate if rate > 0 else batch / latency
         filled["cell_id"] = cell_id(filled)
-        filled["record_id"] = f"{source}:{Path(path).stem}:{len(good)}"
         good.append(filled)
     if not good:
         raise ImporterError(f"{path}: no row has a latency and a batch size")
+    if left_out:
+        note(path, len(left_out), "row(s) left out, which have no latency or no batch size", left_out)
+    seen: Counter[str] = Counter()
+    for filled in good:
+        name = identity(source, filled)
+        seen[name] += 1
+        filled["record_id"] = name if seen[name] == 1 else f"{name}:{seen[name]}"
     return finish(good, Path(path).stem, source)
+
+
+def identity(source: str, row: Mapping[str, Any]) -> str:
+    """The id of an imported row: its source, platform, cell and a hash of all that it says, whatever the file is called."""
+    facts = json.dumps({name: _plain(value) for name, value in row.items()}, sort_keys=True, default=str)
+    return f"{source}:{row['platform']}:{row['cell_id']}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
 
 
 def finish(rows: Sequence[Mapping[str, Any]], stem: str, source: str) -> pd.DataFrame:
@@ -178,29 +212,12 @@ def _plain(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-def row(record: Mapping[str, Any], stem: str) -> dict[str, Any]:
-    """One line of kind `imported` as a row for `frames.finish`; KeyError or TypeError where it is none."""
-    facts = dict(record["row"])
-    for name in ("platform", "model", "cell_id", "latency_s", "batch_size"):
-        facts[name]
-    quality = tuple(facts.get("quality") or ())
-    return {
-        "environment": None,
-        "contended": False,
-        "replicate_medians_s": (),
-        "op_features": None,
-        **facts,
-        "file": stem,
-        "quality": quality,
-    }
-
-
 def load(path: str | Path) -> pd.DataFrame:
     """A file written from `dump` as a frame."""
     rows = []
     for line in text(path).splitlines():
         try:
-            rows.append(row(json.loads(line), Path(path).stem))
+            rows.append(imported.row(json.loads(line), Path(path).stem))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ImporterError(f"{path}: line {len(rows) + 1} is no imported row; write the file with `import --out`")
     return finish(rows, Path(path).stem, str(rows[0].get("source")))

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.errors import ImporterError
 from analysis.importers import base
 
 LACKS = "samples (only min, median and percentiles), replicates, noise, accuracy, complexity, energy; inputs are random"
 START = re.compile(r"&&&& RUNNING TensorRT\.trtexec")
-STAMP = re.compile(r"^\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[[A-Z]\] ?", re.M)
+STAMP = re.compile(r"^\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] (?:\[[IVWX]\] ?)?", re.M)  # [E] stays: it marks a reason
 SHAPE = re.compile(r"\b(\d+)x[134]x(\d+)x(\d+)\b")
-MODEL = re.compile(r"--(?:onnx|loadEngine|uff|deploy|saveEngine)[= ]+(\S+)|^Model: *(\S+)", re.M)
+PATH = r"""(?:"([^"\n]+)"|'([^'\n]+)'|((?:\\ |[^\s"'])+))"""  # quoted, or with blanks behind backslashes
+MODEL = re.compile(r"--(?:onnx|loadEngine|uff|deploy|saveEngine)[= ]+" + PATH + r"|^Model: *([^\n]+)", re.M)
+ALL_PRECISIONS = {"FP32", "FP16", "INT8"}  # what --best allows at once: the log does not tell which was taken
+LONGEST = 4096  # characters of a line; a longer one is a listing of layers, and slow to search
 
 
 def read(
@@ -27,48 +31,69 @@ def read(
 
     What the log does not say must be given: batch_size and input_px where no shape of an image stands in it, model where it has no file.
     """
-    rows = []
-    for file in base.files(path, ("*.log", "*.txt")):
-        content = STAMP.sub("", base.text(file).replace("\r\n", "\n"))
-        starts = [match.start() for match in START.finditer(content)] or [0]
-        for begin, end in zip(starts, [*starts[1:], len(content)], strict=True):
-            run = content[begin:end]
-            median = _time(run, "GPU Compute Time", "median") or _time(run, "GPU Compute", "median")
-            if median is None:
-                continue
-            batch, pixels = _shape(run)
-            batch, pixels = batch_size or batch, input_px or pixels
-            if not batch:
-                raise base.ImporterError(f"{file}: no input shape such as 1x3x224x224; say it with --set batch_size=1 --set input_px=224")
-            name = MODEL.search(run)
-            known = model or (re.split(r"[\\/]", name[1] or name[2])[-1].rsplit(".", 1)[0] if name else "")
-            if not known:
-                raise base.ImporterError(f"{file}: no model in this log; name it with --set model=resnet18")
-            streams = int(base.number(_found(r"^(?:Inference )?Streams: (\d+)", run) or 1))
-            rate = base.number(_found(r"^Throughput: ([\d.e+]+) qps|^throughput: ([\d.e+]+) qps", run))
-            version = _found(r"TensorRT v(\d+)", run)
-            hit = _time(run, "GPU Compute Time", "percentile(99%)") or _time(run, "GPU Compute", "percentile(99%)")
-            rows.append(
-                {
-                    "model": known,
-                    "platform": platform,
-                    "device": "dla" if re.search(r"^DLACore: \d", run, re.M) else device,
-                    "backend": "tensorrt",
-                    "precision": precision or _precision(run),
-                    "batch_size": batch,
-                    "input_px": pixels,
-                    "scenario": "latency" if streams == 1 else "throughput",
-                    "in_flight": streams,
-                    "latency_s": median,
-                    "latency_p99_s": hit,
-                    "throughput": batch / median if streams == 1 else rate * batch,
-                    "env_gpu": _found(r"^Selected Device: (.+)", run),
-                    "env_tensorrt": version,
-                }
-            )
-    if not rows:
-        raise base.ImporterError(f"{path}: no performance summary of trtexec; give the whole log (trtexec ... > run.log 2>&1)")
+    rows = base.each(path, ("*.log", "*.txt"), lambda file: _runs(file, platform, device, model, precision, batch_size, input_px))
     return base.complete(rows, path, "trtexec", LACKS)
+
+
+def _runs(file: Path, platform: str, device: str, model: str, precision: str, batch_size: int, input_px: int) -> list[dict[str, object]]:
+    content = "\n".join(line[:LONGEST] for line in STAMP.sub("", base.text(file)).split("\n"))
+    starts = [match.start() for match in START.finditer(content)] or [0]
+    rows, faults = [], []
+    for begin, end in zip(starts, [*starts[1:], len(content)], strict=True):
+        run = content[begin:end]
+        median = _time(run, "GPU Compute Time", "median") or _time(run, "GPU Compute", "median")
+        if re.search(r"^&&&& FAILED", run, re.M) or median is None:
+            faults.append(_fault(run))
+            continue
+        batch, pixels = _shape(run)
+        batch, pixels = batch_size or batch, input_px or pixels
+        if not batch:
+            raise ImporterError(f"{file}: no input shape such as 1x3x224x224; say it with --set batch_size=1 --set input_px=224")
+        known = model or _model(run)
+        if not known:
+            raise ImporterError(f"{file}: no model in this log; name it with --set model=resnet18")
+        streams = int(base.number(_found(r"^(?:Inference )?Streams: (\d+)", run) or 1))
+        rate = base.number(_found(r"^Throughput: ([\d.e+]+) qps|^throughput: ([\d.e+]+) qps", run))
+        tail = _time(run, "GPU Compute Time", "percentile(99%)") or _time(run, "GPU Compute", "percentile(99%)")
+        rows.append(
+            {
+                "model": known,
+                "platform": platform,
+                "device": "dla" if re.search(r"^DLACore: \d", run, re.M) else device,
+                "backend": "tensorrt",
+                "precision": precision or _precision(run),
+                "batch_size": batch,
+                "input_px": pixels or float("nan"),
+                "scenario": "latency" if streams == 1 else "throughput",
+                "in_flight": streams,
+                "latency_s": median,
+                "latency_p99_s": tail,
+                "throughput": batch / median if streams == 1 else rate * batch,
+                "env_gpu": _found(r"^Selected Device: (.+)", run),
+                "env_tensorrt": _found(r"TensorRT v(\d+)", run),
+            }
+        )
+    if not rows:
+        raise ImporterError(f"{file}: {faults[0]}")
+    if faults:
+        base.note(file, len(faults), "run(s) left out", faults)
+    return rows
+
+
+def _fault(run: str) -> str:
+    """Why a run gives no row."""
+    error = _found(r"^(?:\[[^\]\n]*\] )*\[E\] ?(.+)", run) or _found(r"^Error\[\d+\]: ?(.+)", run)
+    if "&&&& FAILED" in run:
+        return f"trtexec failed{': ' + error[:200] if error else ''}; look at the end of the log"
+    return "no performance summary of trtexec; give the whole log (trtexec ... > run.log 2>&1)"
+
+
+def _model(run: str) -> str:
+    """The name of the model's file, without folder and ending; empty where the log names none."""
+    match = MODEL.search(run)
+    path = next((group for group in match.groups() if group), "").strip() if match else ""
+    plain = re.sub(r"\\( )", r"\1", path)
+    return re.sub(r"\.[A-Za-z0-9]{1,12}$", "", re.split(r"[\\/]", plain)[-1])
 
 
 def _found(pattern: str, run: str) -> str | None:
@@ -99,8 +124,12 @@ def _shape(run: str) -> tuple[int, int]:
 
 
 def _precision(run: str) -> str:
-    """The lowest precision that the build allowed; a loaded engine does not tell its own."""
-    allowed = _found(r"^Precision: (\S+)", run)
-    if re.search(r"--loadEngine", run) or not allowed:
+    """The lowest precision that the build allowed; unknown where that tells nothing.
+
+    A loaded engine does not tell its own; a strongly typed network has the file's types, whatever the line says; --best allows all.
+    """
+    allowed = set(re.split(r"[+ ,]+", _found(r"^Precision: (.+)", run) or ""))
+    own = re.search(r"--loadEngine|--stronglyTyped|^Strongly Typed: Enabled", run, re.M)
+    if own or not allowed & ALL_PRECISIONS or allowed >= ALL_PRECISIONS:
         return base.UNKNOWN
     return next((name.lower() for name in ("INT8", "BF16", "FP16") if name in allowed), "fp32")

@@ -5,7 +5,6 @@ last and whole: a merge that is killed leaves the cache as it was. A changed fil
 dead, and when they are the larger half the cache is made anew.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,18 +12,19 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import duckdb
 
-from analysis import frame as frames
+from analysis.errors import FrameError
+from analysis.frame import frame as frames
 from analysis.merge import door, ingest, sources
 from analysis.merge.columns import TYPES
 from analysis.merge.sources import Source
 from runner import __version__
-from runner.record import SCHEMA_VERSION
+from runner.files import atomic_write, held
+from runner.records.schema import SCHEMA_VERSION
 
 PART_BYTES = 256 * 2**20  # of record files, read into one part
 JOB_BYTES = 16 * 2**20  # of record files that one process reads at a time
@@ -53,10 +53,11 @@ class Manifest:
     dead: list[int] = field(default_factory=list)
     repeats: list[tuple[int, str, int]] = field(default_factory=list)
     next_number: int = 0
+    unread: Counter = field(default_factory=Counter)  # what is no file, as of this merge
 
     def problems(self) -> Counter:
         """(file's name, what) -> lines set aside."""
-        found: Counter = Counter()
+        found: Counter = Counter(self.unread)
         names = {known.number: Path(path).name for path, known in self.files.items()}
         for path, known in self.files.items():
             for what, count in known.problems.items():
@@ -88,12 +89,13 @@ def update(paths: Iterable[str | Path], folder: Path) -> Manifest:
     """Bring the cache up to the files as they are now, and say what it holds; FrameError where a path or the cache can't be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
-            return _update(sources.sources(paths, folder / "mirror"), folder)
+        with held(folder / "lock"):
+            problems: Counter = Counter()
+            manifest = _update(sources.sources(paths, folder / "mirror", problems), folder)
+            manifest.unread = problems
+            return manifest
     except OSError as error:
-        raise frames.FrameError(
-            f"{error.filename or folder}: can't write the merge's cache: {error.strerror}; name another with DYNO_MERGE_CACHE"
-        )
+        raise FrameError(f"{error.filename or folder}: can't write the merge's cache: {error.strerror}; name another with DYNO_MERGE_CACHE")
 
 
 def _update(found: Sequence[Source], folder: Path) -> Manifest:
@@ -139,7 +141,7 @@ def _read(fresh: Sequence[Source], manifest: Manifest, folder: Path, work: Path)
         try:
             ingest.imported(connection, [(manifest.files[source.path].number, source.path) for source in batch], columns, str(part))
         except duckdb.OutOfMemoryException:
-            raise frames.FrameError(f"{folder}: {MEMORY} of memory are not enough for {len(batch)} files of {len(columns)} columns")
+            raise FrameError(f"{folder}: {MEMORY} of memory are not enough for {len(batch)} files of {len(columns)} columns")
         except duckdb.Error:  # a file that is no text: the door tells which lines are good
             part.unlink(missing_ok=True)
             connection.close()
@@ -256,7 +258,7 @@ def _mask(connection: duckdb.DuckDBPyConnection, manifest: Manifest, folder: Pat
     connection.execute(
         f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(frames.REPEATED_TASK)} FROM (
             SELECT filename, file_row_number, lines.number, row_number() OVER (
-                PARTITION BY {", ".join(frames.TASK_CELL)} ORDER BY status IS DISTINCT FROM 'ok', turn, filename, file_row_number) AS nth
+                PARTITION BY {", ".join(frames.TASK_CELL)} ORDER BY (status IS DISTINCT FROM 'ok' OR ended IS NOT DISTINCT FROM 'interrupted'), turn, filename, file_row_number) AS nth
             FROM lines JOIN turns USING (number)
             WHERE task IS NOT NULL AND (filename, file_row_number) NOT IN (SELECT (filename, file_row_number) FROM masked)) WHERE nth > 1"""
     )
@@ -264,14 +266,6 @@ def _mask(connection: duckdb.DuckDBPyConnection, manifest: Manifest, folder: Pat
     connection.execute(f"COPY (SELECT filename, file_row_number FROM masked) TO {ingest.text(str(partial))} (FORMAT parquet)")
     manifest.repeats = connection.execute("SELECT number, why, count(*) FROM masked GROUP BY ALL ORDER BY ALL").fetchall()
     partial.replace(folder / "masked.parquet")
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One merge at a time per cache; others wait."""
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _load(folder: Path) -> Manifest:
@@ -294,9 +288,8 @@ def _load(folder: Path) -> Manifest:
 
 
 def _save(manifest: Manifest, folder: Path) -> None:
-    partial = folder / "manifest.json.part"
-    partial.write_text(json.dumps(asdict(manifest), separators=(",", ":")))
-    os.replace(partial, folder / "manifest.json")
+    stored = {name: value for name, value in asdict(manifest).items() if name != "unread"}
+    atomic_write(folder / "manifest.json", json.dumps(stored, separators=(",", ":")))
     for path in folder.glob("part-*.parquet"):
         if path.name not in manifest.parts:
             path.unlink(missing_ok=True)

@@ -8,12 +8,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis import frame as frames
-from analysis.importers import base
+from analysis.frame import frame as frames
+from analysis.frame.imported import EXTRA
 
 NESTED = ("quality", "replicate_medians_s", "op_features", "executed")
-NUMBERS = tuple(dict.fromkeys((*frames.NUMBERS, "complexity_px", "accuracy_images")))
-TEXT = tuple(name for name in dict.fromkeys((*frames.TEXT, *base.EXTRA)) if name not in NUMBERS)
+NUMBERS = tuple(dict.fromkeys((*frames.NUMBERS, "rounds", "complexity_px", "accuracy_images")))
+TEXT = tuple(name for name in dict.fromkeys((*frames.TEXT, *EXTRA)) if name not in NUMBERS)
 WHOLE = (
     "batch_size",
     "attempt",
@@ -22,11 +22,11 @@ WHOLE = (
     "input_px",
     "in_flight",
     "parity_top1_flips",
+    "n_asked",
+    "rounds",
 )  # whole numbers where none is missing
 TUPLES = ("quality", "replicate_medians_s")
-TYPES = (
-    dict.fromkeys(NUMBERS, "DOUBLE") | dict.fromkeys(TEXT, "VARCHAR") | dict.fromkeys(NESTED, "JSON") | {"contended": "BOOLEAN"}
-)
+TYPES = dict.fromkeys(NUMBERS, "DOUBLE") | dict.fromkeys(TEXT, "VARCHAR") | dict.fromkeys(NESTED, "JSON") | {"contended": "BOOLEAN"}
 
 
 def packed(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,15 @@ def packed(row: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if name in NESTED:
             out[name] = json.dumps(value)
-        elif name in NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool) or name in TEXT and isinstance(value, str) or name == "contended" and isinstance(value, bool):
+        elif (
+            name in NUMBERS
+            and isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            or name in TEXT
+            and isinstance(value, str)
+            or name == "contended"
+            and isinstance(value, bool)
+        ):
             out[name] = value
         else:
             rest[name] = value

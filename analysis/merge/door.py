@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
 
-from analysis import frame as frames
+from analysis.frame import frame as frames
 from analysis.merge.columns import packed
 
 
@@ -43,7 +43,12 @@ def _read(job: Job) -> list[dict[str, int]]:
     found = []
     with open(job.spool, "a", encoding="utf-8") as spool:
         for file in job.files:
-            with open(file.path, "rb") as content:
+            try:
+                content = open(file.path, "rb")
+            except OSError as error:
+                found.append({f"can't be read: {error.strerror}": 1})
+                continue
+            with content:
                 found.append(spooled(content, file, spool))
     return found
 
@@ -51,7 +56,7 @@ def _read(job: Job) -> list[dict[str, int]]:
 def spooled(content: Iterable[bytes], file: File, spool: TextIO) -> dict[str, int]:
     """Append the good lines of a file's content to a spool; what is set aside is counted."""
     problems: Counter = Counter()
-    for line in frames.lines(content, Path(file.path), problems):
-        row = {"rest": json.dumps(line.content)} if line.kind in ("environment", "accuracy") else packed(line.content)
-        spool.write(json.dumps({"number": file.number, "kind": line.kind, "id": line.id, "row": row}) + "\n")
+    for entry in frames.entries(content, Path(file.path), problems):
+        row = {"rest": json.dumps(entry.content)} if entry.kind in ("environment", "accuracy") else packed(entry.content)
+        spool.write(json.dumps({"number": file.number, "kind": entry.kind, "id": entry.id, "row": row}) + "\n")
     return {what: count for (_, what), count in problems.items()}

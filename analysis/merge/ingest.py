@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 
 from analysis.merge.columns import TYPES
-from runner.record import SCHEMA_VERSION
+from runner.records.check import IMPORTED_LIMITS, LARGEST
+from runner.records.schema import SCHEMA_VERSION
 
 REQUIRED = ("platform", "model", "cell_id", "latency_s", "batch_size")
 LONGEST_LINE = 2**22  # of what the door has read
@@ -61,6 +62,10 @@ def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, s
     kinds: dict[str, Any] = {name: ["VARCHAR"] if TYPES[name] == "JSON" else TYPES[name] for name in columns}
     shape = json.dumps({"schema_version": "INTEGER", "kind": "VARCHAR", "id": "VARCHAR", "row": kinds})
     present = " + ".join(f'("{name}" IS NOT NULL)::INT' for name in columns)
+    words = [f"$.row.{name}" for name in columns if TYPES[name] == "VARCHAR"]
+    figures = [f"$.row.{name}" for name in columns if TYPES[name] == "DOUBLE"]
+    limits = {name: IMPORTED_LIMITS.get(name, LARGEST) for name in columns if TYPES[name] == "DOUBLE"}
+    within = " AND ".join(f'coalesce("{name}" BETWEEN 0 AND {limit}, TRUE)' for name, limit in limits.items())
     needed = " AND ".join(f'"{name}" IS NOT NULL' for name in REQUIRED)
     picked = ", ".join(f'{_column(name)} AS "{name}"' for name in columns if name != "file")
     connection.execute("CREATE OR REPLACE TEMP TABLE reading (number INTEGER, path VARCHAR)")
@@ -71,10 +76,12 @@ def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, s
         f"""COPY (
             SELECT number, CASE WHEN decided THEN hash('imported:' || id) END AS key, CASE WHEN decided THEN kind END AS kind,
                 id, {picked}, CASE WHEN NOT decided THEN line END AS undecided
-            FROM (SELECT *, coalesce(schema_version = {SCHEMA_VERSION} AND kind = 'imported' AND id IS NOT NULL AND {needed}
-                    AND {present} = keys, FALSE) AS decided
-                FROM (SELECT filename, line, keys, schema_version, kind, id, unnest("row")
-                    FROM (SELECT filename, line, len(json_keys(known, '$.row')) AS keys, unnest(json_transform(known, {text(shape)}))
+            FROM (SELECT *, coalesce(schema_version BETWEEN 1 AND {SCHEMA_VERSION} AND kind = 'imported' AND id IS NOT NULL AND {needed}
+                    AND latency_s > 0 AND batch_size > 0
+                    AND {within} AND {present} = keys AND words = {["VARCHAR"] * len(words)} AND NOT list_has_any(figures, ['VARCHAR', 'BOOLEAN']), FALSE) AS decided
+                FROM (SELECT filename, line, keys, words, figures, schema_version, kind, id, unnest("row")
+                    FROM (SELECT filename, line, len(json_keys(known, '$.row')) AS keys,
+                            json_type(known, {words}) AS words, json_type(known, {figures}) AS figures, unnest(json_transform(known, {text(shape)}))
                         FROM (SELECT filename, line, CASE WHEN json_valid(line) THEN line END AS known
                             FROM read_csv([{paths}], columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', header = false,
                                 auto_detect = false, new_line = '\\n', filename = true, max_line_size = {LONGEST_IMPORTED})

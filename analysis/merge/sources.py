@@ -1,13 +1,15 @@
 """Where records lie: files, folders (an NFS mount is one) and S3 buckets, which are mirrored object by object."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from analysis import frame as frames
+from analysis.errors import FrameError
+from analysis.frame import frame as frames
 
 S3 = "s3://"
 
@@ -21,11 +23,14 @@ class Source:
     modified_ns: int
 
 
-def sources(paths: Iterable[str | Path], mirror: Path) -> list[Source]:
-    """Every record file below the paths, each once, in a stable order; objects of buckets are copied below `mirror` first."""
+def sources(paths: Iterable[str | Path], mirror: Path, problems: Counter) -> list[Source]:
+    """Every record file below the paths, each once, in a stable order; objects of buckets are copied below `mirror` first.
+
+    What is no file is counted in problems.
+    """
     local = [Path(path) if not str(path).startswith(S3) else mirrored(str(path), mirror) for path in paths]
     found = []
-    for file in frames.record_files(local):
+    for file in frames.record_files(local, problems):
         try:
             stat = file.stat()
         except OSError:
@@ -61,9 +66,7 @@ def mirrored(url: str, mirror: Path) -> Path:
             os.utime(partial, ns=(modified_us * 1000, modified_us * 1000))
             partial.replace(target)
     except duckdb.Error as error:
-        raise frames.FrameError(
-            f"{url}: {str(error).splitlines()[0]}; check AWS_ENDPOINT_URL, the keys in the environment and the bucket's name"
-        )
+        raise FrameError(f"{url}: {str(error).splitlines()[0]}; check AWS_ENDPOINT_URL, the keys in the environment and the bucket's name")
     finally:
         connection.close()
     for old in set(folder.rglob("*.jsonl")) - wanted:
@@ -76,9 +79,7 @@ def _s3() -> duckdb.DuckDBPyConnection:
     try:
         import duckdb_extension_httpfs
     except ImportError:
-        raise frames.FrameError(
-            "s3://: duckdb-extension-httpfs is not installed; install the extra [fleet], or copy the bucket to a folder"
-        )
+        raise FrameError("s3://: duckdb-extension-httpfs is not installed; install the extra [fleet], or copy the bucket to a folder")
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     extension = next(Path(duckdb_extension_httpfs.__file__).parent.rglob("httpfs.duckdb_extension"))
     connection.load_extension(str(extension))

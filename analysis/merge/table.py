@@ -11,8 +11,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from analysis import frame as frames
-from analysis import hits
+from analysis.errors import FrameError
+from analysis.frame import frame as frames
+from analysis.frame import measured_accuracy
 from analysis.merge import cache, ingest, sources
 from analysis.merge.columns import NESTED, NUMBERS, TEXT, TYPES, WHOLE, unpacked
 
@@ -80,12 +81,12 @@ def merge(paths: Iterable[str | Path], folder: Path | None = None) -> frames.Mer
 def merged(table: Table) -> frames.Merged:
     """The whole table as the frame that analyses see."""
     if (count := len(table)) > MOST_ROWS:
-        raise frames.FrameError(
+        raise FrameError(
             f"{count:,} records are more than a report can show ({MOST_ROWS:,}); name fewer files with --records, or use `export-table`"
         )
     environments = {name: json.loads(facts) for name, facts in table.connection.execute("FROM environments").fetchall()}
     frame = _frame(table)
-    found = hits.measured(
+    found = measured_accuracy.measured(
         (Path(file), json.loads(record))
         for file, record in table.connection.execute(
             "SELECT file || '.jsonl', rest FROM kept JOIN turns USING (number) WHERE kind = 'accuracy' ORDER BY turn, filename, file_row_number"
@@ -153,13 +154,13 @@ def _with_rest(frame: pd.DataFrame, texts: np.ndarray) -> pd.DataFrame:
     return frame
 
 
-def _with_accuracies(frame: pd.DataFrame, found: dict[hits.Key, dict[str, Any]]) -> pd.DataFrame:
+def _with_accuracies(frame: pd.DataFrame, found: dict[measured_accuracy.Key, dict[str, Any]]) -> pd.DataFrame:
     """What was measured of each row's network; asked once per kind of row."""
     kinds = frame.reindex(columns=list(ACCURACY_OF)).astype(object)
     codes, unique = pd.factorize(pd.MultiIndex.from_frame(kinds.astype(str)))
     first = pd.Series(range(len(frame))).groupby(codes).first()
     del unique
-    answers = [hits.of(kinds.iloc[position].to_dict(), found) for position in first]
+    answers = [measured_accuracy.of(kinds.iloc[position].to_dict(), found) for position in first]
     for name in dict.fromkeys(name for answer in answers for name in answer):
         before = frame[name] if name in frame else [None] * len(frame)
         values = [answers[code].get(name, old) for code, old in zip(codes, before, strict=True)]
@@ -171,7 +172,7 @@ def export(table: Table, target: Path) -> int:
     """Write all rows, each with its environment's facts as JSON, to a Parquet (or .csv) file; returns their number."""
     kind = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER"}.get(target.suffix)
     if kind is None:
-        raise frames.FrameError(f"{target}: {target.suffix or 'no ending'} is unknown; end the name in .parquet or .csv")
+        raise FrameError(f"{target}: {target.suffix or 'no ending'} is unknown; end the name in .parquet or .csv")
     partial = target.with_name(target.name + ".part")
     columns = ", ".join(f'"{name}"' for name in [*TYPES, "rest"])
     query = f"SELECT {columns}, facts AS environment_facts FROM rows LEFT JOIN environments USING (environment)"
@@ -181,5 +182,5 @@ def export(table: Table, target: Path) -> int:
         partial.replace(target)
     except (duckdb.Error, OSError) as error:
         partial.unlink(missing_ok=True)
-        raise frames.FrameError(f"{target}: can't be written: {str(error).splitlines()[0]}")
+        raise FrameError(f"{target}: can't be written: {str(error).splitlines()[0]}")
     return len(table)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.once import once
+from analysis.frame.cached import once
 from analysis.predict.conformal import half_width
 from analysis.stats import batch_law
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame import FrameError
+from analysis.data.families import family
+from analysis.errors import FrameError
 from analysis.predict.networks import Networks, networks
 from analysis.predict.setups import key, with_graph
-from analysis.published import family
-from runner.calibration import GROUPS
+from runner.errors import ModelUnavailable, Unprepared
+from runner.networks.informative import GROUPS
+from runner.networks.spec import ModelSpec
 
 CACHE = Path("results/cache")
 
@@ -51,9 +53,9 @@ def _from_onnx(path: Path) -> Graph:
     if not path.is_file():
         raise FrameError(f"{path}: no such ONNX file")
     try:
-        from runner import complexity
+        from runner.networks import complexity, graph
 
-        counted, shape = complexity.of_onnx(str(path)), complexity.input_shape(str(path))
+        counted, shape = complexity.of_onnx(str(path)), graph.input_shape(str(path))
     except ImportError as error:
         raise FrameError(f"{path}: reading it needs the package {error.name}; or give --features FILE")
     except ValueError as error:
@@ -63,25 +65,25 @@ def _from_onnx(path: Path) -> Graph:
 
 def _built(model: str, px: int | None, cache: Path) -> Graph:
     """Build the network, export it and count: what `dyno run` does before it measures."""
-    from runner import models
+    from runner.networks import sources
 
-    name = model if models.known(model) else f"timm:{model}"
+    name = model if sources.known(model) else f"timm:{model}"
     if name.startswith("timm:") and ":" not in model and not _timm_has(model):
-        near = models.suggest(model)
+        near = sources.suggest(model)
         raise FrameError(f"{model}: no such network in torchvision, timm or HarDNet{f': did you mean {near}?' if near else '.'} "
                          "Else give an ONNX file or --features FILE")  # fmt: skip
     try:
-        from runner import interchange
+        from runner.networks import interchange
 
-        spec = models.ModelSpec(name)
-        size = px or models.native_px(name)
+        spec = ModelSpec(name)
+        size = px or sources.native_px(name)
         art = interchange.artefact(str(cache), spec, 0, 1, size)
         counted = art.complexity or interchange.make(art, "onnx").complexity
     except ImportError as error:
         raise FrameError(
             f"{model}: its graph is in no record, and building it needs the package {error.name}; or give an ONNX file or --features FILE"
         )
-    except (interchange.Unprepared, models.ModelUnavailable) as error:
+    except (Unprepared, ModelUnavailable) as error:
         raise FrameError(f"{model}: {error}; or give an ONNX file or --features FILE")
     if not counted:
         raise FrameError(f"{model}: it can't be exported to ONNX here; give --features FILE")

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from analysis.predict.networks import DESIGNS, Networks
-from runner.calibration import kernel, standardised
+from runner.networks.informative import kernel, standardised
 
 HUBER = 1.5  # residuals beyond this many robust standard deviations weigh less
 SLACK = 1.5  # a prediction may imply a rate this much above the best that was measured, never more

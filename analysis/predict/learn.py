@@ -1,18 +1,17 @@
-"""What is predicted for a set-up, by whichever of its own predictor and a transfer from another set-up errs less on networks left out."""
+"""What is predicted for a set-up: its own predictor, other set-ups and public machines, blended by their errors on networks left out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from analysis.once import once
-from analysis.predict import predictor, transfer
+from analysis.frame.cached import once
+from analysis.predict import predictor, public
+from analysis.predict.blend import Blended, Source, blend
 from analysis.predict.networks import Networks
 from analysis.predict.setups import BOUNDED, Setup, Table, setups, table
 
 FAR = 1.5  # a network this much larger or smaller than all of training is an extrapolation in size
-ENOUGH = 60  # networks from which on a platform's own measurements tell more than another's
 SOURCES = 3  # other set-ups that a transfer is tried from
 SHARED = 3  # calibration networks for a transfer to be thought of by itself
 
@@ -36,25 +35,28 @@ class Learnt:
     quantity: str
     known: Table
     own: predictor.Predictor | None
-    carried: transfer.Transfer | None
-    source: Setup | None
+    blended: Blended
 
     @property
     def from_what(self) -> str:
         """In words: learnt from what, and how."""
-        count = len(set(self.known.nets.model))
-        if self.carried is not None:
-            return f"{count} calibration networks, carried over from {self.source}"
-        assert self.own is not None
-        return f"{count} networks in {len(set(self.known.nets.family))} families, {len(self.known)} cells; {self.own.near}"
+        count, families = len(set(self.known.nets.model)), len(set(self.known.nets.family))
+        measured = f"{count} networks in {families} families, {len(self.known)} cells"
+        parts = sorted(self.blended.parts, key=lambda part: -part.share)
+        if len(parts) == 1 and self.own is not None and parts[0].carried is None:
+            return f"{measured}; {self.own.near}"
+        return f"{measured}; " + " + ".join(
+            f"{part.share:.0%} {'these alone' if part.carried is None else f'carried over from {part.name}'}" for part in parts
+        )
 
     @property
     def errors(self) -> dict[str, float]:
         """Median absolute relative errors of left-out predictions: one_out, and family_out where there are families to leave out."""
-        if self.carried is not None:
-            return {"one_out": float(np.median(self.carried.errors))}
-        assert self.own is not None
-        return {"one_out": float(np.median(self.own.near.left.errors)), "family_out": float(np.median(self.own.far.left.errors))}
+        errors = self.blended.errors
+        out = {"one_out": float(np.median(errors))} if len(errors) else {}
+        if self.own is not None and all(part.carried is None for part in self.blended.parts):
+            out["family_out"] = float(np.median(self.own.far.left.errors))
+        return out
 
     def predict(self, n: Networks) -> list[Estimate]:
         """An Estimate per network."""
@@ -71,13 +73,15 @@ class Learnt:
 
     def _raw(self, n: Networks) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[tuple[str, ...]]]:
         """Value, interval, basis and notes on what is unknown, whatever the batch size."""
-        if self.carried is not None:
-            value, low, high = self.carried.predict(n)
-            return value, low, high, np.full(len(n), "leave-one-out of the calibration networks", object), [()] * len(n)
-        assert self.own is not None
-        got = self.own.predict(n)
-        notes = [_unknown(unseen, new, family) for unseen, new, family in zip(got.unseen, got.new_family, n.family, strict=True)]
-        return got.value, got.low, got.high, got.basis, notes
+        alone = self.own is not None and all(part.carried is None for part in self.blended.parts)
+        got = self.own.predict(n) if self.own is not None else None
+        notes: list[tuple[str, ...]] = [()] * len(n)
+        if got is not None and (alone or max(self.blended.parts, key=lambda part: part.share).carried is None):
+            notes = [_unknown(unseen, new, family) for unseen, new, family in zip(got.unseen, got.new_family, n.family, strict=True)]
+        if got is not None and alone:
+            return got.value, got.low, got.high, got.basis, notes
+        value, low, high = self.blended.predict(n)
+        return value, low, high, np.full(len(n), "leave-one-out of the measured networks", object), notes
 
 
 def learn(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, quantity: str, source: str | None = None) -> Learnt | None:
@@ -87,14 +91,16 @@ def learn(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, quantity: str, 
     own = None
     if source is None and len(set(known.nets.model)) >= predictor.FEWEST:
         own = _trained(frame, setup, quantity) if whole else predictor.train(known.nets, known.y, quantity in BOUNDED)
-    best = Learnt(setup, quantity, known, own, None, None) if own else None
-    if own is not None and len(set(known.nets.model)) >= ENOUGH:
-        return best
-    for other, there in _sources(frame, setup, known, quantity, source):
-        carried = _carry(known, there, lambda other=other: _trained(frame, other, quantity), other.device != setup.device)  # type: ignore[misc]
-        if carried and (best is None or _score(carried.residuals) < _best_score(best)):
-            best = Learnt(setup, quantity, known, None, carried, other)
-    return best
+    sources = [
+        made
+        for other, there in _sources(frame, setup, known, quantity, source)
+        if (made := _source(frame, setup, known, other, there, quantity))
+    ]
+    if quantity == "latency_s" and len(known):
+        batch = float(np.median(known.nets.batch))
+        sources += [m.source(public.unlike(m, setup.device, batch)) for m in public.machines() if source in (None, m.name)]
+    blended = blend(known.nets, known.y, sources, own) if len(known) else None
+    return Learnt(setup, quantity, known, own, blended) if blended else None
 
 
 @once
@@ -116,36 +122,21 @@ def _sources(frame: pd.DataFrame, setup: Setup, known: Table, quantity: str, sou
     return sorted(others, key=lambda item: -len(np.intersect1d(item[1].nets.model.astype(str), known.nets.model.astype(str))))[:SOURCES]
 
 
-def _carry(known: Table, there: Table, train: Callable[[], predictor.Predictor], unlike: bool) -> transfer.Transfer | None:
-    """The Transfer from another set-up's table, where enough networks are shared and more are known there than here."""
-    shared = np.isin(known.nets.model, there.nets.model)
-    models = len(set(known.nets.model[shared]))
+def _source(frame: pd.DataFrame, setup: Setup, known: Table, other: Setup, there: Table, quantity: str) -> Source | None:
+    """Another set-up as a source, where enough networks are shared and more are known there than here."""
+    models = len(np.intersect1d(known.nets.model.astype(str), there.nets.model.astype(str)))
     if models < SHARED or len(set(there.nets.model)) < max(predictor.FEWEST, len(set(known.nets.model))):
         return None
-    there_own = train()
+    there_own = _trained(frame, other, quantity)
     sd = float(np.sqrt(np.mean(there_own.near.left.residuals**2)))
     measured = {(m, b): np.log(y / b) for m, b, y in zip(there.nets.model, there.nets.batch, there.y, strict=True)}
 
-    def source_log(n: Networks) -> tuple[np.ndarray, np.ndarray]:
+    def log(n: Networks) -> tuple[np.ndarray, np.ndarray]:
         guess = np.log(there_own.predict(n).value / n.batch)
         seen = [(m, b) in measured for m, b in zip(n.model, n.batch, strict=True)]
-        log = [measured.get((m, b), g) for m, b, g in zip(n.model, n.batch, guess, strict=True)]
-        return np.array(log), np.where(seen, 0.0, sd)
+        return np.array([measured.get((m, b), g) for m, b, g in zip(n.model, n.batch, guess, strict=True)]), np.where(seen, 0.0, sd)
 
-    rows = np.flatnonzero(shared)
-    once = rows[np.unique(known.nets.model[rows].astype(str), return_index=True)[1]]  # a network counts once, at its first batch size
-    return transfer.carry(there.nets, known.nets[once], known.y[once], source_log, unlike)
-
-
-def _score(residuals: np.ndarray) -> float:
-    return float(np.minimum(np.abs(residuals), predictor.CAP).mean())
-
-
-def _best_score(learnt: Learnt) -> float:
-    if learnt.carried is not None:
-        return _score(learnt.carried.residuals)
-    assert learnt.own is not None
-    return _score(learnt.own.near.left.residuals)
+    return Source(str(other), there.nets, log, other.device != setup.device, by_batch=True)
 
 
 def _unknown(unseen: tuple[str, ...], new_family: bool, family: str) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from runner.calibration import GROUPS, descriptors, work
+from runner.networks.informative import ARITHMETIC, GROUPS, descriptors
+from runner.networks.informative import work as work_of
 
+ELEMENT_BYTES = 4
 LEAST_SHARE, FACTOR = 0.001, 10  # a group with less of the work can't matter; one with so many times what training had is as good as unseen
 # Groups that behave alike: what stands in for one that training never saw.
 KIN = (("conv1x1", "conv3x3", "convK", "linear", "bmm"), ("convgrp", "convdw"), ("bn", "ln", "pool", "elem", "copy"))
@@ -41,15 +43,27 @@ class Networks:
     @property
     def total_bytes(self) -> np.ndarray:
         """Bytes moved per batch."""
-        return self.bytes.sum(1) * self.batch
+        return self.batch_bytes.sum(1)
+
+    @property
+    def batch_bytes(self) -> np.ndarray:
+        """Bytes moved per batch by each group, (n, groups): weights, which `bytes` holds once per image, once per batch."""
+        return np.asarray(self.bytes * self.batch[:, None] - self._weight_bytes() * (self.batch[:, None] - 1))
+
+    def _weight_bytes(self) -> np.ndarray:
+        """Bytes of weights of each group: the parameters, shared out by what each arithmetic group reads (its inputs and weights)."""
+        width = np.array([group in ARITHMETIC for group in GROUPS], float)
+        reads = np.maximum(self.bytes - ELEMENT_BYTES * self.out, 0) * width
+        total = np.maximum(reads.sum(1, keepdims=True), 1)
+        return np.asarray(reads * np.minimum(1, ELEMENT_BYTES * self.params[:, None] / total))
 
     @functools.cached_property
     def described(self) -> np.ndarray:
-        """runner.calibration's descriptors of every network, (n, descriptors)."""
+        """runner.networks.informative's descriptors of every network, (n, descriptors)."""
         return np.asarray(descriptors(self.features()))
 
     def features(self) -> list[dict[str, Any]]:
-        """The same as a record's `complexity`: what runner.calibration works on."""
+        """The same as a record's `complexity`: what runner.networks.informative works on."""
         fields = {"macs": self.macs, "bytes": self.bytes, "out": self.out, "count": self.count}
         return [
             {"params": self.params[i], "groups": {g: {f: a[i, j] for f, a in fields.items()} for j, g in enumerate(GROUPS)}}
@@ -61,26 +75,30 @@ def networks(
     features: Sequence[Mapping[str, Any]], batch: Sequence[float] | np.ndarray, model: Sequence[str], family: Sequence[str]
 ) -> Networks:
     """From {"params": .., "groups": {group: {"count", "macs", "bytes", "out"}}} per network, as a record's `complexity` has them."""
-    macs, moved, out, count = work(features)
+    macs, moved, out, count = work_of(features)
     params = np.array([float(f.get("params") or 0) for f in features])
     return Networks(macs, moved, out, count, params, np.asarray(batch, float), np.asarray(model, object), np.asarray(family, object))
 
 
 def by_group(n: Networks) -> np.ndarray:
     """Columns of the full cost law, per batch: multiply-adds, bytes, outputs and operators of each group, their totals, parameters, 1."""
-    per_image = n.batch[:, None] * np.hstack(
-        [n.macs, n.bytes, n.out, n.macs.sum(1)[:, None], n.bytes.sum(1)[:, None], n.out.sum(1)[:, None]]
-    )
-    return np.hstack([per_image, n.count, n.count.sum(1)[:, None], n.params[:, None], np.ones((len(n), 1))])
+    batch, moved = n.batch[:, None], n.batch_bytes
+    work = [batch * n.macs, moved, batch * n.out, batch * n.macs.sum(1)[:, None], moved.sum(1)[:, None], batch * n.out.sum(1)[:, None]]
+    return np.hstack([*work, n.count, n.count.sum(1)[:, None], n.params[:, None], np.ones((len(n), 1))])
 
 
 def by_kin(n: Networks) -> np.ndarray:
     """Columns of the coarse cost law: the same work summed over groups that behave alike, so that none is missing."""
     merge = np.array([[group in kin for kin in KIN] for group in GROUPS], float)
-    per_image = n.batch[:, None] * np.hstack(
-        [n.macs @ merge[:, :2], n.bytes @ merge, n.macs.sum(1)[:, None], n.bytes.sum(1)[:, None], n.out.sum(1)[:, None]]
-    )
-    return np.hstack([per_image, n.count.sum(1)[:, None], n.params[:, None], np.ones((len(n), 1))])
+    batch, moved = n.batch[:, None], n.batch_bytes
+    work = [
+        batch * (n.macs @ merge[:, :2]),
+        moved @ merge,
+        batch * n.macs.sum(1)[:, None],
+        moved.sum(1)[:, None],
+        batch * n.out.sum(1)[:, None],
+    ]
+    return np.hstack([*work, n.count.sum(1)[:, None], n.params[:, None], np.ones((len(n), 1))])
 
 
 def by_size(n: Networks) -> np.ndarray:

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import threadpoolctl
 from scipy.optimize import nnls
 
 from analysis.predict.conformal import jackknife_plus
 from analysis.predict.law import Law, Method, View, fit, view
 from analysis.predict.networks import DESIGNS, Networks, unseen_groups
-from runner.calibration import GROUPS
+from runner.networks.informative import GROUPS
 
 METHODS = tuple(Method(design, ridge) for design in ("groups", "kin") for ridge in (0.003, 0.02, 0.1)) + (Method("size", 0.02),)
 COARSE = (Method("kin", 0.02), Method("size", 0.02))
@@ -99,6 +100,7 @@ class Predictor:
         return Prediction(np.exp(value), np.exp(np.minimum(low, value)), np.exp(np.maximum(high, value)), tuple(unseen), new_family, basis)
 
 
+@threadpoolctl.threadpool_limits.wrap(limits=1)  # small matrices: more threads only spin beside busy neighbours
 def train(known: Networks, y: np.ndarray, roofline: bool = True) -> Predictor:
     """Blend the methods by cross-validation, fit, and keep the left-out fits for the intervals.
 

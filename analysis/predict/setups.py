@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.frame import FrameError, ranked
-from analysis.once import once
+from analysis.errors import FrameError
+from analysis.frame.cached import once
+from analysis.frame.frame import ranked
 from analysis.predict.networks import Networks, networks
 
 KEYS = ("platform", "device", "backend", "precision")
@@ -65,7 +66,7 @@ def matching(frame: pd.DataFrame, platform: str, **wanted: str | None) -> dict[S
     if not mine:
         known = sorted({setup.platform for setup in everything})
         raise FrameError(
-            f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --calibration 10` picks what to measure first"
+            f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --informative 10` picks what to measure first"
         )
     for name, value in wanted.items():
         if value:

@@ -1,6 +1,6 @@
 """A prediction in words and numbers, for the terminal."""
 
-from analysis.metrics import MILLI, significant
+from analysis.frame.metrics import MILLI, significant
 from analysis.predict.estimate import Quantity, Report
 
 # name: label, unit, factor from SI to it

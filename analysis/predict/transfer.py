@@ -1,8 +1,8 @@
-"""Carry measurements over from one platform to another that only a few calibration networks were measured on.
+"""Carry measurements over from one machine to another that only a few calibration networks were measured on.
 
-The logarithm of the ratio of both times is a Gaussian process over what the networks are made of and how fast the source runs them:
-a plain scale factor where that is all the calibration networks support, a regression where they support more. Averaged over kernels and
-signal-to-noise ratios by their evidence (Rasmussen and Williams 2006, chapter 5).
+The logarithm of the ratio of both times is a Gaussian process over what the networks are made of and how fast the source runs them (Rasmussen and
+Williams 2006): a plain scale factor where that is all the calibration networks support, and more where they support more, averaged by evidence over
+how strong the process and the noise are. Networks far off the rest weigh less (Huber's weights on left-out errors), so that one odd network bends no others.
 """
 
 from collections.abc import Callable
@@ -13,26 +13,32 @@ from scipy import stats
 
 from analysis.predict.conformal import COVERAGE, half_width
 from analysis.predict.networks import Networks
-from runner.calibration import kernel, standardised
+from runner.networks.informative import kernel, standardised
 
-SIGNAL = (0.3, 1.0, 3.0, 10.0)  # variance explained by the kernel over that of noise
-SIZES = 5  # of runner.calibration.descriptors, the first columns: sizes; the others are shares
-# Spread of log ratios of times around their median: between public results of two GPUs, and of a GPU and a CPU. Counts as PRIOR networks.
-LIKE, UNLIKE = 0.10, 0.37
-PRIOR = 4
+SIZES = 5  # of runner.networks.informative.descriptors, the first columns: sizes; the others are shares
+PRIOR = 4  # networks that the prior counts as, where there are few to learn from
+# Standard deviations of the log ratio that sizes and rates (linear), shares of operator groups (linear), both together (smooth) and the family explain,
+# and of noise: most likely values (marginal likelihood) on public results of GPUs, and of a GPU and a CPU.
+LIKE = (0.053, 0.015, 0.191, 0.038, 0.043)
+UNLIKE = (0.325, 0.018, 0.470, 0.180, 0.056)
+STRENGTHS = (0.0, 0.5, 1.0, 2.0)  # of the process's standard deviations; 0 is the scale factor
+NOISES = (0.5, 1.0, 2.0)
+SCALE_SPREAD = {False: 0.12, True: 0.42}  # noise around a mere scale factor, by `unlike`
+WIDE = 9.0  # variance of the scale factor's logarithm: anything goes
+CLIP = 1.5  # left-out errors beyond this many standard deviations weigh less
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """One kernel and signal-to-noise ratio: log evidence, mean and pull of the calibration networks, inverse covariance, noise variance."""
+    """One strength and noise: log evidence, inverse covariance, pull of the calibration networks, variances of the components, and left-out errors."""
 
     evidence: float
-    mean: float
-    pull: np.ndarray
     inverse: np.ndarray
-    variance: float
-    signal: float
-    which: int
+    pull: np.ndarray
+    strength: float
+    noise: float  # variance
+    residuals: np.ndarray
+    variances: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,14 @@ class Transfer:
     """Made by carry(). `source_log` gives the log time per image on the source of any network, and its log standard deviation."""
 
     population: np.ndarray
+    calibration: Networks
     points: np.ndarray
+    centre: float
+    parts: tuple[float, ...]
     fits: tuple[_Fit, ...]
     shares: np.ndarray
     residuals: np.ndarray
     quantile: float
-    spread: float
     least: float  # of the interval's half width, in logarithms
     source_log: Callable[[Networks], tuple[np.ndarray, np.ndarray]]
 
@@ -54,23 +62,28 @@ class Transfer:
         """Absolute relative errors of the calibration networks, each left out."""
         return np.abs(np.expm1(-self.residuals))
 
-    def predict(self, n: Networks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(value, low, high) per batch on the target, with 90 % intervals."""
+    def log(self, n: Networks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Logarithm of the time per batch on the target, its standard deviation here, and that of the source's time."""
         source, source_sd = self.source_log(n)
         points = standardised(_describe(n, source), self.population)
-        crosses = _kernels(points, self.points)
-        means = np.array([f.mean + f.signal * crosses[f.which] @ f.pull for f in self.fits])
-        variances = np.array([_variance(f, f.signal * crosses[f.which], _kernels(points)[f.which]) for f in self.fits])
+        cross = _process(points, self.points, n.family, self.calibration.family, self.parts)
+        means = np.array([f.strength**2 * (cross @ f.pull) + WIDE * f.pull.sum() for f in self.fits])
+        own = _own_variance(points, self.parts)
+        variances = np.array([_variance(f, f.strength**2 * cross, f.strength**2 * own) for f in self.fits])
         mean = self.shares @ means
-        sd = np.sqrt(self.shares @ (variances + (means - mean) ** 2) + self.spread**2)
+        sd = np.sqrt(self.shares @ (variances + (means - mean) ** 2))
+        return source + self.centre + mean + np.log(n.batch), sd, source_sd
+
+    def predict(self, n: Networks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(value, low, high) per batch on the target, with 90 % intervals."""
+        log, sd, source_sd = self.log(n)
         half = np.hypot(np.maximum(self.quantile * sd, self.least), stats.norm.ppf((1 + COVERAGE) / 2) * source_sd)
-        log = source + mean + np.log(n.batch)
         return np.exp(log), np.exp(log - half), np.exp(log + half)
 
 
 def carry(population: Networks, calibration: Networks, y: np.ndarray, source_log: Callable[[Networks], tuple[np.ndarray, np.ndarray]],
           unlike: bool = False) -> Transfer:  # fmt: skip
-    """The Transfer from calibration networks with times y per batch on the target; `population` are all networks known on the source.
+    """The Transfer from calibration networks with times y per batch on the target; `population` are networks known on the source.
 
     `unlike`: source and target are different kinds of processor, so that with few calibration networks less is taken for granted.
     """
@@ -78,24 +91,26 @@ def carry(population: Networks, calibration: Networks, y: np.ndarray, source_log
     source = source_log(calibration)[0]
     points = standardised(_describe(calibration, source), reference)
     ratio = np.log(y / calibration.batch) - source
-    prior = UNLIKE if unlike else LIKE
-    matrices = _kernels(points, points)
-    fits = tuple(_fit(matrices[which], ratio, signal, which, prior) for which in range(len(matrices)) for signal in SIGNAL)
+    centre = float(np.median(ratio))
+    parts = UNLIKE if unlike else LIKE
+    covariance = _process(points, points, calibration.family, calibration.family, parts)
+    weights = _weights(covariance, ratio - centre, parts[-1])
+    fits = [_fit(covariance, ratio - centre, strength, noise * parts[-1], weights) for strength in STRENGTHS[1:] for noise in NOISES]
+    fits.append(_fit(covariance, ratio - centre, 0.0, SCALE_SPREAD[unlike], np.ones(len(y))))
     evidence = np.array([f.evidence for f in fits])
     shares = np.exp(evidence - evidence.max())
     shares /= shares.sum()
-    if len(y) < 3:  # nothing to leave out: a scale factor, as uncertain as the prior says
-        return Transfer(reference, points, fits, shares, np.full(len(y), np.nan), _student(len(y)), 0.0, 0.0, source_log)
-    left = [_left_out(f, ratio) for f in fits]
-    residuals = shares @ np.array([residual for residual, _ in left])
-    means = np.array([residual for residual, _ in left])
-    sd = np.sqrt(shares @ (np.array([v for _, v in left]) + (means - residuals) ** 2))
-    spread = float(np.median(sd))  # distance from the calibration networks counts for half: its own estimate is rough
-    standard = residuals / np.hypot(sd, spread)
-    quantile = half_width(standard) if len(y) >= 9 else _student(len(y)) / np.sqrt(2)
-    # The largest of ten residuals is a rough quantile: it must not promise more than like processors keep, until there are many.
-    least = float(stats.norm.ppf((1 + COVERAGE) / 2) * LIKE * np.sqrt(10 / len(y))) if len(y) >= 9 else 0.0
-    return Transfer(reference, points, fits, shares, residuals, quantile, spread, least, source_log)
+    least, quantile, residuals = 0.0, _student(len(y)), np.full(len(y), np.nan)
+    if len(y) >= 3:
+        means = np.array([f.residuals for f in fits])
+        residuals = shares @ means
+        sd = np.sqrt(shares @ (np.array([f.variances for f in fits]) + (means - residuals) ** 2))
+        if (
+            len(y) >= 9
+        ):  # the largest of ten residuals is a rough quantile: it must not promise more than like processors keep, until there are many
+            quantile = max(half_width(residuals / sd), 1.0)
+            least = float(stats.norm.ppf((1 + COVERAGE) / 2) * LIKE[-1] * np.sqrt(10 / len(y)))
+    return Transfer(reference, calibration, points, centre, parts, tuple(fits), shares, residuals, quantile, least, source_log)
 
 
 def _student(n: int) -> float:
@@ -110,39 +125,39 @@ def _describe(n: Networks, source: np.ndarray) -> np.ndarray:
     return np.column_stack([table[:, 0], source, rates, table[:, SIZES:]])
 
 
-def _kernels(a: np.ndarray, b: np.ndarray | None = None) -> list[np.ndarray]:
-    """Covariances of rows of a with rows of b (or the variances of a): of sizes and rates alone, and of these, shares and neighbourhood."""
+def _process(a: np.ndarray, b: np.ndarray, family_a: np.ndarray, family_b: np.ndarray, parts: tuple[float, ...]) -> np.ndarray:
+    """Covariance of the log ratios of networks at points a with those at points b."""
     sizes, shares = slice(0, 6), slice(6, None)
-    if b is None:
-        linear = [(a[:, s] ** 2).mean(1) for s in (sizes, shares)]
-        return [linear[0], (linear[0] + linear[1] + 1) / 3]
     linear = [a[:, s] @ b[:, s].T / a[:, s].shape[1] for s in (sizes, shares)]
-    return [linear[0], (linear[0] + linear[1] + kernel(a, b)) / 3]
+    kin = (family_a[:, None] == family_b[None, :]) * kernel(2 * a, 2 * b)
+    return parts[0] ** 2 * linear[0] + parts[1] ** 2 * linear[1] + parts[2] ** 2 * kernel(a, b) + parts[3] ** 2 * kin
 
 
-def _fit(matrix: np.ndarray, ratio: np.ndarray, signal: float, which: int, prior: float) -> _Fit:
-    n, ones = len(ratio), np.ones(len(ratio))
-    inverse = np.linalg.inv(signal * matrix + np.eye(n))
-    precision = ones @ inverse @ ones
-    mean = float(ones @ inverse @ ratio / precision)
-    pull = inverse @ (ratio - mean)
-    freedom = n - 1 + PRIOR
-    variance = float(((ratio - mean) @ pull + PRIOR * prior**2 / (1 + signal)) / freedom)
-    evidence = -0.5 * (freedom * np.log(variance) - np.linalg.slogdet(inverse)[1] + np.log(precision)) + 0.5 * PRIOR * np.log(
-        prior**2 / (1 + signal)
-    )
-    return _Fit(float(evidence), mean, pull, inverse, variance, signal, which)
+def _own_variance(a: np.ndarray, parts: tuple[float, ...]) -> np.ndarray:
+    """The process's variance at points a."""
+    linear = [(a[:, s] ** 2).mean(1) for s in (slice(0, 6), slice(6, None))]
+    return parts[0] ** 2 * linear[0] + parts[1] ** 2 * linear[1] + parts[2] ** 2 + parts[3] ** 2
+
+
+def _weights(covariance: np.ndarray, ratio: np.ndarray, noise: float) -> np.ndarray:
+    """Weight of each calibration network: its noise's variance is divided by it."""
+    weights = np.ones(len(ratio))
+    for _ in range(4):
+        inverse = np.linalg.inv(covariance + WIDE + np.diag(noise**2 / weights))
+        standard = np.abs(inverse @ ratio) / np.sqrt(np.diag(inverse))
+        weights = (CLIP / np.maximum(standard, CLIP)) ** 2
+    return weights
+
+
+def _fit(covariance: np.ndarray, ratio: np.ndarray, strength: float, noise: float, weights: np.ndarray) -> _Fit:
+    inverse = np.linalg.inv(strength**2 * covariance + WIDE + np.diag(noise**2 / weights))
+    pull = inverse @ ratio
+    evidence = -0.5 * ratio @ pull + 0.5 * np.linalg.slogdet(inverse)[1]
+    left_out = 1 / np.diag(inverse) - noise**2 / weights + noise**2  # what weighs less must not be expected to err more
+    return _Fit(float(evidence), inverse, pull, strength, noise**2, pull / np.diag(inverse), left_out)
 
 
 def _variance(f: _Fit, cross: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Predictive variance, that of the mean included."""
-    ones = np.ones(f.inverse.shape[0])
-    known = (cross @ f.inverse * cross).sum(1)
-    return f.variance * np.maximum(f.signal * own + 1 - known + (1 - cross @ f.inverse @ ones) ** 2 / (ones @ f.inverse @ ones), 1e-9)
-
-
-def _left_out(f: _Fit, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leave-one-out residuals and their variances, in closed form."""
-    ones = np.ones(len(ratio))
-    projected = f.inverse - np.outer(f.inverse @ ones, f.inverse @ ones) / (ones @ f.inverse @ ones)
-    return projected @ ratio / np.diag(projected), f.variance / np.diag(projected)
+    """Predictive variance, noise and the scale factor's included."""
+    cross = cross + WIDE
+    return np.maximum(own + WIDE - (cross @ f.inverse * cross).sum(1), 0) + f.noise

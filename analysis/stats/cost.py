@@ -10,7 +10,7 @@ JOULES_PER_KWH = 3.6e6
 
 def prices(given: Sequence[str], per_kwh: float | None, platforms: Collection[str]) -> dict[str, dict[str, float]]:
     """Prices as `per_thousand` takes them, from PLATFORM=PER_HOUR texts and the price of a kWh; raises FrameError with what would do."""
-    from analysis.frame import FrameError
+    from analysis.errors import FrameError
 
     everywhere = {} if per_kwh is None else {"per_kwh": per_kwh}
     found = {"*": dict(everywhere)} if everywhere else {}

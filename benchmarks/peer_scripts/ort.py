@@ -3,6 +3,8 @@
 import os
 import sys
 
+from runner.networks.spec import ModelSpec
+
 
 def session(case):
     """(session, feeds) of a case."""
@@ -10,9 +12,9 @@ def session(case):
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    from runner import interchange, models
+    from runner.networks import interchange
 
-    art = interchange.artefact(case["cache"], models.ModelSpec(case["model"]), 0, case["batch"], case["px"])
+    art = interchange.artefact(case["cache"], ModelSpec(case["model"]), 0, case["batch"], case["px"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = case["threads"], 1
     made = onnxruntime.InferenceSession(art.onnx_path, options, providers=["CPUExecutionProvider"])

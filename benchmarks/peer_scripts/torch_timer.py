@@ -8,9 +8,10 @@ sys.path.insert(0, case["root"])
 import torch
 from torch.utils.benchmark import Timer
 
-from runner import interchange, models
+from runner.networks import interchange
+from runner.networks.spec import ModelSpec
 
-art = interchange.artefact(case["cache"], models.ModelSpec(case["model"]), 0, case["batch"], case["px"])
+art = interchange.artefact(case["cache"], ModelSpec(case["model"]), 0, case["batch"], case["px"])
 module, inputs = art.module(), torch.from_numpy(art.batch())
 with torch.inference_mode():
     # its own default is one thread

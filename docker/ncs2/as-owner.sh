@@ -5,5 +5,17 @@ set -eu
 if [ "$(id -u)" != 0 ]; then
     exec "$@"
 fi
-exec setpriv --reuid="$(stat -c %u /results)" --regid="$(stat -c %g /results)" --clear-groups \
+# CAP_DAC_OVERRIDE, CAP_SETGID and CAP_SETUID are bits 1, 6 and 7.
+capabilities=$((0x$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)))
+if [ $((capabilities & 0xc2)) -ne $((0xc2)) ]; then
+    echo "this container may not leave root: docker run --cap-add DAC_OVERRIDE --cap-add SETGID --cap-add SETUID, or --user \$(id -u):\$(id -g) where a udev rule opens the stick" >&2
+    exit 1
+fi
+user=$(stat -c %u /results)
+group=$(stat -c %g /results)
+if [ "$user" = 0 ]; then # made by Docker or by root: nothing needs root, so its rights are left all the same
+    user=1000
+    group=1000
+fi
+exec setpriv --reuid="$user" --regid="$group" --clear-groups \
     --inh-caps=-all,+dac_override --ambient-caps=-all,+dac_override "$@"

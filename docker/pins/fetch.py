@@ -1,7 +1,8 @@
-"""Download a file and check it, or refuse: ``python fetch.py URL FOLDER [SHA256]``.
+"""Download a file and check it: ``python fetch.py URL FOLDER [SHA256]``.
 
-The checksum is the argument, or the one that sha256.txt beside this file records for the URL (``make pin``
-records it). Without either nothing is downloaded: a file from the net is never installed unchecked.
+The checksum is the argument, or the one that sha256.txt beside this file has for the URL. Without either the file is
+trusted on first use: what it was is written to /sums, from where docker/build.sh records it on the host and stops at a
+later change.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import urlopen
 
 RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sha256.txt")
+SUMS = "/sums"
 
 
 def recorded(url, path=RECORDED):
@@ -23,14 +25,9 @@ def recorded(url, path=RECORDED):
     return None
 
 
-def fetch(url, folder, sha256=None):
-    """Path of the checked file; raises SystemExit with one line when it can't be had."""
+def fetch(url, folder, sha256=None, sums=SUMS):
+    """Path of the file, whose checksum is then in ``sums``; raises SystemExit with one line when it can't be had."""
     sha256 = sha256 or recorded(url)
-    if not sha256:
-        raise SystemExit(
-            "%s: no checksum is known, so it is not downloaded; run `make pin` where the site can be reached, "
-            "or give the SHA-256 as a build argument" % url
-        )
     path = os.path.join(folder, unquote(os.path.basename(urlsplit(url).path)))
     digest = hashlib.sha256()
     try:
@@ -40,9 +37,12 @@ def fetch(url, folder, sha256=None):
                 file.write(block)
     except OSError as error:
         raise SystemExit("%s: can't be downloaded: %s" % (url, error))
-    if digest.hexdigest() != sha256:
+    if sha256 and digest.hexdigest() != sha256:
         os.remove(path)
         raise SystemExit("%s: its SHA-256 is %s, expected %s; removed" % (url, digest.hexdigest(), sha256))
+    os.makedirs(sums, exist_ok=True)
+    with open(os.path.join(sums, os.path.basename(path)), "w") as file:
+        file.write("sha256:%s  %s\n" % (digest.hexdigest(), url))
     return path
 
 

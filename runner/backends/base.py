@@ -4,26 +4,24 @@ The module imports its framework on its first lines; it is itself imported only 
 anything is forked. So importing it must start no thread and open no device.
 """
 
-
-class Unsupported(Exception):
-    """This can never work here (precision, operator, device): the cell becomes ``skipped`` with this reason."""
+from typing import Optional, Tuple
 
 
 class Backend:
     """One network, loaded by one framework, in one measuring process.
 
-    ``job`` is what the process measures (see runner.worker.Job): ``cell``, ``artefact`` (files of the
-    network, see runner.interchange.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
+    ``job`` is what the process measures (see runner.measure.job.Job): ``cell``, ``artefact`` (files of the
+    network, see runner.networks.interchange.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
 
     The class attributes down to ``needs`` are literals: ``runner.backends.facts`` reads them from the source,
     so that a matrix is checked and ``dyno backends`` answers without importing any framework.
     """
 
-    package = None  # import name of the framework; without it cells are skipped
-    devices = ("cpu",)  # devices it can drive, of those that the image declares
-    precisions = ("fp32",)
-    variants = ()  # what may follow the colon in a matrix: pytorch:compile
-    needs = "onnx"  # the artefact it loads: "onnx", "torch" or None
+    package: Optional[str] = None  # import name of the framework; without it cells are skipped
+    devices: Tuple[str, ...] = ("cpu",)  # devices it can drive, of those that the image declares
+    precisions: Tuple[str, ...] = ("fp32",)
+    variants: Tuple[str, ...] = ()  # what may follow the colon in a matrix: pytorch:compile
+    needs: Optional[str] = "onnx"  # the artefact it loads: "onnx", "torch" or None
 
     in_flight = 1  # batches in flight; load() sets what the framework wants in the throughput scenario
     load_cached = False  # load() sets it when it loaded a compiled artefact instead of building one

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+NAMES = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.name.startswith("_"))
 
 
 def inside(root="/"):

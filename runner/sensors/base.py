@@ -1,7 +1,7 @@
 """What a sensor is: a class named ``Sensor`` in ``runner/sensors/<name>.py``.
 
 ``where`` says who reads it. ``inside``: the measuring process itself; ``start()`` before the network is loaded,
-``read()`` after the samples. ``beside``: the supervisor, through runner.sampling: ``start()`` before the load,
+``read()`` after the samples. ``beside``: the supervisor, through runner.measure.sampling: ``start()`` before the load,
 ``sample()`` at 2 to 10 Hz until after the samples, then ``read()`` for the window of the samples alone, in seconds of
 time.monotonic(), which all processes of a machine share.
 

@@ -5,7 +5,7 @@ A low clock is no sign of throttling: an idle CPU and a governor do that too. Wh
 
 import re
 
-from runner import sysfs
+from runner.machine import sysfs
 from runner.sensors import base
 
 CPUS = "sys/devices/system/cpu/cpu[0-9]*/"

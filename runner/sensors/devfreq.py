@@ -5,7 +5,7 @@ The governor lowers the clock of an idle GPU; only a maximum below the hardware'
 
 import re
 
-from runner import sysfs
+from runner.machine import sysfs
 from runner.sensors import base
 
 GPU = re.compile(r"(\.gpu|\.g[vabp]\d+[b]?|gpu-gpc-\d+)$")

@@ -9,9 +9,9 @@ The module's monitors don't see the carrier board's peripherals.
 import os
 import re
 
-from runner import sysfs
-from runner.energy import Meter
+from runner.machine import sysfs
 from runner.sensors import base
+from runner.sensors._energy import Meter
 
 TOTAL_RAILS = ("VDD_IN", "POM_5V_IN", "VIN")
 FED_BY = {"VDDQ_VDD2_1V8AO": "VIN_SYS_5V0"}  # AGX Orin's memory rail hangs on its 5 V rail

@@ -10,7 +10,7 @@ import re
 import resource
 import sys
 
-from runner import sysfs
+from runner.machine import sysfs
 from runner.sensors import base
 
 

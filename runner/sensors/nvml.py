@@ -6,9 +6,9 @@ measuring process is known by having come after ``start()``. Energy is the total
 
 import os
 
-from runner import gpus
-from runner.energy import Meter
+from runner.machine import gpus
 from runner.sensors import base
+from runner.sensors._energy import Meter
 
 # Reasons that make the device slower than it would be; an idle clock, a clock set by the user and sync boost are none.
 THROTTLES = {

@@ -6,9 +6,9 @@ Inside a container /sys/devices/virtual/powercap is masked: mounted under anothe
 
 import os
 
-from runner import sysfs
-from runner.energy import Meter
+from runner.machine import sysfs
 from runner.sensors import base
+from runner.sensors._energy import Meter
 
 MOUNT = "docker run --user 0 -v /sys/devices/virtual/powercap/intel-rapl:/rapl:ro"
 CHMOD = "sudo chmod -R a+r /sys/devices/virtual/powercap/intel-rapl"

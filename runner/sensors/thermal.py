@@ -1,6 +1,6 @@
 """Temperatures of the thermal zones, cooling devices that slow something down, and a Jetson's over-current events."""
 
-from runner import sysfs
+from runner.machine import sysfs, thermal
 from runner.sensors import base
 
 HARMLESS = ("fan", "intel_powerclamp", "tcc offset", "charger", "lcd", "backlight", "wifi", "iwl")  # cool without slowing the device down
@@ -8,7 +8,7 @@ HARMLESS = ("fan", "intel_powerclamp", "tcc offset", "charger", "lcd", "backligh
 
 class Sensor(base.Sensor):
     def available(self):
-        self.zones = zones(self.root)
+        self.zones = thermal.zones(self.root)
         self.coolers = {
             path: sysfs.text(self.root, path + "/type") or "" for path in sysfs.find(self.root, "sys/class/thermal/cooling_device*")
         }
@@ -22,7 +22,7 @@ class Sensor(base.Sensor):
         self.active = base.Samples()
 
     def take(self, at_s):
-        values = {name: celsius(self.root, path) for name, path in self.zones.items()}
+        values = {name: thermal.celsius(self.root, path) for name, path in self.zones.items()}
         if all(value is None for value in values.values()):
             raise OSError("no thermal zone can be read any more")
         events = [sysfs.number(self.root, path) for path in self.overcurrent]
@@ -53,24 +53,3 @@ class Sensor(base.Sensor):
         if reason:
             readings["reason"] = reason
         return readings
-
-
-def zones(root="/"):
-    """{type: folder} of the zones that read plausibly; those switched off give errors or -256 C, Tegra's PMIC-Die a constant 100 C."""
-    found = {}
-    for path in sysfs.find(root, "sys/class/thermal/thermal_zone*"):
-        name = sysfs.text(root, path + "/type")
-        if name and name != "PMIC-Die" and celsius(root, path) is not None:
-            found[name if name not in found else "%s (%s)" % (name, path.rpartition("/")[2])] = path
-    return found
-
-
-def celsius(root, path):
-    milli = sysfs.number(root, path + "/temp")
-    return milli / 1000.0 if milli is not None and -40000 < milli < 150000 else None
-
-
-def hottest(root="/"):
-    """Degrees Celsius of the hottest zone, None where there is none."""
-    readings = [celsius(root, path) for path in zones(root).values()]
-    return max((value for value in readings if value is not None), default=None)

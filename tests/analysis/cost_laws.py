@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from analysis import frame as frames
-from runner.calibration import GROUPS
+from analysis.frame import frame as frames
+from runner.networks.informative import GROUPS
 
 # Families by the groups they are made of.
 FAMILIES = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis import frame as frames
+from analysis.frame import frame as frames
 from analysis.importers import base
 from analysis.importers.zhao import TABLE
 

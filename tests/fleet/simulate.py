@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from analysis import frame as frames
+from analysis.frame import frame as frames
 from analysis.merge import table
 from tests.analysis.records import cell_record, environment_record
 

@@ -10,7 +10,8 @@ import urllib.request
 
 import pytest
 
-from analysis import frame as frames
+from analysis.errors import FrameError
+from analysis.frame import frame as frames
 from analysis.merge import table
 from tests.analysis.records import QUICK, cell_record, sweep
 
@@ -74,5 +75,5 @@ def test_records_in_a_bucket_are_merged_and_only_what_changed_is_fetched_again(b
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket, tmp_path):
-    with pytest.raises(frames.FrameError, match="s3://nowhere/x: .*AWS_ENDPOINT_URL"):
+    with pytest.raises(FrameError, match="s3://nowhere/x: .*AWS_ENDPOINT_URL"):
         table.merge(["s3://nowhere/x"], tmp_path / "cache")

@@ -18,18 +18,20 @@ USER = "12345:12345"  # whoever runs a container; CI itself is root
 # What stands in for each platform's real base, and the stages that no stand-in can take, replaced by build arguments.
 STAND_INS = {
     "cpu": ("py311", {}),
-    "cpu-arm64": ("arm64", {"TORCH": ""}),  # PyTorch's CPU build for aarch64 is on its own index only
+    "cpu-arm64": ("arm64-torch25", {"TORCH": "torch"}),  # PyTorch's CPU build for aarch64 is on its own index only
     "openvino": ("py311", {}),
     "ncs2": ("py38", {"OPENVINO": "wheel", "EXPORTER": "none"}),
     "ncs2-2022": ("py38-openvino2022", {"OPENVINO": "base", "EXPORTER": "none"}),
-    "cuda": ("py312", {"TENSORRT": "none"}),
+    "cuda": ("py312", {"TENSORRT": "none"}),  # with onnxruntime-gpu, which imports without a GPU
     "jetson-jp4": ("py36-torch110", {}),
     "jetson-jp5": ("py38", {"FRAMEWORKS": "base"}),
     "jetson-jp6": ("py310", {"FRAMEWORKS": "base"}),
-    "jetson-jp7": ("py312", {}),
+    "jetson-jp7": ("py312", {"FRAMEWORKS": "base"}),
+    "host": ("py312", {}),
 }
 # Bases that are another one and what the real base has besides Python.
 DERIVED = {
+    "arm64-torch25": "FROM dyno-standin:arm64\nRUN python3 -m pip install --no-cache-dir --no-deps torch==2.5.0 torchvision==0.20.0\n",
     "py36-torch110": "FROM dyno-standin:py36\nRUN python3 -m pip install --no-cache-dir --no-deps torch==1.10.0 torchvision==0.11.1\n",
     "py38-openvino2022": "FROM dyno-standin:py38\nRUN python3 -m pip install --no-cache-dir --no-deps openvino==2022.3.2\n",
 }
@@ -79,7 +81,13 @@ class Images:
     def make(self, *arguments):
         """make in the repository with this Docker; its output."""
         env = {key: value for key, value in self.docker.env.items() if not key.startswith("MAKE")}
-        command = ["make", "--no-print-directory", f"DOCKER={CLIENT}", *arguments]
+        command = [
+            "make",
+            "--no-print-directory",
+            f"DOCKER={CLIENT}",
+            "PREFLIGHT=true",
+            *arguments,
+        ]  # boards' images are built on this machine
         done = subprocess.run(
             command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
         )

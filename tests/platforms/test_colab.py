@@ -1,6 +1,7 @@
 """The notebook for Colab runs from its first cell to its last, here on the CPU."""
 
 import json
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks/colab.ipynb"
+pytestmark = pytest.mark.timeout(600)  # it measures and writes a report, and machines may be busy
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def executed(tmp_path_factory):
         patch.setenv("PYTHONPATH", str(ROOT))
         for name in ("DYNO_PLATFORM", "DYNO_DEVICES", "DYNO_CACHE"):
             patch.delenv(name, raising=False)
-        NotebookClient(book, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+        NotebookClient(book, timeout=500, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
     return book, folder / "results"
 
 
@@ -39,6 +41,29 @@ def test_the_notebook_measures_and_draws(executed):
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not any(output.output_type == "error" for output in outputs)
+
+
+def test_the_notebook_shows_progress_and_the_report(executed):
+    book, results = executed
+    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+    said = "".join(output.get("text", "") for output in outputs)
+    assert said.count("squeezenet1_1") >= 5  # one line per cell
+    assert (results / "report/index.html").exists()
+    assert any("<iframe srcdoc=" in "".join(output.get("data", {}).get("text/html", "")) for output in outputs)
+
+
+def test_the_repository_is_named_alike_in_notebook_badge_and_project():
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, address = table["project"], table["tool"]["dyno"]["repository"]
+    text = NOTEBOOK.read_text()
+    badge = f"colab.research.google.com/github/{address.removeprefix('https://github.com/')}/blob/main/notebooks/"
+    if address:
+        assert f"git+{address}" in text and badge in text and project["urls"]["Source"] == address
+    else:
+        assert "github.com" not in text and "badge" not in text
+    names = {requirement.split("==")[0] for requirement in project["optional-dependencies"]["analysis"]}
+    colab = project["optional-dependencies"]["colab"]
+    assert names <= set(colab) and not any("==" in requirement for requirement in colab)
 
 
 def test_the_notebook_packs_the_records_for_download(executed):

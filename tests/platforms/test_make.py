@@ -1,7 +1,10 @@
 """The targets of make/platforms.mk and the scripts behind them, with a docker that only says what it was asked."""
 
 import os
+import re
+import shlex
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -18,10 +21,17 @@ def house(tmp_path):
     (tmp_path / "runner").mkdir()
     (tmp_path / "runner/__init__.py").write_text('__version__ = "1.2.3"\n')
     (tmp_path / "Makefile").write_text("-include make/*.mk\n")
+    (tmp_path / "matrix.yaml").write_text("axes: {}\n")
     (tmp_path / "docker-fake").write_text(
         """#!/bin/sh
 # Answers `image inspect --format ...` from files named after labels; prints everything else.
 case "$*" in
+    "info --format"*) echo "27.5.1|/|runc $RUNTIMES" ;;
+    version*) echo "${CLIENT:-20.10.24}" ;;
+    "buildx version") test -n "$BUILDX" ;;
+    "image inspect dyno-"*) test -z "$ABSENT" ;;
+    "image inspect --format {{if .RepoDigests}}"*" "*/* | "image inspect --format {{if .RepoDigests}}"*" python:"*) test -z "$DIGEST" || echo "name@$DIGEST" ;;
+    "build "*"--target sums"*) printf '%s  https://files.example/a.whl\n' "$SUM" >sums && tar -cf - sums && rm sums ;;
     "image inspect"*Labels*) label=$(echo "$4" | sed 's/.*Labels "\\([a-z.-]*\\)".*/\\1/'); cat "$LABELS/$label" 2>/dev/null || true ;;
     "image inspect"*) echo sha256:abc ;;
     *) for word in "$@"; do printf '[%s]' "$word"; done; echo ;;
@@ -34,7 +44,8 @@ esac
 
 
 def run(house, *command, check=True, **env):
-    env = dict(os.environ, DOCKER=str(house / "docker-fake"), LABELS=str(house / "labels"), **env)
+    settings = {"DOCKER": str(house / "docker-fake"), "LABELS": str(house / "labels"), "PREFLIGHT": "true", "SUM": "sha256:" + "5" * 64}
+    env = dict(os.environ, **dict(settings, **env))
     for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
         env.pop(name, None)
     done = subprocess.run(command, cwd=house, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
@@ -86,21 +97,26 @@ def test_where_no_image_fits_make_jetson_says_why_in_one_line(house, release, re
 
 def test_make_jetson_builds_the_image_of_this_release_on_its_base(house):
     (house / "l4t").write_text("# R32 (release), REVISION: 6.1, GCID: 1\n")
-    out = run(house, "make", "-n", "jetson", L4T_RELEASE_FILE=str(house / "l4t")).stdout
-    assert "--file docker/jetson-jp4/Dockerfile --tag dyno-jetson-jp4:1.2.3" in out
-    assert "--build-arg BASE=nvcr.io/nvidia/l4t-pytorch:r32.6.1-pth1.9-py3 --build-arg L4T=32.6.1" in out
+    build = builds(run(house, "make", "jetson", L4T_RELEASE_FILE=str(house / "l4t")).stdout)[-1]
+    assert "--file docker/jetson-jp4/Dockerfile" in build and "--tag dyno-jetson-jp4:1.2.3" in build
+    assert "--build-arg BASE=nvcr.io/nvidia/l4t-pytorch:r32.6.1-pth1.9-py3" in build and "--build-arg L4T=32.6.1" in build
+
+
+def builds(out):
+    """The docker build commands that were given, each as one string."""
+    return [line[1:-1].replace("][", " ") for line in out.splitlines() if line.startswith("[build]")]
 
 
 def test_labelled_images_are_mounted_where_accuracy_looks(house, tmp_path):
-    out = run(house, "make", "-n", "accuracy-cpu", f"DATA={tmp_path}").stdout
-    assert f"--volume '{tmp_path}:/data:ro'" in out and "accuracy /data" in out
+    out = run(house, "make", "accuracy-cpu", f"DATA={tmp_path}").stdout
+    assert f'[type=bind,"source={tmp_path}",target=/data,readonly]' in out and "[accuracy][/data]" in out
     done = run(house, "make", "accuracy-cpu", "DATA=/nowhere", check=False)
-    assert done.returncode and "name the folder of labelled images" in done.stderr
+    assert done.returncode and "name the folder of labelled images" in done.stderr and builds(done.stdout) == []
 
 
 def test_a_new_platform_is_one_dockerfile(house):
     (house / "docker/toaster").mkdir()
-    (house / "docker/toaster/Dockerfile").write_text("# toaster: two slots.\nFROM scratch\n")
+    (house / "docker/toaster/Dockerfile").write_text("# toaster: two slots.\nFROM scratch\nENV DYNO_PLATFORM=toaster\n")
     assert "toaster: two slots." in run(house, "make", "platforms").stdout
     assert "--tag dyno-toaster:1.2.3" in run(house, "make", "build-toaster").stdout.replace("][", " ")
 
@@ -108,11 +124,11 @@ def test_a_new_platform_is_one_dockerfile(house):
 def test_a_platforms_target_builds_checks_and_measures_in_this_order(house):
     label(house, "dyno.docker-flags", "--device-cgroup-rule='c 189:* rmw' --ipc=host")
     lines = run(house, "make", "--silent", "cpu", "ARGS=--profile quick").stdout.splitlines()
-    lines = [line for line in lines if line.startswith("[")]
+    lines = [line for line in lines if line.startswith(("[build", "[run"))]
     assert [line.split("]")[0] for line in lines] == ["[build", "[run", "[run"]
     assert lines[1].endswith("[dyno-cpu:1.2.3][doctor]") and lines[2].endswith("[dyno-cpu:1.2.3][run][--profile][quick]")
     assert "[--device-cgroup-rule=c 189:* rmw][--ipc=host]" in lines[2]  # one word, though it holds blanks
-    assert f"[--volume][{house}/results:/results]" in lines[2]
+    assert f'[--mount][type=bind,"source={house}/results",target=/results]' in lines[2] and "[--init]" in lines[2]
     assert (house / "results").is_dir()  # else Docker would make it, as root
 
 
@@ -137,11 +153,222 @@ def test_devices_and_files_are_passed_only_where_the_host_has_them(house):
     host = house / "host"
     (host / "dev/dri").mkdir(parents=True)
     (host / "dev/dri/renderD128").write_text("")
+    os.chown(host / "dev/dri/renderD128", -1, os.getgid() or 104)
     (host / "etc").mkdir()
     (host / "etc/nv_tegra_release").write_text("")
     (host / "proc/device-tree").mkdir(parents=True)
-    (host / "proc/device-tree/model").write_bytes(b"NVIDIA Jetson Nano Developer Kit\0")
+    (host / "proc/device-tree/model").write_bytes(b"Somebody's Jetson Nano\0")
     flags = run(house, "sh", "docker/flags.sh", "image", HOST_ROOT=str(host)).stdout
-    assert f"--device /dev/dri --group-add {os.getgid()}" in flags and "/dev/accel" not in flags
+    assert f"--device /dev/dri --group-add {os.getgid() or 104}" in flags and "/dev/accel" not in flags
     assert "--volume /etc/nv_tegra_release:/etc/nv_tegra_release:ro" in flags and "nvpmodel" not in flags
-    assert "--env DYNO_BOARD='NVIDIA Jetson Nano Developer Kit'" in flags
+    assert "DYNO_BOARD=Somebody's Jetson Nano" in shlex.split(flags)
+
+
+def test_on_jetpack_6_the_groups_of_all_tegra_and_dri_nodes_are_passed_by_number(house):
+    """The shape of a JetPack 6 board: video 44, render 104, nvmap 993, and nodes of root's."""
+    dockerfile = (house / "docker/jetson-jp6/Dockerfile").read_text()
+    label(house, "dyno.docker-groups", re.search('dyno.docker-groups="([^"]*)"', dockerfile)[1])
+    groups = {
+        "nvmap": 993,
+        "nvhost-gpu": 44,
+        "nvhost-ctrl-nvdla0": 44,
+        "nvgpu/igpu0/ctrl": 44,
+        "dri/card0": 44,
+        "dri/renderD128": 104,
+        "nvidia0": 0,
+    }
+    if os.getuid() != 0:  # only root may give a file to a group that it isn't in
+        groups = dict.fromkeys(groups, os.getgid())
+    for node, group in groups.items():
+        path = house / "host/dev" / node
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+        os.chown(path, -1, group)
+    words = shlex.split(run(house, "sh", "docker/flags.sh", "image", HOST_ROOT=str(house / "host")).stdout)
+    passed = [int(after) for word, after in zip(words, words[1:], strict=False) if word == "--group-add"]
+    assert passed == sorted(set(groups.values()) - {0})
+
+
+def test_sudo_keeps_buildkit_and_results_belong_to_who_called_it(house):
+    """A sudo that empties the environment, as the real one does."""
+    sudo = house / "bin/sudo"
+    sudo.parent.mkdir()
+    sudo.write_text('#!/bin/sh\nexec env -i PATH="$PATH" LABELS="$LABELS" SUM="$SUM" "$@"\n')
+    sudo.chmod(0o755)
+    fake = house / "bin/docker"
+    fake.write_text(
+        (house / "docker-fake").read_text().replace("*) for", 'build*) echo "buildkit=$DOCKER_BUILDKIT home=$HOME" ;;\n    *) for')
+    )
+    fake.chmod(0o755)
+    path = f"{sudo.parent}:{os.environ['PATH']}"
+    assert "buildkit=1 home=\n" in run(house, "make", "build-cpu", "DOCKER=sudo docker", PATH=path).stdout
+    flags = run(house, "sh", "docker/flags.sh", "image", SUDO_UID="1001", SUDO_GID="1002").stdout
+    assert "--user 1001:1002" in flags
+
+
+def test_paths_may_hold_blanks_quotes_commas_and_colons(house):
+    odd = house / """a 'b' "c", d:e"""
+    odd.mkdir()
+    (odd / "matrix.yaml").write_text("axes: {}\n")
+    shutil.copytree(house / "docker", odd / "docker")
+    shutil.copytree(house / "make", odd / "make")
+    shutil.copytree(house / "runner", odd / "runner")
+    shutil.copy(house / "Makefile", odd)
+    out = run(
+        house, "make", "-C", odd, "--no-print-directory", "doctor-cpu", f"RESULTS={odd}/my results", f"MATRIX={odd}/matrix.yaml"
+    ).stdout
+    place = str(odd).replace('"', '""')
+    assert f'[type=bind,"source={place}/my results",target=/results]' in out
+    assert f'[type=bind,"source={place}/matrix.yaml",target=/matrix.yaml,readonly]' in out
+    assert (odd / "my results").is_dir()
+
+
+def test_a_missing_matrix_is_an_error_before_anything_is_built(house):
+    done = run(house, "make", "cpu", "MATRIX=nowhere.yaml", check=False)
+    assert done.returncode and "MATRIX=nowhere.yaml: no such file" in done.stderr and builds(done.stdout) == []
+    assert not (house / "nowhere.yaml").exists()
+
+
+def test_a_shell_without_a_terminal_is_refused_before_anything_is_built(house):
+    done = run(house, "make", "shell-cpu", check=False)
+    assert done.returncode and "a shell needs a terminal" in done.stderr and builds(done.stdout) == []
+
+
+def test_what_is_not_pinned_is_recorded_on_first_use_and_stops_the_build_when_it_changes(house):
+    first = run(house, "make", "build-jetson-jp5", DIGEST="sha256:" + "1" * 64)
+    lock = (house / "docker/jetson-jp5/pins.lock").read_text()
+    assert f"sha256:{'1' * 64}  nvcr.io/nvidia/l4t-jetpack:r35.4.1" in lock and f"sha256:{'5' * 64}  https://files.example/a.whl" in lock
+    assert "another source saw sha256:d1c8e971" in first.stderr
+    again = run(house, "make", "build-jetson-jp5", DIGEST="sha256:" + "2" * 64)  # the tag has moved: the recorded one is used
+    assert f"BASE=nvcr.io/nvidia/l4t-jetpack:r35.4.1@sha256:{'1' * 64}" in builds(again.stdout)[-1] and "another source" not in again.stderr
+    changed = run(house, "make", "build-jetson-jp5", check=False, SUM="sha256:" + "6" * 64)
+    assert changed.returncode and "this machine got sha256:5555" in changed.stderr and "pins.lock" in changed.stderr
+    assert (ROOT / "docker/jetson-jp5/Dockerfile").read_text() == (house / "docker/jetson-jp5/Dockerfile").read_text()
+
+
+def test_a_published_image_of_this_revision_is_pulled_else_one_is_built(house):
+    out = run(house, "make", "build-cpu", "DYNO_REGISTRY=ghcr.io/somebody").stdout
+    assert "[tag][ghcr.io/somebody/dyno-cpu:1.2.3][dyno-cpu:1.2.3]" in out and builds(out) == []  # no checkout: by version
+    fake = house / "docker-fake"
+    fake.write_text(fake.read_text().replace("*) for", "pull*) exit 1 ;;\n    *) for"))
+    done = run(house, "make", "build-cpu", "DYNO_REGISTRY=ghcr.io/somebody")
+    assert "ghcr.io/somebody has no image of 1.2.3, so it is built" in done.stderr and len(builds(done.stdout)) == 1
+
+
+def preflight(house, *arguments, **env):
+    env = dict({"MACHINE": "aarch64", "RUNTIMES": "nvidia ", "ABSENT": "yes"}, **env)
+    return run(house, "sh", "docker/preflight.sh", *arguments, check=False, **env)
+
+
+@pytest.fixture
+def orin(house):
+    (house / "host/etc").mkdir(parents=True)
+    (house / "host/etc/nv_tegra_release").write_text("# R36 (release), REVISION: 4.3, GCID: 1\n")
+    return str(house / "host")
+
+
+def test_preflight_passes_on_a_board_that_is_ready(house, orin):
+    done = preflight(house, "jetson-jp6", HOST_ROOT=orin)
+    assert done.returncode == 0 and done.stderr == ""
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["docker", "BuildKit", "nvidia", "space", "processor", "L4T"]
+    assert preflight(house, "--quiet", "jetson-jp6", HOST_ROOT=orin).stdout == ""
+
+
+@pytest.mark.parametrize(
+    "env, platform, expected",
+    [
+        ({"CLIENT": "28.2.2"}, "jetson-jp6", "BuildKit       docker 28.2.2 has no buildx: sudo apt-get install docker-buildx"),
+        ({"RUNTIMES": ""}, "jetson-jp6", "nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"),
+        ({"RUNTIMES": ""}, "jetson-jp4", "sudo apt-get install nvidia-container-runtime nvidia-docker2"),
+        ({"MACHINE": "x86_64"}, "jetson-jp6", "jetson-jp6 is made for arm64, this is x86_64"),
+        ({"MACHINE": "armv7l"}, "ncs2", "install a 64-bit system (arm64)"),
+        ({}, "jetson-jp5", "this board's release goes with jetson-jp6: make jetson-jp6"),
+        ({"HOST_ROOT": "/nowhere"}, "jetson-jp6", "this is no Jetson"),
+        ({"DOCKER": "docker-that-is-not-there"}, "cpu", "it is not installed: sudo apt-get install docker.io"),
+    ],
+)
+def test_each_failure_of_preflight_is_one_line_with_what_mends_it(house, orin, env, platform, expected):
+    done = preflight(house, "--quiet", platform, **dict({"HOST_ROOT": orin}, **env))
+    failed = [line for line in done.stderr.splitlines() if expected in line]
+    assert done.returncode == 1 and len(failed) == 1 and failed[0].startswith("FAIL  "), done.stderr
+
+
+@pytest.mark.parametrize(
+    "says, expected",
+    [
+        ("permission denied while trying to connect to the Docker daemon socket", "sudo usermod -aG docker"),
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "sudo systemctl start docker",
+        ),
+    ],
+)
+def test_a_daemon_that_is_not_reached_says_for_whom_and_why(house, says, expected):
+    (house / "docker-fake").write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n")
+    done = preflight(house, "cpu")
+    assert done.returncode == 1 and expected in done.stderr and "docker" in done.stderr.splitlines()[0]
+
+
+def test_make_builds_nothing_on_a_host_that_is_not_ready(house):
+    done = run(house, "make", "build-cpu", check=False, CLIENT="28.2.2", PREFLIGHT="sh docker/preflight.sh")
+    assert done.returncode and "has no buildx" in done.stderr and builds(done.stdout) == []
+
+
+def test_make_doctor_checks_the_host_and_asks_the_images_that_are_here(house, orin):
+    out = run(house, "make", "doctor", MACHINE="aarch64", RUNTIMES="nvidia", HOST_ROOT=orin, PREFLIGHT="sh docker/preflight.sh").stdout
+    assert "ok    L4T" in out and "[dyno-jetson-jp6:1.2.3][doctor]" in out and "dyno-cpu" not in out
+
+
+POWER = """#!/bin/sh
+# nvpmodel of a board with modes 0, 1 and 2, of which 2 takes a reboot.
+mode=$(cat "$HOUSE/mode")
+case $1 in
+    -q) echo "NV Power Mode: NAME$mode"; echo "$mode" ;;
+    -m) echo "set $2" >>"$HOUSE/set"; [ "$2" = 2 ] || echo "$2" >"$HOUSE/mode" ;;
+esac
+"""
+
+
+@pytest.fixture
+def nvpmodel(house):
+    (house / "nvpmodel").write_text(POWER)
+    (house / "nvpmodel").chmod(0o755)
+    (house / "mode").write_text("1\n")
+    return {"NVPMODEL": str(house / "nvpmodel"), "HOUSE": str(house)}
+
+
+def test_power_modes_are_measured_one_after_the_other_and_the_first_is_set_again(house, orin, nvpmodel):
+    done = run(house, "make", "jetson", "POWER_MODES=0 1 2", check=False, HOST_ROOT=orin, **nvpmodel)
+    runs = [line for line in done.stdout.splitlines() if line.endswith("[run]")]
+    assert ["[--env][DYNO_MODE=0]" in runs[0], "[--env][DYNO_MODE=1]" in runs[1]] == [True, True] and len(runs) == 2
+    assert "mode 2 does not exist here or takes effect only after a reboot" in done.stderr and done.returncode != 0
+    assert (house / "mode").read_text() == "1\n"
+
+
+def test_ctrl_c_sets_the_power_mode_that_was_there(house, nvpmodel):
+    env = dict(os.environ, **nvpmodel)
+    process = subprocess.Popen(
+        ["sh", "docker/power_modes.sh", "0", "sh", "-c", "echo measuring; exec sleep 30"],
+        cwd=house,
+        env=env,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert [process.stdout.readline() for _ in range(2)] == [b"power mode 0\n", b"measuring\n"]
+    assert (house / "mode").read_text() == "0\n"
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(10) == 130 and (house / "mode").read_text() == "1\n"
+
+
+def test_the_report_can_be_made_in_the_host_image(house):
+    shutil.copy(ROOT / "Makefile", house)
+    run(house, "mkdir", "-p", "results")
+    out = run(house, "make", "report", "IN_DOCKER=1").stdout
+    assert builds(out)[0].endswith(" .") and "--tag dyno-host:1.2.3" in builds(out)[0]
+    assert out.strip().splitlines()[-1].endswith("[dyno-host:1.2.3][report][--records][/results/records][--out][/results/report]")
+    (house / "old").mkdir()
+    out = run(house, "make", "compare-cpu", "BEFORE=old").stdout
+    name = f"cpu-{os.uname().nodename}.jsonl"
+    assert out.strip().splitlines()[-1].endswith(f"[compare][/before/{name}][/results/records/{name}]")
+    assert "host" not in run(house, "make", "platforms").stdout.replace("host image", "")

@@ -2,6 +2,9 @@
 
 import hashlib
 import importlib.util
+import os
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -31,10 +34,11 @@ def wheel(tmp_path):
     return path
 
 
-def test_a_file_without_a_known_checksum_is_not_downloaded(fetch, wheel, tmp_path):
-    with pytest.raises(SystemExit, match="no checksum is known.*make pin"):
-        fetch.fetch(wheel.as_uri(), str(tmp_path))
-    assert not (tmp_path / wheel.name).exists()
+def test_a_file_without_a_known_checksum_is_trusted_on_first_use_and_named(fetch, wheel, tmp_path):
+    got = fetch.fetch(wheel.as_uri(), str(tmp_path), sums=str(tmp_path / "sums"))
+    assert Path(got).read_bytes() == b"a wheel"
+    (line,) = (tmp_path / "sums").iterdir()
+    assert line.read_text() == f"sha256:{hashlib.sha256(b'a wheel').hexdigest()}  {wheel.as_uri()}\n"
 
 
 def test_a_file_with_another_checksum_is_removed(fetch, wheel, tmp_path):
@@ -44,7 +48,7 @@ def test_a_file_with_another_checksum_is_removed(fetch, wheel, tmp_path):
 
 
 def test_a_checked_file_keeps_its_name_plus_signs_included(fetch, wheel, tmp_path):
-    got = fetch.fetch(wheel.as_uri().replace("+", "%2B"), str(tmp_path), hashlib.sha256(b"a wheel").hexdigest())
+    got = fetch.fetch(wheel.as_uri().replace("+", "%2B"), str(tmp_path), hashlib.sha256(b"a wheel").hexdigest(), str(tmp_path / "sums"))
     assert Path(got) == tmp_path / wheel.name and Path(got).read_bytes() == b"a wheel"
 
 
@@ -65,7 +69,7 @@ def test_a_locks_source_line_names_groups_and_marks():
 
 
 def test_references_are_read_as_docker_reads_them():
-    pin = load(DOCKER / "pin.py")
+    pin = load(DOCKER / "pins/pin.py")
     assert pin.endpoint("nvcr.io/nvidia/l4t-jetpack:r36.4.0") == ("https://nvcr.io", "nvidia/l4t-jetpack", "r36.4.0")
     assert pin.endpoint("pytorch/pytorch:2.13.0") == ("https://registry-1.docker.io", "pytorch/pytorch", "2.13.0")
     assert pin.endpoint("python:3.11-slim") == ("https://registry-1.docker.io", "library/python", "3.11-slim")
@@ -108,22 +112,52 @@ def registry():
     server.server_close()
 
 
-def test_make_pin_writes_digests_and_checksums_and_names_what_it_could_not_reach(registry, tmp_path, capsys):
-    pin = load(DOCKER / "pin.py")
-    (tmp_path / "pins").mkdir()
-    (tmp_path / "pins/sha256.txt").write_text("# checksums\n")
-    (tmp_path / "cpu").mkdir()
-    dockerfile = tmp_path / "cpu/Dockerfile"
-    dockerfile.write_text(
-        f"ARG BASE={registry}/some/base:1.0@sha256:{'0' * 64}\nARG BUILDER={registry}/gone:1.0\nARG A_URL=http://{registry}/file.whl\nFROM ${{BASE}}\n"
-    )
-    assert pin.main(tmp_path) == 1  # one base is gone
-    digest = hashlib.sha256(b"the manifest").hexdigest()
-    assert dockerfile.read_text().splitlines()[:2] == [
-        f"ARG BASE={registry}/some/base:1.0@sha256:{digest}",
-        f"ARG BUILDER={registry}/gone:1.0",
+def test_pin_records_one_platform_in_its_lock_and_touches_no_dockerfile(registry, tmp_path):
+    pin = load(DOCKER / "pins/pin.py")
+    for name in ("cpu", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Dockerfile").write_text(
+            f"ARG BASE={registry}/some/base:1.0\nARG BUILDER={registry}/gone:1.0\nARG A_URL=http://{registry}/file.whl\nFROM ${{BASE}}\n"
+        )
+    before = (tmp_path / "cpu/Dockerfile").read_text()
+    failures = pin.pin("cpu", tmp_path)
+    assert len(failures) == 1 and failures[0].startswith(f"{registry}/gone:1.0: HTTP Error 404")
+    assert (tmp_path / "cpu/pins.lock").read_text().splitlines() == [
+        f"sha256:{hashlib.sha256(b'the manifest').hexdigest()}  {registry}/some/base:1.0",
+        f"sha256:{hashlib.sha256(b'a wheel').hexdigest()}  http://{registry}/file.whl",
     ]
-    assert (tmp_path / "pins/sha256.txt").read_text().splitlines()[
-        1
-    ] == f"{hashlib.sha256(b'a wheel').hexdigest()}  http://{registry}/file.whl"
-    assert "gone:1.0: HTTP Error 404" in capsys.readouterr().err
+    assert (tmp_path / "cpu/Dockerfile").read_text() == before and not (tmp_path / "other/pins.lock").exists()
+
+
+def test_a_wheel_of_an_index_that_nobody_vouches_for_is_checked_where_its_checksum_is_known(tmp_path):
+    """install.sh with a pip that "downloads" one wheel."""
+    pip = tmp_path / "pip"
+    pip.write_text(
+        '#!/bin/sh\necho "pip $1"\n[ "$1" != download ] || while [ $# -gt 0 ]; do [ "$1" != --dest ] || { mkdir -p "$2"; echo wheel >"$2/a-1-py3.whl"; }; shift; done\n'
+    )
+    pip.chmod(0o755)
+    pins = tmp_path / "pins"
+    pins.mkdir()
+    (pins / "install.sh").write_text((DOCKER / "pins/install.sh").read_text())
+    tag = "py%d%d" % sys.version_info[:2]
+    (pins / f"{tag}.txt").write_text(f"# heading\nb==1 --hash=sha256:{'0' * 64}  # group\na==1  # group\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").symlink_to(sys.executable)
+    env = dict(os.environ, PIP=str(pip), PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    known = hashlib.sha256(b"wheel\n").hexdigest()
+    for sums, code, words in (
+        ("", 0, f"no checksum is known for a-1-py3.whl; this one is {known}"),
+        (known, 0, ""),
+        ("1" * 64, 1, f"is {known}, expected"),
+    ):
+        (pins / "sha256.txt").write_text(f"{sums}  a-1-py3.whl\n" if sums else "")
+        done = subprocess.run(
+            ["sh", str(pins / "install.sh"), "group"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert done.returncode == code and words in done.stdout and done.stdout.count("pip install") == 2 - code
+
+
+def test_a_digest_from_one_source_is_a_hint_and_not_in_a_dockerfile():
+    hints = [line.split() for line in (DOCKER / "pins/hints.txt").read_text().splitlines() if not line.startswith("#")]
+    text = "".join(path.read_text() for path in DOCKER.glob("*/Dockerfile"))
+    assert hints and all(digest not in text and f"={reference}\n" in text for digest, reference in hints)

@@ -42,7 +42,8 @@ def network():
 
 def supervise(place):
     """Patch this process so that it kills itself at ``place``."""
-    from runner import record, run, supervise
+    from runner.measure import run, supervise
+    from runner.records import file as record_file
 
     def die():
         if disarm():
@@ -81,8 +82,8 @@ def supervise(place):
             die()
         os.truncate(fd, size)
 
-    run.Run.measure_cell, record.os.write, record.os.fsync, supervise.subprocess.Popen = measure_cell, write, fsync, popen
-    record.os.ftruncate = ftruncate
+    run.Run.measure_cell, record_file.os.write, record_file.os.fsync, supervise.subprocess.Popen = measure_cell, write, fsync, popen
+    record_file.os.ftruncate = ftruncate
 
 
 if __name__ == "__main__":

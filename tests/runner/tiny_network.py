@@ -51,7 +51,7 @@ def module():
 def job(
     cache_dir, device="cpu", precision="fp32", scenario="latency", variant=None, threads=1, calibration=None, onnx_path=ONNX, batch_size=1
 ):
-    """What runner.worker gives a backend, for the tiny network."""
+    """What runner.measure.worker gives a backend, for the tiny network."""
     cell = SimpleNamespace(
         platform="test",
         device=device,

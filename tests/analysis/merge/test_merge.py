@@ -8,8 +8,9 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from analysis import frame as frames
 from analysis.commands.import_ import read
+from analysis.errors import FrameError
+from analysis.frame import frame as frames
 from analysis.importers import base
 from analysis.merge import cache, sources, table
 from tests.analysis.records import QUICK, cell_record, environment_record, sweep, write
@@ -181,14 +182,14 @@ def test_the_exported_table_has_a_row_per_record_with_its_environment(mixed, tmp
 
 def test_an_export_with_an_unknown_ending_says_which_there_are(mixed, tmp_path):
     opened = table.open_table([mixed], tmp_path / "cache")
-    with pytest.raises(frames.FrameError, match=r"\.xlsx is unknown; end the name in \.parquet or \.csv"):
+    with pytest.raises(FrameError, match=r"\.xlsx is unknown; end the name in \.parquet or \.csv"):
         table.export(opened, tmp_path / "out.xlsx")
     opened.close()
 
 
 def test_a_folder_that_cannot_hold_the_cache_is_named(mixed, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(frames.FrameError, match="can't write the merge's cache.*DYNO_MERGE_CACHE"):
+    with pytest.raises(FrameError, match="can't write the merge's cache.*DYNO_MERGE_CACHE"):
         table.merge([mixed], tmp_path / "file" / "cache")
 
 
@@ -200,5 +201,5 @@ def test_caches_of_other_paths_lie_apart(tmp_path, monkeypatch):
 
 def test_a_file_that_vanishes_while_folders_are_listed_is_no_error(tmp_path, monkeypatch):
     path = imported(tmp_path / "r" / "a.jsonl")
-    monkeypatch.setattr(frames, "record_files", lambda paths: [path, path.with_name("gone.jsonl")])
-    assert [source.path for source in sources.sources([tmp_path / "r"], tmp_path)] == [str(path)]
+    monkeypatch.setattr(frames, "record_files", lambda paths, problems: [path, path.with_name("gone.jsonl")])
+    assert [source.path for source in sources.sources([tmp_path / "r"], tmp_path, Counter())] == [str(path)]

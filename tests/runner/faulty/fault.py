@@ -8,6 +8,7 @@ import time
 import numpy
 
 from runner.backends import base
+from runner.errors import Unsupported
 
 
 class Backend(base.Backend):
@@ -43,7 +44,7 @@ class Backend(base.Backend):
         if self.job.variant == "hog":  # 64 MiB an image, touched
             self.hoard = numpy.ones((self.job.cell.batch_size, 64 << 17))
         if self.job.variant == "unsupported":
-            raise base.Unsupported("this device has no such operator")
+            raise Unsupported("this device has no such operator")
 
     def stage(self, batch):
         self.batch = batch

@@ -1,0 +1,52 @@
+"""`search`: the best of all known networks within limits, after a few measurements."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def search(
+        max_latency_ms: Annotated[float | None, typer.Option(min=0.001, help="Milliseconds per batch.")] = None,
+        min_top1: Annotated[float | None, typer.Option(min=0, max=100, help="Top-1 accuracy in percent.")] = None,
+        max_memory_mb: Annotated[float | None, typer.Option(min=0, help="MiB above the baseline.")] = None,
+        max_energy_j: Annotated[float | None, typer.Option(min=0, help="Joules per image.")] = None,
+        batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
+        backend: Annotated[list[str] | None, typer.Option(help="Backend; several are compared.", show_default="pytorch")] = None,
+        precision: Annotated[list[str] | None, typer.Option(help="Numeric precision; several are compared.", show_default="fp32")] = None,
+        device: Annotated[str, typer.Option(help="Device to search for: cpu, gpu, ..")] = "cpu",
+        platform: Annotated[str | None, typer.Option(help="Platform, where the records hold several.")] = None,
+        license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
+        candidates: Annotated[Path | None, typer.Option(help="CSV of own networks: model, top1, input_px.")] = None,
+        measurements: Annotated[int, typer.Option(min=1, help="Most networks to measure.")] = 20,
+        budget: Annotated[str | None, typer.Option(help="Begin nothing after this time: 90s, 15m, 2h.")] = None,
+        results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+        next_: Annotated[
+            bool, typer.Option("--next", help="Only print the matrix of what to measure next, for a device reached by other means.")
+        ] = False,
+    ) -> None:
+        """Measure the few networks that decide which of all known ones is the most accurate within the limits; records stay, a rerun goes on."""
+        from analysis.predict import candidates as known
+        from analysis.predict import drive
+        from analysis.predict.recommend import Limits
+        from analysis.predict.searching import Arm, Task
+
+        if license not in (None, "commercial"):
+            raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
+        limits = Limits(max_latency_ms and max_latency_ms / 1e3, max_memory_mb, max_energy_j, min_top1)
+        places = drive.Places(results, platform)
+        frame = drive.frame_of(places)
+        found = known.own(candidates, drive.empty_or(frame)) if candidates else []
+        found += [c for c in known.catalogued(license, min_top1) if c.key not in {mine.key for mine in found}]
+        found = [c for c in found if min_top1 is None or c.top1 >= min_top1]
+        arms = [Arm(b, p, device) for b in dict.fromkeys(backend or ["pytorch"]) for p in dict.fromkeys(precision or ["fp32"])]
+        drive.check(found, limits)
+        task = Task(tuple(found), tuple(arms), limits, batch_size)
+        if next_:
+            typer.echo(drive.next_matrix(task, places, measurements))
+            return
+        typer.echo(drive.run(task, places, measurements, drive.seconds(budget), typer.echo))

@@ -1,0 +1,1 @@
+"""Two sets of records against each other, and the noise of the machine that made them."""

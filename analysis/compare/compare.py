@@ -1,0 +1,191 @@
+"""Two sets of records, cell by cell: FASTER, SLOWER, SAME or INCONCLUSIVE.
+
+What is compared are the medians of processes (replicates) on the log scale, not iterations, which depend on one another. Welch's t test
+on moderated variances (analysis.stats.noise_model) decides; p values are corrected for the number of cells after Benjamini and Hochberg, so that with no change at
+all at most ``alpha`` of comparisons have any false FASTER or SLOWER. SAME is a claim of its own: the difference is shown to be
+smaller than ``smallest_effect`` by two one-sided tests, corrected likewise. What is neither is INCONCLUSIVE.
+
+Replicates share their moment, and moments differ: how much comes from the host's calibration, else from the runs' own anchors, which are
+one cell at several moments. Either is known with few degrees of freedom, which the test takes into account (Satterthwaite 1946). What all
+cells of a sweep drift by together is one draw, not one per cell: it is allowed for once, before cells are tested and corrected.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import FrameError
+from analysis.frame import environments, noise
+from analysis.frame.frame import CELL, latest
+from analysis.stats import noise_model
+from analysis.stats.noise_model import Between
+
+FASTER, SLOWER, SAME, INCONCLUSIVE = VERDICTS = ("FASTER", "SLOWER", "SAME", "INCONCLUSIVE")
+
+
+def compare(
+    frame_a: pd.DataFrame, frame_b: pd.DataFrame, smallest_effect: float = 0.02, alpha: float = 0.05, floor: Between | None = None
+) -> pd.DataFrame:
+    """One row per cell of either frame: is B faster or slower than A?
+
+    ``ratio`` is the time of B over that of A, ``low`` and ``high`` its interval (1 - alpha, per cell), ``process_sd``
+    the standard deviation of log time between processes, moderated. ``floor`` is this host's noise between identical sweeps
+    (analysis.compare.noise); without it the anchors of the runs tell, where there are any. ``attrs`` name what is unlike, and the noise used.
+    Raises FrameError when there is nothing to compare.
+    """
+    a, b = _indexed(frame_a), _indexed(frame_b)
+    cells = sorted(set(a) | set(b))
+    rows = [dict(zip(CELL, cell, strict=True)) | _sides(a, b, cell) for cell in cells]
+    table = pd.DataFrame(rows, columns=[*CELL, "a", "b", "spread_a", "spread_b", "broken", "reason"])
+    if table.empty:
+        raise FrameError("nothing to compare: neither side has a cell")
+    known = floor or noise.moments(frame_a, frame_b)
+    judged = _judge(table, smallest_effect, alpha, known, 0.0 if floor else drift(frame_a, frame_b))
+    table = pd.concat([table.drop(columns=["a", "b", "spread_a", "spread_b"]), judged], axis=1)
+    table["reason"] = table["reason"].where(table["reason"].notna() | table["verdict"].ne(INCONCLUSIVE), table["why"])
+    table = table.drop(columns="why")
+    table.attrs = {"unlike": unlike(frame_a, frame_b), "alpha": alpha, "smallest_effect": smallest_effect}
+    table.attrs |= {
+        "floor": float(np.hypot(known.sd, known.shared_sd)) if known else None,
+        "floor_of": "calibration" if floor else "anchors" if known else None,
+    }
+    return table
+
+
+def counts(table: pd.DataFrame) -> dict[str, int]:
+    """Cells by verdict."""
+    return {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
+
+
+def exit_code(table: pd.DataFrame, strict: bool = False) -> int:
+    """0: nothing is slower; 1: something is slower or no longer works; strict: 1 also where something is INCONCLUSIVE."""
+    bad = table["verdict"].eq(SLOWER) | table["broken"] | (table["verdict"].eq(INCONCLUSIVE) & strict)
+    return int(bad.any())
+
+
+def unlike(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> list[dict[str, Any]]:
+    """Facts of the environments that differ between the sides, or within one: [{"fact", "a", "b"}]."""
+    sides = [environments.comparable(frame).assign(host=frame["host"]) for frame in (frame_a, frame_b)]
+    found = []
+    for fact in dict.fromkeys([*sides[0].columns, *sides[1].columns]):
+        a, b = (_values(side, fact) for side in sides)
+        if a != b or len(a) > 1:
+            found.append({"fact": str(fact), "a": ", ".join(a), "b": ", ".join(b)})
+    return found
+
+
+def _values(facts: pd.DataFrame, fact: str) -> list[str]:
+    return sorted({str(value) for value in facts[fact].dropna()}) if fact in facts else []
+
+
+def _indexed(frame: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
+    """The latest attempt of each cell by its coordinates."""
+    last = latest(frame[frame["role"] == "cell"])
+    twice = last.duplicated(list(CELL), keep=False)
+    if twice.any():
+        hosts = ", ".join(sorted(set(map(str, last.loc[twice, "host"]))))
+        raise FrameError(f"a side holds the same cell of several hosts ({hosts}): give one host's records per side")
+    return {tuple(row[name] for name in CELL): {str(name): value for name, value in row.items()} for row in last.to_dict("records")}
+
+
+def shared_logs(frames: Sequence[pd.DataFrame]) -> list[list[np.ndarray]]:
+    """Log medians of the processes, per cell and frame, of the cells that every frame has with at least two processes."""
+    sides = [_indexed(frame) for frame in frames]
+    found = []
+    for cell in sorted(set.intersection(*(set(side) for side in sides))):
+        if all(_unusable(side[cell]) is None and len(side[cell]["replicate_medians_s"]) > 1 for side in sides):
+            found.append([np.log(side[cell]["replicate_medians_s"]) for side in sides])
+    return found
+
+
+def _sides(a: dict[tuple, dict[str, Any]], b: dict[tuple, dict[str, Any]], cell: tuple) -> dict[str, Any]:
+    """Medians of the processes of both sides, or why there are none; ``broken``: A has a time and B failed."""
+    sides: dict[str, Any] = {"broken": False, "reason": None}
+    reasons = []
+    for name, rows in (("a", a), ("b", b)):
+        row = rows.get(cell)
+        reason = _unusable(row)
+        sides[name] = row["replicate_medians_s"] if row and reason is None else ()
+        sides[f"spread_{name}"] = bool(row and row.get("rounds", 0) > 1)
+        if reason:
+            reasons.append(f"{reason} in {name.upper()}")
+    sides["broken"] = bool(len(sides["a"])) and b.get(cell, {}).get("status") == "failed"
+    return sides | {"reason": ", ".join(reasons) or None}
+
+
+def _unusable(row: dict[str, Any] | None) -> str | None:
+    if row is None:
+        return "not measured"
+    if row["status"] != "ok":
+        return f"{row['status']} ({row['reason']})"
+    if row["contended"]:
+        return "contended"
+    return None if len(row["replicate_medians_s"]) else "no samples"
+
+
+def judge(
+    a_s: Iterable[Sequence[float]],
+    b_s: Iterable[Sequence[float]],
+    smallest_effect: float,
+    alpha: float = 0.05,
+    floor: Between | None = None,
+    drifted: float | np.ndarray = 0.0,
+    spread: tuple[np.ndarray | bool, np.ndarray | bool] = (False, False),
+) -> pd.DataFrame:
+    """`compare` for pairs of cells given by the medians of their processes in seconds; a row per pair."""
+    table = pd.DataFrame({"a": list(a_s), "b": list(b_s)}).assign(spread_a=spread[0], spread_b=spread[1])
+    return _judge(table, smallest_effect, alpha, floor, drifted)
+
+
+def drift(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> float:
+    """What all cells drifted by together from A to B (log ratio), as the anchors that both have tell; 0 where none do."""
+    sides = []
+    for frame in (frame_a, frame_b):
+        anchors = frame[(frame["role"] == "anchor") & (frame["status"] == "ok") & ~frame["contended"].astype(bool)]
+        means = anchors["replicate_medians_s"].map(lambda medians: np.log(medians).mean() if len(medians) else np.nan).astype(float)
+        sides.append(anchors.assign(mean=means).groupby(list(CELL), dropna=False)["mean"].mean())
+    found = (sides[1] - sides[0]).dropna()
+    return float(found.mean()) if len(found) else 0.0
+
+
+def _judge(
+    table: pd.DataFrame, smallest_effect: float, alpha: float, floor: Between | None, drifted: float | np.ndarray = 0.0
+) -> pd.DataFrame:
+    """Estimates, intervals, corrected p values and verdicts, in the rows' order.
+
+    ``drifted``: what anchors say that everything drifted by; a change in that direction counts only as far as it goes beyond.
+    """
+    sides = [noise_model.times(table[side].tolist(), floor, table[f"spread_{side}"].to_numpy(bool)) for side in ("a", "b")]
+    found = noise_model.difference(*sides)
+    n_a, n_b = (table[side].map(len).to_numpy() for side in ("a", "b"))
+    effect = found.effect
+    known = np.isfinite(found.error) & np.isfinite(effect)
+    margin, shared = np.log1p(smallest_effect), floor.allowance(alpha) if floor else 0.0
+    up, down = np.maximum(drifted, 0.0), np.maximum(np.negative(drifted), 0.0)
+    allowed = shared + np.where(effect > 0, up, down)
+    p_differs, p_same = (noise_model.corrected(np.where(known, p, np.nan)) for p in (found.p(allowed), found.p_within(margin - shared)))
+    half = found.half(1 - alpha) + shared
+    verdicts = np.full(len(table), INCONCLUSIVE, dtype=object)
+    with np.errstate(invalid="ignore"):
+        verdicts[p_same <= alpha] = SAME
+        differs = (p_differs <= alpha) & (np.abs(effect) > margin)
+    verdicts[differs & (effect < 0)] = FASTER
+    verdicts[differs & (effect > 0)] = SLOWER
+    processes = np.sqrt((sides[0].variance * n_a + sides[1].variance * n_b) / 2)
+    columns = {
+        "verdict": verdicts,
+        "latency_a_s": np.exp(sides[0].mean),
+        "latency_b_s": np.exp(sides[1].mean),
+        "ratio": np.exp(effect),
+        "low": np.where(known, np.exp(effect - half - up), np.nan),
+        "high": np.where(known, np.exp(effect + half + down), np.nan),
+        "p_differs": p_differs,
+        "p_same": p_same,
+        "process_sd": np.where(known, processes, np.nan),
+        "replicates_a": n_a,
+        "replicates_b": n_b,
+        "why": np.where(known, "interval too wide", "one replicate a side tells no noise"),
+    }
+    return pd.DataFrame(columns, index=table.index)

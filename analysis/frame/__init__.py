@@ -1,0 +1,1 @@
+"""The frame: the merged table, and everything that enters it."""

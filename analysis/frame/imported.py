@@ -1,0 +1,27 @@
+"""Lines of kind `imported`: other tools' results, completed by an importer and kept beside the records."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runner.records.check import misfit_imported
+
+KIND = "imported"
+EXTRA = ("lacks", "complexity_px", "accuracy_images", "accuracy_data", "citation")  # columns beyond the frame's that importers may fill
+
+
+def row(record: Mapping[str, Any], stem: str) -> dict[str, Any]:
+    """One line of kind `imported` as a row for `frame.finish`; ValueError where it is none."""
+    wrong = misfit_imported(record)
+    if wrong:
+        raise ValueError(wrong)
+    facts = dict(record["row"])
+    quality = tuple(facts.get("quality") or ())
+    return {
+        "environment": None,
+        "contended": False,
+        "replicate_medians_s": (),
+        "op_features": None,
+        **facts,
+        "file": stem,
+        "quality": quality,
+    }

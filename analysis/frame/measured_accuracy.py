@@ -1,0 +1,90 @@
+"""Measured accuracies: records of kind `accuracy` hold hits by part of a data set; parts of one network and data set are added up.
+
+What a network was measured to reach takes the place of what is published of it. A cell that was not measured itself takes the nearest
+measurement of the same network; one of another kind of precision is no stand-in (int8 for floats, or the reverse), so that it has none.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from analysis.stats.intervals import wilson
+from runner.records import accuracy_totals
+from runner.records.cell import cell_from
+
+
+class Key(NamedTuple):
+    """What a measurement was of; `file` is the record file's stem, so that hosts stay apart."""
+
+    file: str
+    platform: str
+    device: str
+    backend: str
+    precision: str
+    model: str
+    input_px: int
+    weights: str
+
+
+def measured(lines: Iterable[tuple[Path, dict[str, Any]]]) -> dict[Key, dict[str, Any]]:
+    """Columns of the frame by what was measured, Top-1 and Top-5 in percent; of several data sets the one with most images, then the later."""
+    totals: dict[tuple, tuple[Key, str, accuracy_totals.Totals]] = {}
+    for file, line in lines:
+        part, cell = line["accuracy"], cell_from(line["cell"])
+        key = Key(file.stem, cell.platform, cell.device, cell.backend, cell.precision, cell.model, int(cell.input_px), str(line["weights"]))
+        identity = (file.stem, accuracy_totals.identity(cell, part["network"], part["data_id"], part["preprocessing"]))
+        before = totals.get(identity, (key, "", accuracy_totals.Totals()))[2]
+        totals[identity] = (key, str(part["data"]), before.plus(line))
+    found: dict[Key, dict[str, Any]] = {}
+    for key, data, total in totals.values():
+        if total.images and total.images >= found.get(key, {"accuracy_images": 0})["accuracy_images"]:
+            found[key] = {"accuracy_source": "measured", "accuracy_images": total.images, "accuracy_data": data}
+            for name, count in (("top1", total.top1), ("top5", total.top5)):
+                if count is not None:
+                    low, high = wilson(np.array([count / total.images]), total.images)
+                    found[key] |= {
+                        name: 100 * count / total.images,
+                        f"{name}_low": 100 * float(low[0]),
+                        f"{name}_high": 100 * float(high[0]),
+                    }
+    return found
+
+
+def of(row: Mapping[str, Any], found: Mapping[Key, dict[str, Any]]) -> dict[str, Any]:
+    """What was measured for a row of the frame; empty where its network was not measured, without a Top-1 where no measurement may stand for it."""
+    if row["source"] != "records":
+        return {}
+    mine = (row["file"], row["platform"], row["device"], row["backend"], row["precision"])
+    same = {
+        key: entry
+        for key, entry in found.items()
+        if (key.model, key.input_px) == (row["model"], row["input_px"]) and _may_stand(key.weights, row["weights"])
+    }
+    near = [key for key in same if (key.precision == "int8") == (row["precision"] == "int8")]
+    if not near:
+        return {"accuracy_source": "measured", "top1": np.nan, "accuracy_weights": "measured in another precision alone"} if same else {}
+    # the same weights, precision, backend, device, platform and host, in this order of importance
+    best = max(
+        near,
+        key=lambda key: (
+            key.weights == row["weights"],
+            key[4] == mine[4],
+            key[3] == mine[3],
+            key[2] == mine[2],
+            key[1] == mine[1],
+            key[0] == mine[0],
+        ),
+    )
+    note = (
+        best.weights
+        if best[:5] == mine
+        else f"{best.weights}, measured in {best.precision} with {best.backend} on {best.platform} {best.device} ({best.file})"
+    )
+    return same[best] | {"accuracy_weights": note}
+
+
+def _may_stand(measured_weights: str, weights: str) -> bool:
+    """Time is often measured with random weights: published ones stand for them, as published values do, but never the reverse."""
+    return measured_weights == weights or (measured_weights, weights) == ("pretrained", "random")

@@ -1,0 +1,107 @@
+"""What can be deployed: the catalogue's networks with their best published weights, and the user's own."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.data import catalogue
+from analysis.data.families import family
+from analysis.errors import FrameError
+from analysis.predict import graphs
+from analysis.predict.networks import Networks, networks
+from analysis.predict.setups import key
+from runner.networks.sources import torchvision
+
+COLUMNS = ("model", "top1", "input_px")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network at an input size with the weights that are most accurate there. `model` is the name that a matrix and records use."""
+
+    model: str
+    input_px: int
+    top1: float
+    top5: float
+    weights: str
+    license: str
+    source: str
+    complexity: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What measurements of it are told apart by."""
+        return key(self.model, self.input_px)
+
+    @property
+    def terms(self) -> str:
+        """What its licence means for use, where that must be said."""
+        meaning = catalogue.licence(self.license)
+        return {"free": "", "non-commercial": f"non-commercial ({self.license})", "own terms": f"own terms ({self.license})"}.get(
+            meaning, "licence unknown"
+        )
+
+
+def catalogued(license: str | None = None, min_top1: float | None = None) -> list[Candidate]:
+    """The catalogue's graphs, each with its most accurate weights; `license`: commercial leaves out what forbids that.
+
+    Networks with the very same graph and input size (resnet50 of torchvision and of timm) are one candidate. torchvision's vision transformers stand
+    at the size that they are built for alone.
+    """
+    known = catalogue.load()
+    rows = known.weights[known.weights["top1"].notna()]
+    rows = rows[~(rows["model"].str.startswith("vit_") & rows["input_px"].ne([_native(model) for model in rows["model"]]))]
+    if license == "commercial":
+        rows = rows[rows["license"].map(catalogue.licence).ne("non-commercial")]
+    if min_top1 is not None:
+        rows = rows[rows["top1"] >= min_top1]
+    rows = rows.sort_values(["top1", "default"], ascending=False, kind="stable").merge(known.graphs, on=["model", "input_px"])
+    rows = rows.drop_duplicates(list(known.graphs.columns.drop("model")))
+    return [
+        Candidate(r["model"], int(r["input_px"]), float(r["top1"]), float(r["top5"]), str(r["weights"]), str(r["license"]), str(r["source"]),
+                  catalogue.complexity(r))
+        for r in rows.to_dict("records")
+    ]  # fmt: skip
+
+
+def _native(model: str) -> int:
+    return int(torchvision.native_px(model))
+
+
+def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
+    """Candidates of a CSV file with the columns model (a name, onnx:FILE), top1 in percent and, where the network doesn't say it, input_px."""
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FrameError(f"{path}: can't be read: {error}")
+    if not rows or not {"model", "top1"} <= set(rows[0]):
+        raise FrameError(f"{path}: needs the columns {', '.join(COLUMNS)} (input_px may be empty), one network a line")
+    found = []
+    for number, row in enumerate(rows, 2):
+        try:
+            top1, px = float(row["top1"]), int(row.get("input_px") or 0) or None
+        except (TypeError, ValueError):
+            raise FrameError(f"{path}: line {number}: top1 {row.get('top1')!r} and input_px {row.get('input_px')!r} must be numbers")
+        if not 1 < top1 <= 100:
+            raise FrameError(f"{path}: line {number}: top1 {top1:g} is no accuracy in percent (1 to 100)")
+        graph = graphs.find(frame, row["model"], px)
+        found.append(Candidate(row["model"], graph.px, top1, np.nan, "own", "own", str(path), graph.complexity))
+    return found
+
+
+def nets(candidates: list[Candidate], batch_size: int) -> Networks:
+    """The candidates as Networks at a batch size."""
+    return networks([c.complexity for c in candidates], np.full(len(candidates), float(batch_size)), [c.key for c in candidates], [family(c.model) for c in candidates])  # fmt: skip
+
+
+def rows(candidates: list[Candidate]) -> pd.DataFrame:
+    """Candidates with the frame's columns of a network, as analysis.recommend takes them."""
+    return pd.DataFrame(
+        {"model": c.model, "input_px": c.input_px, "top1": c.top1, "top5": c.top5, "accuracy_source": "published", "accuracy_weights": c.weights,
+         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model)}
+        for c in candidates
+    )  # fmt: skip

@@ -1,0 +1,294 @@
+"""What to deploy on a platform within limits: the frontier of accuracy and latency, measured networks first, predicted ones marked."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from analysis.frame import noise
+from analysis.frame.cached import keeping
+from analysis.predict import batch
+from analysis.predict.conformal import COVERAGE
+from analysis.predict.learn import learn
+from analysis.predict.setups import PER_IMAGE, Setup, matching, nets, with_graph
+from analysis.predict.show import said
+from analysis.stats.intervals import wilson
+from analysis.stats.pareto import frontier
+
+Z90 = float(norm.ppf((1 + COVERAGE) / 2))
+LEAST_SPREAD = 0.01  # a measured time is repeated no better than this
+LIKELY = 0.5
+SETTLE = 3
+NAMES = {"latency_s": "latency", "memory_mb": "memory", "energy_j": "energy", "top1": "Top-1"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Most that may be taken, per batch (energy per image), and the least Top-1 in percent; None is no limit."""
+
+    latency_s: float | None = None
+    memory_mb: float | None = None
+    energy_j: float | None = None
+    top1: float | None = None
+
+    def given(self) -> dict[str, float]:
+        """The limits that there are."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Candidates (all, with `meets` and `frontier`), and, where none meets the limits, what to relax."""
+
+    platform: str
+    batch_size: int
+    limits: Limits
+    candidates: pd.DataFrame
+    relax: tuple[str, ...]
+    settle: tuple[str, ...] = ()  # the measurements that would tell most: networks that could beat the best one measured
+
+    @property
+    def recommended(self) -> pd.DataFrame:
+        """The frontier of those that meet the limits: measured first, then by latency."""
+        return self._ordered("frontier")
+
+    @property
+    def fitting(self) -> pd.DataFrame:
+        """Everything that meets the limits, in the same order."""
+        return self._ordered("meets")
+
+    def _ordered(self, which: str) -> pd.DataFrame:
+        own = self.candidates[self.candidates[which]]
+        return (
+            own.assign(order=own["kind"].ne("measured"))
+            .sort_values(["order", "latency_s"], kind="stable")
+            .drop(columns="order")
+            .reset_index(drop=True)
+        )
+
+    def as_dict(self, everything: bool = False) -> dict[str, Any]:
+        """For JSON: missing numbers are null. `everything`: all that meets the limits, not the frontier alone."""
+        shown = self.fitting if everything else self.recommended
+        rows = shown.astype(object).where(shown.notna(), None).to_dict("records")
+        return {
+            "platform": self.platform,
+            "batch_size": self.batch_size,
+            "limits": asdict(self.limits),
+            "recommended": rows,
+            "relax": list(self.relax),
+            "settle": list(self.settle),
+        }
+
+
+@keeping()
+def advise(
+    frame: pd.DataFrame, platform: str, limits: Limits, batch_size: int = 1, known: pd.DataFrame | None = None, **wanted: str | None
+) -> Advice:
+    """Advice from a frame. Candidates are all networks in it, measured on the platform or not, in every set-up of the platform that matches `wanted`.
+
+    known: more candidates (analysis.predict.candidates.rows), with the frame's columns of a network.
+    """
+    frame = of_one_data_set(frame)
+    tables = [candidates(frame, setup, rows, batch_size, limits, known) for setup, rows in matching(frame, platform, **wanted).items()]
+    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
+    for name, limit in limits.given().items():
+        table[f"sure_{name}"] = chance(table, name, limit)
+    sure = table[[f"sure_{name}" for name in limits.given()]]
+    table["sure"] = sure.prod(axis=1, skipna=False) if limits.given() else 1.0
+    table["meets"] = table["sure"] >= LIKELY
+    table.loc[table["kind"].eq("imported"), "sure"] = np.nan  # its spread is not known, so neither is the chance
+    gain = table["top1"].fillna(0.0).to_numpy(float)  # without a known accuracy only the fastest counts
+    table["frontier"] = False
+    meets = table["meets"].to_numpy(bool)
+    table.loc[meets, "frontier"] = frontier(table.loc[meets, "latency_s"].to_numpy(float), gain[meets])
+    return Advice(platform, batch_size, limits, table, () if meets.any() else tuple(relax(table, limits)), tuple(settling(table)))
+
+
+def of_one_data_set(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the Top-1 of one data set alone, that of most rows: 70 % on CIFAR-100 and 70 % on ImageNet are no equals.
+
+    Published values, and imported ones that don't say, are ImageNet's; a measured one bears its data set's own name and is kept.
+    """
+    has = frame["top1"].notna() & frame["accuracy_source"].ne("measured")
+    data = frame.get("accuracy_data", pd.Series(None, index=frame.index, dtype=object)).fillna("ImageNet")
+    if data[has].nunique() < 2:
+        return frame
+    others = has & data.ne(data[has].mode().iloc[0])
+    return frame.assign(top1=frame["top1"].mask(others), top5=frame["top5"].mask(others))
+
+
+def settling(table: pd.DataFrame) -> list[str]:
+    """The SETTLE predicted candidates with the most expected gain in Top-1 over the best measured one that meets the limits."""
+    best = table.loc[table["meets"] & table["kind"].eq("measured"), "top1"].max()
+    floor = best if best == best else table["top1"].min()
+    gain = (table["top1"] - floor).clip(lower=0) * table["sure"]
+    rows = table[table["kind"].eq("predicted") & gain.gt(0)].assign(gain=gain).sort_values("gain", ascending=False, kind="stable")
+    return [
+        f"{_named(row)}: Top-1 {row['top1']:.1f} %, {row['sure']:.0%} sure to meet the limits"
+        for row in rows.head(SETTLE).to_dict("records")
+    ]
+
+
+def candidates(
+    frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, batch_size: int, limits: Limits, more: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """One row per network and input size: measured where it was at that batch size, predicted where it was not."""
+    here = rows[rows["batch_size"] == batch_size].drop_duplicates(["model", "input_px"], keep="last")
+    table = [_measured(row) for row in here.join(noise.bounds(here, COVERAGE)).to_dict("records")]
+    known = {(row["model"], row["input_px"]) for row in table}
+    others = frame[with_graph(frame)].sort_values("top1", na_position="first").drop_duplicates(["model", "input_px"], keep="last")
+    if more is not None:
+        others = pd.concat([more, others], ignore_index=True).drop_duplicates(["model", "input_px"], keep="last")
+    new = others[[(model, px) not in known for model, px in zip(others["model"], others["input_px"], strict=True)]]
+    needed = ["latency_s", *(name for name in ("memory_mb", "energy_j") if name in limits.given())]
+    table += _predicted(frame, setup, rows, new, batch_size, needed)
+    columns = [
+        "model",
+        "input_px",
+        "backend",
+        "device",
+        "precision",
+        "kind",
+        "top1",
+        "top1_low",
+        "top1_high",
+        *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")),
+        "extrapolates",
+    ]
+    return pd.DataFrame(table).assign(backend=setup.backend, device=setup.device, precision=setup.precision).reindex(columns=columns)
+
+
+def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
+    imported = "imported" in (row["quality"] if isinstance(row["quality"], (tuple, list)) else ())
+    kind = "imported" if imported else "measured"
+    out = _accuracy(row) | {"model": row["model"], "input_px": row["input_px"], "kind": kind, "extrapolates": ""}
+    for name in ("latency_s", "memory_mb", "energy_j"):
+        value = float(row[name])
+        if imported:
+            out |= {name: value, f"{name}_low": np.nan, f"{name}_high": np.nan}
+            continue
+        out |= {name: value, f"{name}_low": value * np.exp(-Z90 * LEAST_SPREAD), f"{name}_high": value * np.exp(Z90 * LEAST_SPREAD)}
+    if np.isfinite(row["low_s"]) and not imported:
+        out |= {"latency_s_low": row["low_s"], "latency_s_high": row["high_s"]}
+    return out
+
+
+def _predicted(
+    frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, new: pd.DataFrame, batch_size: int, needed: list[str]
+) -> list[dict[str, Any]]:
+    """Rows of networks that were not measured here; none where the latency can't be learnt."""
+    if new.empty:
+        return []
+    graphs = nets(new, np.full(len(new), float(batch_size)))
+    learnt = {name: learn(frame, setup, rows, name) for name in needed}
+    found = {name: one.predict(graphs) for name, one in learnt.items() if one is not None}
+    if "latency_s" not in found:
+        return []
+    table, elsewhere = [], set(zip(rows["model"], rows["input_px"], strict=True))
+    for i, row in enumerate(new.to_dict("records")):
+        out = _accuracy(row) | {
+            "model": row["model"],
+            "input_px": row["input_px"],
+            "kind": "predicted",
+            "extrapolates": "; ".join(found["latency_s"][i].extrapolates),
+        }
+        for name, estimates in found.items():
+            share = batch_size if name in PER_IMAGE else 1
+            out |= {name: estimates[i].value / share, f"{name}_low": estimates[i].low / share, f"{name}_high": estimates[i].high / share}
+        curve = batch.at(rows, row["model"], row["input_px"], batch_size) if (row["model"], row["input_px"]) in elsewhere else None
+        if (
+            curve is not None and curve.high / curve.low < out["latency_s_high"] / out["latency_s_low"]
+        ):  # its own times at other batch sizes tell more
+            out |= {"latency_s": curve.value, "latency_s_low": curve.low, "latency_s_high": curve.high}
+        table.append(out)
+    return table
+
+
+def _accuracy(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Top-1 with its 90 % interval: Wilson's, on the images it was measured on; a published value is taken as it is."""
+    images = row.get("accuracy_images")
+    if row.get("accuracy_source") == "measured" and images == images and images:
+        low, high = wilson(row["top1"] / 100, float(images), Z90)
+        return {"top1": row["top1"], "top1_low": 100 * float(low), "top1_high": 100 * float(high)}
+    return {"top1": row["top1"], "top1_low": row["top1"], "top1_high": row["top1"]}
+
+
+def chance(table: pd.DataFrame, name: str, limit: float) -> np.ndarray:
+    """How sure it is that a limit is met, per candidate, from the 90 % interval; NaN where the quantity is unknown."""
+    value, low, high = (pd.to_numeric(table[column], errors="coerce").to_numpy(float) for column in (name, f"{name}_low", f"{name}_high"))
+    if name == "top1":
+        slack, spread = value - limit, np.where(value >= limit, value - low, high - value)
+    else:
+        slack, spread = np.log(limit / value), np.log(np.where(value <= limit, high / value, value / low))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        smooth = norm.cdf(Z90 * slack / spread)
+    return np.where(np.isnan(value), np.nan, np.where(spread > 0, smooth, np.where(slack >= 0, 1.0, 0.0)))
+
+
+def relax(table: pd.DataFrame, limits: Limits) -> Iterable[str]:
+    """What would have to give: for each limit alone the least change that lets a network in, else the network that comes nearest."""
+    given = limits.given()
+    unknown = [NAMES[name] for name in given if table[name].isna().all()]
+    if unknown:
+        yield f"{' and '.join(unknown)}: known of no network here; measure it, or leave the limit out"
+        return
+    missed = {name: _missed(table[name].to_numpy(float), name, limit) for name, limit in given.items()}
+    possible = False
+    for name, limit in given.items():
+        least = np.where(sum(missed[other] for other in given if other != name) == 0, missed[name], np.nan)
+        if np.isfinite(least).any():
+            possible, row = True, table.iloc[int(np.nanargmin(least))]
+            yield f"{NAMES[name]}: {said(name, limit)} to {said(name, float(row[name]))} admits {_named(row)}"
+    total = np.sum(list(missed.values()), axis=0)
+    if not possible and np.isfinite(total).any():
+        nearest = int(np.nanargmin(total))
+        row = table.iloc[nearest]
+        misses = ", ".join(f"{NAMES[name]} {said(name, float(row[name]))}" for name in given if missed[name][nearest] > 0)
+        yield f"no single limit is enough; nearest is {_named(row)}, with {misses}"
+
+
+def _named(row: Mapping[Any, Any]) -> str:
+    return f"{row['model']} in {row['backend']} {row['precision']} ({row['kind']})"
+
+
+def _missed(values: np.ndarray, name: str, limit: float) -> np.ndarray:
+    """By how much a limit is missed, as a logarithm; 0 where it is met, NaN where the quantity is unknown."""
+    ratio = np.log(values / limit)
+    return np.maximum(-ratio if name == "top1" else ratio, 0)
+
+
+def text(advice: Advice, everything: bool = False) -> str:
+    """The advice as a table for the terminal; `everything`: all that meets the limits, not the frontier alone."""
+    given = advice.limits.given()
+    wanted = ", ".join(f"{NAMES[n]} {'at least' if n == 'top1' else 'at most'} {said(n, v)}" for n, v in given.items()) or "no limits"
+    lines = [f"{advice.platform}, batch {advice.batch_size}: {wanted}"]
+    if advice.relax:
+        return "\n".join(
+            [
+                *lines,
+                f"none of {advice.candidates['model'].nunique()} networks meets this; relax one:",
+                *(f"  {line}" for line in advice.relax),
+            ]
+        )
+    shown = ["latency_s", *(n for n in ("memory_mb", "energy_j") if n in given)]
+    lines.append(f"{'network':24}{'set-up':20}{'Top-1':>7}  " + "".join(f"{NAMES[n] + ' (90 %)':>34}" for n in shown) + "   sure")
+    for row in (advice.fitting if everything else advice.recommended).to_dict("records"):
+        accuracy = "      ?" if row["top1"] != row["top1"] else f"{row['top1']:7.1f}"
+        ranges = "".join(f"{_range(row, n):>34}" for n in shown)
+        sure = "   ?" if row["sure"] != row["sure"] else f"{row['sure']:4.0%}"
+        note = f"  {row['kind']}" + (f": {row['extrapolates']}" if row["extrapolates"] else "")
+        name = row["model"] if row["input_px"] == 224 else f"{row['model']} ({row['input_px']:g} px)"
+        lines.append(f"{name:24}{row['backend'] + ' ' + row['precision']:20}{accuracy}  {ranges}  {sure}{note}")
+    if advice.settle:
+        lines += ["measuring these would tell most:", *(f"  {line}" for line in advice.settle)]
+    return "\n".join(lines)
+
+
+def _range(row: Mapping[Any, Any], name: str) -> str:
+    if row[f"{name}_low"] != row[f"{name}_low"]:
+        return f"{said(name, row[name])} (spread unknown)"
+    low, high = (said(name, row[f"{name}_{end}"]).split()[0] for end in ("low", "high"))
+    return f"{said(name, row[name])} ({low} to {high})"

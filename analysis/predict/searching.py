@@ -1,0 +1,219 @@
+"""A search for real: what records say of the candidates, what to measure next, and the answer in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from analysis.frame import noise
+from analysis.frame.frame import latest
+from analysis.frame.metrics import MILLI
+from analysis.predict import predictor, public, search
+from analysis.predict.blend import Source
+from analysis.predict.candidates import Candidate, nets
+from analysis.predict.recommend import Limits
+from analysis.predict.search import Choice, Pool, Seen
+
+REPLICATES = 3  # of the answer and of those near it
+PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "anchor_from": 0}
+ARM_FAILS = 4  # an arm that failed so often and never worked is given up
+NEAR = 0.3  # points of Top-1 within which a runner-up is named
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to run a network."""
+
+    backend: str
+    precision: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.precision}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is searched: candidates, arms, limits, batch size."""
+
+    candidates: tuple[Candidate, ...]
+    arms: tuple[Arm, ...]
+    limits: Limits
+    batch_size: int
+
+    @property
+    def pool(self) -> Pool:
+        """Every candidate in every arm: row = arm x candidates + candidate."""
+        count = len(self.candidates)
+        one, rows = nets(list(self.candidates), self.batch_size), np.tile(np.arange(count), len(self.arms))
+        return Pool(one[rows], np.array([c.top1 for c in self.candidates])[rows], np.repeat(np.arange(len(self.arms)), count))
+
+    def of(self, row: int) -> tuple[Candidate, Arm]:
+        """Candidate and arm of a row of the pool."""
+        arm, candidate = divmod(row, len(self.candidates))
+        return self.candidates[candidate], self.arms[arm]
+
+    def named(self, row: int) -> str:
+        """A row in words."""
+        candidate, arm = self.of(row)
+        return f"{candidate.model} at {candidate.input_px} px in {arm}"
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a task: rows with their records, rows that failed with their reason, and the next choice."""
+
+    task: Task
+    pool: Pool
+    seen: Seen
+    records: dict[int, dict[str, Any]]
+    reasons: dict[int, str]
+    choice: Choice
+
+
+def state(task: Task, frame: pd.DataFrame | None, asked: Sequence[tuple[str, int, str, str]] = ()) -> State:
+    """The State from a frame (None: nothing measured yet). `asked`: cells that were asked for; without a record they can't run here."""
+    pool = task.pool
+    number = {(c.model, c.input_px, arm.backend, arm.precision): i * len(task.candidates) + j for i, arm in enumerate(task.arms) for j, c in enumerate(task.candidates)}  # fmt: skip
+    records: dict[int, dict[str, Any]] = {}
+    reasons: dict[int, str] = {}
+    for record in _rows(frame, task):
+        row = number.get((record["model"], int(record["input_px"]), record["backend"], record["precision"]))
+        if row is None:
+            continue
+        if record["status"] == "ok" and record["latency_s"] > 0:
+            records[row] = record
+            reasons.pop(row, None)
+        elif row not in records:
+            reasons[row] = str(record["reason"] or record["status"])
+    for cell in asked:
+        row = number.get(cell)
+        if row is not None and row not in records and row not in reasons:
+            reasons[row] = "left out by the matrix or the device"
+    worked = {int(pool.arm[row]) for row in records}
+    for arm in range(len(task.arms)):
+        failed = [row for row in reasons if pool.arm[row] == arm]
+        if arm not in worked and len(failed) >= ARM_FAILS:
+            reasons |= {
+                int(row): f"{task.arms[arm]} never worked here" for row in np.flatnonzero(pool.arm == arm) if int(row) not in reasons
+            }
+    rows = np.array(sorted(records), int)
+    times = np.array([float(records[row]["latency_s"]) for row in rows])
+    seen = Seen(rows, times, np.array(sorted(reasons), int), np.array([_others_met(records[row], task.limits) for row in rows], bool))
+    limit = task.limits.latency_s if task.limits.latency_s is not None else np.inf
+    choice = search.choose(pool, seen, limit, _sources(task), _other_chance(pool, records, task.limits))
+    return State(task, pool, seen, records, reasons, choice)
+
+
+def _rows(frame: pd.DataFrame | None, task: Task) -> list[dict[str, Any]]:
+    if frame is None or frame.empty:
+        return []
+    mine = latest(frame[frame["role"] == "cell"])
+    mine = mine[mine["batch_size"].eq(task.batch_size) & mine["device"].eq(task.arms[0].device) & mine["scenario"].eq("latency")]
+    return mine.to_dict("records")
+
+
+def _sources(task: Task) -> list[Source]:
+    return [m.source(public.unlike(m, task.arms[0].device, task.batch_size)) for m in public.machines()]
+
+
+def _others_met(record: dict[str, Any], limits: Limits) -> bool:
+    """A limit on what was not measured is not met: nothing is taken for granted."""
+    return all(float(record[name]) <= limit for name, limit in limits.given().items() if name in ("memory_mb", "energy_j"))
+
+
+def _other_chance(pool: Pool, records: dict[int, dict[str, Any]], limits: Limits) -> np.ndarray | None:
+    """Chance of each row to meet the limits on memory and energy, by predictors of the measured ones; 1 before there are enough of those."""
+    chance: np.ndarray | None = None
+    for name in ("memory_mb", "energy_j"):
+        limit = limits.given().get(name)
+        has = [row for row in records if limit and float(records[row][name]) > 0]
+        if limit is None or len(has) < predictor.FEWEST + 1:
+            continue
+        share = pool.nets.batch if name == "energy_j" else np.ones(len(pool))
+        got = predictor.train(
+            pool.nets[has], np.array([float(records[row][name]) for row in has]) * share[has], name == "energy_j"
+        ).predict(pool.nets)
+        sd = np.maximum(np.log(got.high / np.maximum(got.low, 1e-12)) / 2 / search.Z90, search.LEAST_SD)
+        now = search.stats.t.cdf((np.log(limit * share) - np.log(got.value)) / sd, search.FREEDOM)
+        chance = now if chance is None else chance * now
+    return chance
+
+
+def again(now: State) -> int | None:
+    """The row to measure once more: of those near the limit or the answer, the one with fewest replicates; None when all have REPLICATES."""
+    best, limit = now.choice.best, now.task.limits.latency_s or np.inf
+    if best is None:
+        return None
+    rows = [row for row in now.records if now.pool.top1[row] >= now.pool.top1[best] - NEAR]
+    rows = [row for row in rows if float(now.records[row]["latency_s"]) <= 1.1 * limit and replicates(now, row) < REPLICATES]
+    return min(rows, key=lambda row: (row != best, replicates(now, row)), default=None)
+
+
+def replicates(now: State, row: int) -> int:
+    """How many processes measured a row."""
+    return int(now.records[row]["n_replicates"])
+
+
+def matrix(task: Task, row: int, count: int) -> str:
+    """matrix.yaml of one cell with so many replicates, for `dyno run`."""
+    candidate, arm = task.of(row)
+    axes = {"backend": [arm.backend], "model": [candidate.model], "precision": [arm.precision], "batch_size": [task.batch_size],
+            "input_px": [candidate.input_px], "scenario": ["latency"]}  # fmt: skip
+    return yaml.safe_dump({"protocol": PROTOCOL_OF_STEP | {"replicates": count}, "axes": axes}, sort_keys=False)
+
+
+def outcome(now: State, row: int) -> str:
+    """What came of measuring a row, in words."""
+    if row in now.records:
+        met = "meets" if now.choice.chance[row] > 0 else "misses"
+        return (
+            f"{MILLI * float(now.records[row]['latency_s']):.3g} ms, {met} the limits; chance of a better one left {now.choice.doubt:.0%}"
+        )
+    return f"can't run here: {now.reasons.get(row, 'no record')}"
+
+
+def text(now: State) -> str:
+    """The answer: the best network measured, runners-up, how many were looked at, what is left unknown."""
+    task, choice = now.task, now.choice
+    networks, ways = len(task.candidates), len(task.arms)
+    lines = [f"{len(now.records)} measured of {networks} networks" + (f" in {ways} set-ups" if ways > 1 else "") + (f"; {len(now.reasons)} can't run here" if now.reasons else "")]  # fmt: skip
+    if choice.best is None:
+        return "\n".join([*lines, *_none(now)])
+    met = sorted(
+        (row for row in now.records if choice.chance[row] > 0), key=lambda row: (-now.pool.top1[row], now.records[row]["latency_s"])
+    )
+    lines.append(f"the best that meets the limits: {_line(now, choice.best)}")
+    lines += [f"  runner-up: {_line(now, row)}" for row in [r for r in met if r != choice.best][:3]]
+    lines.append(f"chance that an unmeasured one is better by more than {search.GAIN:g} points: {choice.doubt:.1%}")
+    if replicates(now, choice.best) < REPLICATES:
+        lines.append(f"measured by {replicates(now, choice.best)} process(es); {REPLICATES} at different moments say how far it spreads")
+    return "\n".join(lines)
+
+
+def _line(now: State, row: int) -> str:
+    candidate, _ = now.task.of(row)
+    record = now.records[row]
+    interval = noise.bounds(pd.DataFrame([record]))
+    low, high = interval["low_s"].iloc[0], interval["high_s"].iloc[0]
+    spread = f" ({MILLI * low:.3g} to {MILLI * high:.3g})" if low == low else ""
+    terms = f"; {candidate.terms}" if candidate.terms else ""
+    return f"{now.task.named(row)}: Top-1 {candidate.top1:.1f} % ({candidate.weights}), {MILLI * float(record['latency_s']):.3g} ms{spread}{terms}"
+
+
+def _none(now: State) -> list[str]:
+    """Nothing meets the limits: what to relax."""
+    if not now.records:
+        why = next(iter(now.reasons.values()), "nothing was measured yet")
+        return [f"nothing could be measured here: {why}"]
+    lines = ["no measured network meets the limits"]
+    fast = min(now.records, key=lambda row: now.records[row]["latency_s"])
+    guess = int(np.argmin(np.where(np.isin(np.arange(len(now.pool)), now.seen.failed), np.inf, now.choice.mean)))
+    lines.append(f"  fastest measured: {_line(now, fast)}")
+    lines.append(
+        f"  fastest expected: {now.task.named(guess)}, {MILLI * float(np.exp(now.choice.mean[guess])):.3g} ms: relax --max-latency-ms to that, or --min-top1"
+    )
+    return lines

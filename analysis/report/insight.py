@@ -1,0 +1,161 @@
+"""What changed and what can't be trusted. Each from the frame, each a table or sentences."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from analysis import checks
+from analysis.compare import compare
+from analysis.compare.noise import Floor
+from analysis.frame import noise
+from analysis.frame.cached import once
+from analysis.frame.frame import Merged, latest, ranked
+
+CHANGE = 0.05  # smallest change of a median that is worth a line
+QUALITY = {
+    "contended": "others used the CPU or GPU meanwhile; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
+    "noisy": "samples spread widely", "throttled": "the clock was lowered by heat or power", "parity": "outputs differ from the fp32 PyTorch reference",
+    "degenerate": "the output does not depend on the input",
+}  # fmt: skip
+
+
+def last_day(frame: pd.DataFrame) -> str:
+    """The day of the latest record in words; empty where no record has a date."""
+    dates = [value for value in frame["started_at"] if isinstance(value, str) and value[:4].isdigit()]
+    if not dates:
+        return ""
+    day = datetime.fromisoformat(max(dates).replace("Z", "+00:00"))
+    return f"{day.day} {day:%B %Y}"
+
+
+@once
+def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame:
+    """Cells that were measured again and became faster or slower by at least 5 %, largest first.
+
+    The verdict is `compare`'s for the two runs: corrected for the number of cells, and beyond the noise floor of the host, or what its anchors show.
+    """
+    good = frame[(frame["role"] == "cell") & (frame["status"] == "ok") & ~frame["contended"] & frame["latency_s"].notna()]
+    last = latest(good)
+    earlier = latest(good.drop(last.index))
+    keys = ["source", "platform", "host", "cell_id"]
+    both = last.merge(earlier, on=keys, suffixes=("", "_before"))
+    known = {floor.host: floor.between for floor in floors}
+    judged = []
+    for (host, before, after), pairs in both.groupby(["host", "run_before", "run"], dropna=False):
+        sides = pairs["replicate_medians_s_before"], pairs["replicate_medians_s"]
+        mine, floor = frame[frame["host"] == host], known.get(str(host))
+        drift = 0.0 if floor else compare.drift(*(mine[mine["run"] == run] for run in (before, after)))
+        before_spread, after_spread = (pairs[name].gt(1).to_numpy(bool) if name in pairs else False for name in ("rounds_before", "rounds"))
+        judged.append(
+            compare.judge(
+                *sides, CHANGE, floor=floor or noise.moments(mine), drifted=drift, spread=(before_spread, after_spread)
+            ).set_index(pairs.index)
+        )
+    verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
+    both = both.assign(
+        **{name: verdicts[name] for name in ("verdict", "ratio", "low", "high")}, before=both["run_before"], after=both["run"]
+    )
+    both = both[both["verdict"].isin([compare.FASTER, compare.SLOWER])].assign(verdict=lambda rows: rows["verdict"].str.lower())
+    columns = ["platform", "series", "label", "batch_size", "scenario", "verdict", "ratio", "low", "high", "before", "after"]
+    return both[columns].sort_values("ratio", key=lambda r: -np.log(r.astype(float)).abs(), ignore_index=True)
+
+
+def noise_sentence(frame: pd.DataFrame, floors: tuple[Floor, ...]) -> str:
+    """The noise floor of the hosts, in words."""
+    found = {floor.host: floor for floor in floors}
+    hosts = sorted(frame["host"].dropna().astype(str).unique())
+    said = [
+        f"{host} by {100 * np.expm1(np.hypot(found[host].sweep_sd, found[host].shared_sd)):.1f} % beyond what their replicates show"
+        f" (95 % of {found[host].cells} cells by less than {100 * np.expm1(found[host].largest):.1f} %)"
+        for host in hosts
+        if host in found
+    ]
+    unknown = [host for host in hosts if host not in found]
+    known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; no change is told below it. " if said else ""
+    return (known + (f"No noise floor of {_few(unknown)} is known: dyno noise measures it." if unknown else "")).strip()
+
+
+def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> str:
+    """What changed since earlier runs, and how large a change must be to be told."""
+    cells = frame[(frame["role"] == "cell") & (frame["status"] == "ok")]
+    again = int((cells.groupby(["source", "platform", "host", "cell_id"]).size() > 1).sum())
+    noise = noise_sentence(cells, floors)
+    if not again:
+        return f"No cell was measured twice, so nothing can have changed. {noise}".strip()
+    counts = changed["verdict"].value_counts()
+    told = [f"{counts[verdict]} became {verdict}" for verdict in ("faster", "slower") if counts.get(verdict)]
+    rest = again - len(changed)
+    told += [f"{rest} {'shows' if rest == 1 else 'show'} no change of 5 % or more beyond the noise"] if rest else []
+    return f"{plural(again, 'cell')} {'was' if again == 1 else 'were'} measured again: {', '.join(told)}. {noise}".strip()
+
+
+def doubts(merged: Merged) -> list[str]:
+    """What can't be trusted, a sentence each; gravest first. Findings of plausibility come as a table of their own."""
+    frame = merged.frame
+    said = []
+    for what in sorted({what for _, what in merged.problems}):
+        files = {name: count for (name, other), count in merged.problems.items() if other == what}
+        said.append(
+            f"{plural(sum(files.values()), 'line')} {what} and {'was' if sum(files.values()) == 1 else 'were'} set aside ({_few(sorted(files))})."
+        )
+    cells = latest(frame[frame["role"] == "cell"])
+    for status, verb in (("failed", "failed"), ("skipped", "skipped")):
+        if count := int((cells["status"] == status).sum()):
+            verb = verb if status == "failed" else f"{'was' if count == 1 else 'were'} skipped"
+            said.append(
+                f"{count:,} of {plural(len(cells), 'cell')} {verb}; {'its reason stands' if count == 1 else 'their reasons stand'} under Coverage."
+            )
+    labels = cells.loc[cells["status"] == "ok", "quality"].explode().value_counts()
+    said += [
+        f"{plural(count, 'cell')} {'is' if count == 1 else 'are'} labelled {label}: {QUALITY[label]}."
+        for label, count in labels.items()
+        if label in QUALITY
+    ]
+    good = ranked(frame)
+    if good["input_px"].nunique() > 1:  # NaN, of an import that tells none, is no size
+        sizes = ", ".join(f"{int(px)} px" for px in sorted(good["input_px"].dropna().unique()))
+        said.append(
+            f"Input sizes differ ({sizes}): a network at another size than most carries it in its name, and is no like-for-like comparison."
+        )
+    unrated = sorted(good.loc[good["top1"].isna(), "label"].unique())
+    if unrated:
+        said.append(
+            f"No Top-1 is published or measured at the input size that was timed for {_few(unrated)}; charts of accuracy leave them out."
+        )
+    sources = good.loc[good["top1"].notna(), "accuracy_source"].value_counts()
+    if "published" in sources and len(sources) > 1:
+        said.append(
+            f"Top-1 is published for {sources['published']:,} cells and measured for the others, on other images: the two are not comparable."
+        )
+    elif "published" in sources:
+        said.append("Top-1 and Top-5 are the values published with pretrained weights, not measured here.")
+    few = good[good["n_replicates"] < 2]
+    if len(few):
+        said.append(f"{plural(len(few), 'cell')} {'has' if len(few) == 1 else 'have'} one process or none, and so no interval.")
+    return said
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 cell`, `1,200 cells`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _few(names: Iterable[str], most: int = 6) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def findings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The plausibility checks' findings."""
+    return checks.findings(frame)
+
+
+def summary(found: pd.DataFrame, most: int = 3) -> list[tuple[str, str, int, list[str]]]:
+    """Findings by check, gravest and rarest first: (check, severity, how many, the first messages)."""
+    rows = []
+    for (severity, check), group in found.groupby(["severity", "check"], sort=False):
+        rows.append((str(check), str(severity), len(group), [str(m) for m in group["message"].drop_duplicates().head(most)]))
+    graveness = {"error": 0, "warning": 1}
+    return sorted(rows, key=lambda row: (graveness.get(row[1], 2), row[2]))

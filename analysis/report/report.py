@@ -1,0 +1,166 @@
+"""The report: one page that opens with no network, figures as PNG, SVG and PDF, tables as CSV."""
+
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import analyses, charts, registry
+from analysis.errors import CantWrite
+from analysis.frame import metrics, noise
+from analysis.frame.cached import keeping
+from analysis.frame.frame import Merged
+from analysis.report import animation, figures, insight, page, parallel, screen, tables
+from runner.files import atomic_write
+
+FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
+ANOTHER_ANSWER = "recommendation"  # `dyno recommend` makes it; the page has one answer, its first screen
+MOST_NETWORKS = 300  # beyond these the statistics take minutes
+FRAME_COLUMNS = ("op_features", "executed", "rounds", *noise.COLUMNS)  # nested, or what intervals are made of: they stay in the records
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """One analysis: its tables by name, a sentence, or what went wrong."""
+
+    name: str
+    title: str
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    sentence: str = ""
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the page is, what to warn of, CPU seconds of each part (and the wall seconds of all)."""
+
+    page: Path
+    summary: str
+    warnings: list[str]
+    seconds: dict[str, float]
+
+
+def analyse(name: str, frame: pd.DataFrame) -> Analysed:
+    """Run one analysis; one that fails says so in the report instead of taking it down."""
+    title = name.replace("_", " ")
+    try:
+        module = registry.load(analyses, name)
+        title = getattr(module, "TITLE", title)
+        reason = module.applies(frame) if hasattr(module, "applies") else None
+        if reason:
+            return Analysed(name, title, missing=reason)
+        result = module.analyse(frame)
+        found = {name.replace("_", " "): result} if isinstance(result, pd.DataFrame) else dict(result)
+        sentence = module.explain(frame) if hasattr(module, "explain") else ""
+        return Analysed(name, title, {key: table for key, table in found.items() if isinstance(table, pd.DataFrame)}, sentence)
+    except Exception as error:  # an analysis is a plug-in: one that breaks must not cost the others
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return Analysed(
+            name, title, missing=f"could not be done: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        )
+
+
+def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with hosts that share a platform told apart under `platform`, so that nothing averages over unlike machines."""
+    return frame.assign(platform=frame["machine"])
+
+
+@keeping()
+def write(
+    merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapping[str, float]] | None = None, methods: bool | None = None
+) -> Written:
+    """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.per_thousand takes them.
+
+    methods: whether the statistics of Methods and tests are made; by default where there are at most MOST_NETWORKS networks.
+    """
+    begin = time.perf_counter()
+    frame = by_machine(merged.frame)
+    if prices:  # hosts that share a platform share its price
+        hosts = zip(merged.frame["machine"], merged.frame["platform"], strict=True)
+        frame.attrs["prices"] = dict(prices) | {machine: prices[name] for machine, name in hosts if name in prices}
+    frame = noise.onto(frame, {floor.host: floor.between for floor in merged.floors})
+    merged = replace(merged, frame=frame)
+    try:
+        for folder in ("tables", "figures"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        todo = figures.jobs(frame)
+        many = frame["model"].nunique()
+        left_out = () if (many <= MOST_NETWORKS if methods is None else methods) else page.METHODS
+        names = [*FIRST, *(n for n in analyses.names() if n not in (*FIRST, *left_out, ANOTHER_ANSWER))]
+        todo = [job for job in todo if job[0] not in left_out]
+        gif = gif and many <= MOST_NETWORKS
+        # What takes longest alone comes first, so that no process waits for it at the end.
+        work: dict[str, tuple[Callable, tuple]] = (
+            {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
+        )
+        work |= {"plausibility": (findings, ()), "library": (library, ())}
+        work |= {f"analysis {name}": (analyse, (name,)) for name in names}
+        work |= {f"figure {job[2]}": (figures.draw, (*job, out / "figures")) for job in todo}
+        work |= {f"chart {name}": (page.interactive, (name,)) for name in charts.names()}
+        results = dict(zip(work, parallel.run([(timed, job) for job in work.values()], frame), strict=True))
+        found = {
+            kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")
+        }
+        done, drawn = found["analysis"], found["figure"]
+        _tables(merged, done, out / "tables")
+        if isinstance(results["plausibility"][0], pd.DataFrame):
+            tables.write_csv(results["plausibility"][0], out / "tables" / "plausibility.csv")
+        text = page.render(
+            merged,
+            drawn,
+            done,
+            found["chart"],
+            results["plausibility"][0],
+            results["library"][0],
+            results["animation"][0] if gif else None,
+            bool(left_out),
+        )
+        atomic_write(out / "index.html", text)
+    except OSError as error:
+        raise CantWrite(f"{error.filename or out}: can't write the report: {error.strerror}") from None
+    seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}
+    said = [f"{name}: {insight.plural(count, 'line')} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
+    said += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
+    said += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
+    count = sum(bool(d.stem) for d in drawn)
+    said_of = ((len(frame), "record"), (frame["platform"].nunique(), "device"), (len(merged.files), "file"), (count, "figure"))
+    summary = ", ".join(f"{number:,} {name}{'' if number == 1 else 's'}" for number, name in said_of) + f", {len(text) / 1e6:.2f} MB"
+    return Written(out / "index.html", summary, said, seconds)
+
+
+def findings(frame: pd.DataFrame) -> pd.DataFrame | str:
+    """The plausibility checks' findings, or why they could not be had."""
+    try:
+        return insight.findings(frame)
+    except Exception as error:  # what the checks can't judge is said, not fatal
+        return f"The plausibility checks could not be done: {type(error).__name__}: {error}"
+
+
+def library(_: pd.DataFrame) -> str:
+    """The charts' library, packed."""
+    return page.vega()
+
+
+def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[Any, float]:
+    """(result, CPU seconds) of function(*arguments, frame)."""
+    begin = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a degenerate group's 0/0 is NaN in its table, where a reader sees it
+        result = function(*arguments, frame)
+    return result, time.process_time() - begin
+
+
+def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
+    frame = merged.frame
+    cells = metrics.table(frame.drop(columns=[c for c in FRAME_COLUMNS if c in frame]))
+    tables.write_csv(cells, folder / "cells.csv")
+    for item in done:
+        for name, table in item.tables.items():
+            tables.write_csv(table, folder / f"{tables.csv_name(item.name, name)}.csv")
+    tables.write_csv(screen.choices(frame), folder / "choices.csv")
+    tables.write_csv(insight.changes(frame, merged.floors), folder / "changes.csv")

@@ -1,0 +1,188 @@
+"""ONNX Runtime: execution providers for CPU, CUDA and TensorRT."""
+
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import onnxruntime
+
+from runner.backends import base
+from runner.backends.onnxruntime import files as onnxruntime_files
+from runner.errors import Unsupported
+from runner.files import part as part_of
+
+CALLERS = 4  # threads that feed a GPU in the throughput scenario
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+
+
+class Backend(base.Backend):
+    package = "onnxruntime"
+    devices = ("cpu", "gpu")
+    precisions = ("fp32", "tf32", "fp16", "int8")
+    variants = ("cuda", "tensorrt")
+    needs = "onnx"
+
+    def load(self):
+        cell = self.job.cell
+        self._gpu = cell.device == "gpu"
+        self._kind = (self.job.variant or "cuda") if self._gpu else "cpu"
+        self._check()
+        throughput = cell.scenario == "throughput"
+        self._done = {}
+        path = self._file()
+        # many callers of single-threaded runs beat one caller of many threads: no barrier per operator
+        wide = throughput and not self._gpu
+        self.in_flight = (CALLERS if self._gpu else self.job.threads) if throughput else 1
+        self._options = self._session_options(1 if wide else self.job.threads)
+        self._callers = ThreadPoolExecutor(self.in_flight)
+        if cell.precision == "int8" and not self._gpu:
+            self._options.optimized_model_filepath = part_of(path)
+        try:
+            self._session = onnxruntime.InferenceSession(path, self._options, providers=self._providers())
+        except Exception as error:  # its exceptions share no class of their own
+            text = " ".join(str(error).split())
+            if "NOT_IMPLEMENTED" in text or "nsupported model IR version" in text or "is under development and support" in text:
+                raise Unsupported("ONNX Runtime %s: %s" % (onnxruntime.__version__, text))
+            raise
+        self._session.disable_fallback()  # else a failing run is repeated on the CPU
+        self._check_no_fallback(path)
+        if self._options.optimized_model_filepath:
+            self._done["operators"] = onnxruntime_files.operators(self._options.optimized_model_filepath)
+            if not any(name.startswith("QLinear") or "Integer" in name for name in self._done["operators"]):
+                raise RuntimeError("ONNX Runtime computes none of the network in int8")
+        self._input = self._session.get_inputs()[0]
+        self._binding = self._session.io_binding() if self._gpu else None
+
+    def _check(self):
+        cell, wanted = self.job.cell, PROVIDERS[self._kind]
+        if self.job.variant and not self._gpu:
+            raise Unsupported("onnxruntime:%s needs a GPU; on the CPU say onnxruntime" % self.job.variant)
+        if wanted not in onnxruntime.get_available_providers():
+            have = ", ".join(onnxruntime.get_available_providers())
+            raise Unsupported("this onnxruntime %s has no %s (it has %s)" % (onnxruntime.__version__, wanted, have))
+        own = getattr(self.job.artefact, "own_precision", None)
+        if own not in (None, "fp32", cell.precision):
+            raise Unsupported("the file's weights are %s, and ONNX Runtime computes as the file says: it is no %s" % (own, cell.precision))
+        if not self._gpu and cell.precision in ("fp16", "tf32"):
+            raise Unsupported("ONNX Runtime's CPU provider computes in fp32 and int8, not %s" % cell.precision)
+        if self._kind == "cuda" and cell.precision == "int8":
+            raise Unsupported("ONNX Runtime's CUDA provider has no int8 convolutions; onnxruntime:tensorrt has")
+
+    def _file(self):
+        """The ONNX file to load: the network's own, in fp16 or with Q/DQ."""
+        if self.job.cell.precision == "int8":
+            from runner.backends import _onnx_int8
+
+            path, self._done["calibration"] = _onnx_int8.qdq(self.job, tensorrt=self._kind == "tensorrt")
+            return path
+        if self.job.cell.precision == "fp16" and self._kind == "cuda":
+            from runner.backends import _onnx_fp16
+
+            return _onnx_fp16.half(self.job)
+        return self.job.artefact.onnx_path
+
+    def _session_options(self, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        # the default, said aloud: between operators its threads spin, and that latency is what users of a plain session see
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # old releases ignore it
+        return options
+
+    def _providers(self):
+        """The provider asked for, with its options, then those that may take what it can't."""
+        precision = self.job.cell.precision
+        if not self._gpu:
+            return [PROVIDERS["cpu"]]
+        # every release and both providers obey this one; option use_tf32 came with 1.18
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "1" if precision == "tf32" else "0"
+        providers = [(PROVIDERS["cuda"], {"device_id": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"}), PROVIDERS["cpu"]]
+        if self._kind == "tensorrt":
+            engine = {
+                "trt_fp16_enable": str(precision == "fp16"),
+                "trt_int8_enable": str(precision == "int8"),
+                "trt_engine_cache_enable": "False",  # its key leaves out what matters (precision, flags)
+                "device_id": "0",
+            }
+            providers.insert(0, (PROVIDERS["tensorrt"], engine))
+        return providers
+
+    def _check_no_fallback(self, path):
+        asked, got = PROVIDERS[self._kind], self._session.get_providers()
+        if got[0] != asked:
+            raise RuntimeError("ONNX Runtime fell back in silence: asked for %s, got %s" % (asked, ", ".join(got)))
+        if not self._gpu:
+            return
+        nodes, cpu = onnxruntime_files.assigned(self._session), PROVIDERS["cpu"]
+        left = ""
+        if nodes is None or nodes.get(cpu):  # before 1.24 only the profile of one run tells
+            feeds = {item.name: onnxruntime_files.zeros(item) for item in self._session.get_inputs()}
+            nodes, written = onnxruntime_files.profiled(path, self._session_options(1), self._providers(), feeds, self.job.cache_dir)
+            left = onnxruntime_files.left_on_cpu(nodes, written, cpu)
+        self._done["nodes_by_provider"] = {provider: sum(operators.values()) for provider, operators in nodes.items()}
+        if left:
+            raise RuntimeError("ONNX Runtime left %s to the CPU though %s was asked for" % (left, asked))
+
+    def stage(self, batch):
+        if "float16" in self._input.type:
+            batch = batch.astype("float16", copy=False)
+        if not self._binding:
+            self._feeds = {self._input.name: batch}
+            return
+        self._value = onnxruntime.OrtValue.ortvalue_from_numpy(batch, "cuda", 0)
+        self._bindings = [self._bind(self._session.io_binding()) for _ in range(self.in_flight)]
+
+    def _bind(self, binding):
+        binding.bind_ortvalue_input(self._input.name, self._value)
+        for output in self._session.get_outputs():
+            binding.bind_output(output.name, "cuda")
+        return binding
+
+    def infer(self):
+        if self._binding:
+            self._session.run_with_iobinding(self._bindings[0])  # waits for the device
+        else:
+            self._outputs = self._session.run(None, self._feeds)
+
+    def infer_many(self, count):
+        if self._binding:
+            # each caller owns one binding, and takes every in_flight-th batch
+            shares = [len(range(caller, count, self.in_flight)) for caller in range(self.in_flight)]
+            list(self._callers.map(self._run_bound, self._bindings, shares))
+            return
+        self._outputs = deque(self._callers.map(lambda _: self._session.run(None, self._feeds), range(count)), maxlen=1)[0]
+
+    def _run_bound(self, binding, times):
+        for _ in range(times):
+            self._session.run_with_iobinding(binding)
+
+    def outputs(self):
+        outputs = self._bindings[0].copy_outputs_to_cpu() if self._binding else self._outputs
+        return outputs[0].astype("float32", copy=False)
+
+    def executed(self):
+        precision = self.job.cell.precision
+        if precision == "fp32" and "float16" in self._input.type:
+            precision = "fp16"
+        read = {
+            "precision": precision,
+            "threads": self._options.intra_op_num_threads * (1 if self._gpu else self.in_flight),
+            "intra_op_threads": self._options.intra_op_num_threads,
+            "callers": self.in_flight,
+            "providers": self._session.get_providers(),
+            "provider_options": self._session.get_provider_options(),
+            "input_type": self._input.type,
+            "allow_spinning": self._options.get_session_config_entry("session.intra_op.allow_spinning"),
+            "graph_optimization": str(self._options.graph_optimization_level).split(".")[-1],
+            "tf32_override": os.environ.get("NVIDIA_TF32_OVERRIDE") if self._gpu else None,
+        }
+        read.update(self._done)
+        return read
+
+    def close(self):
+        self._callers.shutdown()
+        self._session = self._binding = self._bindings = self._value = None

@@ -1,0 +1,68 @@
+"""What ONNX Runtime made of a network: which provider runs which operator, and which operators are left after optimisation."""
+
+import json
+import os
+from collections import Counter, defaultdict
+
+import numpy
+
+CPU_SHARE = 0.01  # of the bytes that operators write: shape arithmetic on the CPU stays far below
+
+
+def zeros(item):
+    return numpy.zeros(item.shape, "float16" if "float16" in item.type else "float32")
+
+
+def assigned(session):
+    """{provider: Counter of operators} as the session assigned them, or None if this release can't tell."""
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return None
+    nodes = defaultdict(Counter)
+    for part in session.get_provider_graph_assignment_info():
+        nodes[part.ep_name].update(node.op_type for node in part.get_nodes())
+    return dict(nodes)
+
+
+def profiled(path, options, providers, feeds, folder):
+    """({provider: Counter of operators}, {provider: Counter of bytes written by operator}) of one run in a session of its own."""
+    import onnxruntime
+
+    options.enable_profiling = True
+    options.profile_file_prefix = os.path.join(folder, "profile-%d" % os.getpid())
+    session = onnxruntime.InferenceSession(path, options, providers=providers)
+    session.run(None, feeds)
+    profile = session.end_profiling()
+    with open(profile, encoding="utf-8") as file:
+        events = json.load(file)
+    os.remove(profile)
+    nodes, written = defaultdict(Counter), defaultdict(Counter)
+    for event in events:
+        provider = event.get("args", {}).get("provider")
+        if event.get("cat") == "Node" and provider and event["name"].endswith("_kernel_time"):
+            operator = event["args"].get("op_name", "?")
+            nodes[provider][operator] += 1
+            written[provider][operator] += int(event["args"].get("output_size") or 0)
+    return dict(nodes), dict(written)
+
+
+def left_on_cpu(nodes, written, provider):
+    """What of the work stayed on the CPU, "2 Clip (13 % of the bytes)", or "" where it is no more than shape arithmetic.
+
+    ``nodes`` and ``written`` are those of ``profiled``; ``provider`` is the CPU's.
+    """
+    total = sum(sum(operators.values()) for operators in written.values())
+    on_cpu = written.get(provider, {})
+    share = sum(on_cpu.values()) / float(total) if total else 0.0
+    if share <= CPU_SHARE:
+        return ""
+    largest = sorted(on_cpu, key=lambda name: -on_cpu[name])[:3]
+    return "%s (%.0f %% of the bytes)" % (", ".join("%d %s" % (nodes[provider][name], name) for name in largest), 100 * share)
+
+
+def operators(path):
+    """Operators of an optimised ONNX file and how many; the file is removed."""
+    import onnx
+
+    count = Counter(node.op_type for node in onnx.load(path, load_external_data=False).graph.node)
+    os.remove(path)
+    return dict(count)

@@ -1,0 +1,37 @@
+"""int8 networks for OpenVINO, by NNCF's post-training quantisation; kept in the cache."""
+
+import contextlib
+import hashlib
+import os
+import sys
+
+import openvino
+
+from runner.backends import _onnx_int8
+from runner.errors import Unsupported
+from runner.files import part as part_of
+
+
+def quantised(job):
+    """(path of the int8 network, what it was calibrated on)."""
+    try:
+        import nncf
+    except ImportError as error:
+        raise Unsupported("int8 in OpenVINO needs the Python package nncf: %s" % error)
+    if not hasattr(openvino, "save_model"):
+        raise Unsupported("int8 by NNCF needs OpenVINO 2023.2 or later, not %s" % openvino.__version__)
+    source, images = _onnx_int8.batches(job)
+    key = [job.artefact.onnx_sha256 or job.artefact.onnx_path, source, nncf.__version__, openvino.__version__]
+    key += [hashlib.sha256(batch.tobytes()).hexdigest() for batch in images]
+    name = hashlib.sha256("|".join(key).encode()).hexdigest()[:24]
+    folder = os.path.join(job.cache_dir, "int8", "openvino-%s" % name)
+    path = os.path.join(folder, "network.xml")
+    if not os.path.exists(path):
+        part = part_of(folder)
+        os.makedirs(part)
+        model = openvino.Core().read_model(job.artefact.onnx_path)
+        with contextlib.redirect_stdout(sys.stderr):  # it draws progress bars
+            model = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
+        openvino.save_model(model, os.path.join(part, "network.xml"), compress_to_fp16=False)
+        os.rename(part, folder)
+    return path, source

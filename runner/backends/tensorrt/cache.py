@@ -1,0 +1,39 @@
+"""Engines and timings in the cache on the volume: a plan loads only where it was built, by the release that built it."""
+
+import hashlib
+import os
+
+from runner.files import part as part_of
+
+
+def place(trt, torch):
+    """What an engine and its timings are tied to besides the network: release, GPU, L4T, driver."""
+    gpu = torch.cuda.get_device_properties(0)
+    driver = text("/proc/driver/nvidia/version").partition("\n")[0]
+    capability = str(torch.cuda.get_device_capability())
+    return [trt.__version__, gpu.name, capability, str(gpu.multi_processor_count), text("/etc/nv_tegra_release"), driver]
+
+
+def digest(parts):
+    return hashlib.sha256("|".join(parts).encode("utf-8")).hexdigest()[:24]
+
+
+def read(path):
+    """The file's bytes, or none where there is no file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def text(path):
+    return read(path).decode("utf-8", "replace").strip()
+
+
+def write(path, data):
+    """Write whole or not at all, also beside another process that writes the same file."""
+    part = part_of(path)
+    with open(part, "wb") as file:
+        file.write(data)
+    os.replace(part, path)

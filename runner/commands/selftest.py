@@ -1,0 +1,34 @@
+"""`dyno selftest`: what this platform can do, proven by doing it."""
+
+import json
+import tempfile
+from typing import Optional
+
+import typer
+
+from runner.program.terminal import fail, plain
+
+
+def selftest(
+    full: bool = typer.Option(False, "--full", help="Also two real networks in every precision, at batch 1 and 8."),
+    out: str = typer.Option("selftest.json", "--out", help="Where the result goes: JSON without personal data, fit for a bug report."),
+    budget: Optional[float] = typer.Option(None, "--budget", help="Seconds it may take. [default: 180, with --full 480]"),
+):
+    """Try every backend, precision, scenario and sensor here, and say what works."""
+    from runner.files import atomic_write
+    from runner.measure import selftest as measured
+
+    def show(row):
+        typer.echo("%-12s %s: %s" % (row.verdict, plain(row.what), plain(row.detail)))
+
+    with tempfile.TemporaryDirectory() as folder:
+        result = measured.run(folder, full, budget, show)
+    try:
+        atomic_write(out, (json.dumps(result, indent=1, sort_keys=True) + "\n").encode("utf-8"))
+    except OSError as error:
+        fail("%s: can't be written: %s" % (out, error.strerror), 2)
+    verdicts = [row["verdict"] for row in result["rows"]]
+    counts = ", ".join("%d %s" % (verdicts.count(name), name) for name in ("ok", "skipped", "wrong", "not reached") if name in verdicts)
+    typer.echo("%s in %.0f s; written to %s" % (counts, result["seconds"], out))
+    if "wrong" in verdicts:
+        raise typer.Exit(1)

@@ -1,0 +1,113 @@
+"""Checks of one device: its files, driver and libraries, each failure with the docker flag or the command that mends it."""
+
+import os
+from dataclasses import dataclass
+from typing import Optional
+
+from runner.doctor import cuda_init, right_machine
+from runner.machine import board, environment, sysfs, threads
+
+DEVICE_NODES = {"gpu": ("/dev/dri", "renderD128"), "npu": ("/dev/accel", "accel0")}  # for OpenVINO
+
+
+@dataclass(frozen=True)
+class Check:
+    """``ok`` is None where nothing is wrong but there is something to know. ``mend`` is a flag or a command."""
+
+    name: str
+    ok: Optional[bool]
+    found: str
+    mend: Optional[str] = None
+
+
+def device(device, platform, root):
+    """Whether a declared device can be used."""
+    name = "device " + device
+    if device == "cpu":
+        return Check(name, True, "%s, %d threads" % (board.cpu_model(root), threads.usable_cpus(root)))
+    if device == "myriad":
+        sticks = right_machine.ncs2_sticks(root)
+        mend = "plug it in; docker run --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"
+        if not sticks:
+            return Check(name, False, "no Neural Compute Stick 2 (USB 03e7:2485 or 03e7:f63b) on the bus", mend)
+        mounted = os.path.isdir(sysfs.join(root, "dev/bus/usb"))
+        return Check(
+            name, mounted, ", ".join(sticks) + ("" if mounted else ", but /dev/bus/usb isn't in the container"), None if mounted else mend
+        )
+    if platform.startswith(("openvino", "cpu")):
+        return _openvino_device(name, device, root)
+    mend = (
+        "docker run --runtime nvidia"
+        if platform.startswith("jetson")
+        else "docker run --gpus all; on the host: nvidia-container-toolkit, and nvidia-smi must work"
+    )
+    if not right_machine.has_nvidia(root):
+        return Check(name, False, "no device file of NVIDIA's driver (/dev/nvidiactl, /dev/nvhost-gpu)", mend)
+    if device == "dla":
+        return Check(name, True, "its nodes are there")  # the environment leaves it out where they are not
+    found = cuda_init.error(platform.startswith("jetson"), root)
+    if found:
+        return Check(name, False, *found)
+    return Check(name, True, "CUDA starts (cuInit)")
+
+
+def _openvino_device(name, device, root):
+    folder, node = DEVICE_NODES.get(device, ("/dev/" + device, device))
+    path = sysfs.join(root, "%s/%s" % (folder, node))
+    mend = "docker run --device %s --group-add $(stat -c %%g %s/%s)" % (folder, folder, node)
+    if not os.path.exists(path):
+        return Check(name, False, "%s/%s isn't there" % (folder, node), mend)
+    if not os.access(path, os.R_OK | os.W_OK):
+        stat = os.stat(path)
+        return Check(
+            name,
+            False,
+            "%s/%s belongs to group %d, which this process isn't in" % (folder, node, stat.st_gid),
+            "docker run --group-add %d" % stat.st_gid,
+        )
+    return Check(name, True, "%s/%s can be used" % (folder, node))
+
+
+def l4t(root):
+    host = board.l4t(root)
+    if host is None:
+        return Check(
+            "L4T of host",
+            None,
+            "unknown, so it can't be held against the image",
+            "docker run -v /etc/nv_tegra_release:/etc/nv_tegra_release:ro",
+        )
+    image = os.environ.get("DYNO_L4T")
+    fits = right_machine.l4t_fits(environment.platform_name(), host, image)
+    return Check(
+        "L4T of host",
+        fits,
+        "host %s, image %s" % (host, image or environment.platform_name()),
+        None if fits else right_machine.what_fits(host, environment.platform_name()),
+    )
+
+
+def nvidia_runtime(root):
+    """JetPack 4 mounts CUDA and TensorRT from the host; without the runtime, or without them there, files of no bytes are left."""
+    libraries = sysfs.find(root, "usr/lib/aarch64-linux-gnu/tegra/libcuda.so*") + sysfs.find(root, "usr/lib/aarch64-linux-gnu/libcudnn.so*")
+    empty = [path for path in libraries if os.path.getsize(sysfs.join(root, path)) == 0]
+    if empty:
+        mend = 'docker run --runtime nvidia -e NVIDIA_REQUIRE_JETPACK="csv-mounts=all"; on the host: sudo apt install nvidia-jetpack'
+        return Check("NVIDIA runtime", False, '%s has no content ("file too short")' % empty[0], mend)
+    if not right_machine.has_nvidia(root):
+        return Check("NVIDIA runtime", False, "no device of the GPU in the container", "docker run --runtime nvidia")
+    return Check("NVIDIA runtime", True, "%d of NVIDIA's libraries seen" % len(libraries))
+
+
+def power_mode(root):
+    mode = board.power_mode(root)
+    if mode is None:
+        mend = "docker run -v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro -v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro"
+        return Check("power mode", None, "unknown", mend)
+    most = "MAXN" in mode or mode == "0"
+    return Check(
+        "power mode",
+        True if most else None,
+        mode,
+        None if most else "if you mean to measure at full power, on the host: sudo nvpmodel -m 0 && sudo jetson_clocks",
+    )

@@ -1,0 +1,144 @@
+"""Checks before anything is measured; each failure comes with the docker flag or the command that mends it."""
+
+import errno
+import os
+import tempfile
+
+from runner import sensors
+from runner.doctor import devices
+from runner.doctor.devices import Check
+from runner.doctor.right_machine import identity_error
+from runner.machine import board, contention, environment, sysfs, threads
+
+SPACE_BYTES = 2 * 2**30  # networks as files, engines, records
+
+
+def checks(results_dir, platform, root="/"):
+    """All checks that apply to this platform, in the order in which they should be mended."""
+    found = [_identity(platform, root), _writable(results_dir)]
+    if found[-1].ok:
+        lost = volume(results_dir, root)
+        found += [lost] if lost else [_owner(results_dir, platform)]
+        found += [_space(results_dir)]
+    found += [devices.device(name, platform, root) for name in environment.declared_devices(root) or ["cpu"]]
+    if platform.startswith("jetson"):
+        found += [devices.l4t(root), devices.nvidia_runtime(root), devices.power_mode(root)]
+    found += [_governor(platform, root), _quota(root), _contention(root), _memory_counter(root)]
+    return found + _counters(root)
+
+
+def _identity(platform, root):
+    error = identity_error(root, platform)
+    return Check(
+        "platform", error is None, error or platform, "run the image of this machine's platform: `make help` lists them" if error else None
+    )
+
+
+def _writable(path):
+    mount = "docker run -v $PWD/results:%s" % os.path.abspath(path)
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        mend = {
+            errno.EROFS: "mount it without :ro: %s" % mount,
+            errno.ENOSPC: "free some space there, or mount another folder: %s" % mount,
+            errno.EACCES: "docker run --user $(id -u):$(id -g), or on the host: sudo chown -R $(id -u):$(id -g) results",
+            errno.EPERM: "docker run --user $(id -u):$(id -g), or on the host: sudo chown -R $(id -u):$(id -g) results",
+            errno.ENOTDIR: "a file is in the way: give another folder with --results",
+            errno.EEXIST: "a file is in the way: give another folder with --results",
+        }.get(error.errno, mount)
+        return Check("results folder", False, "%s can't be written: %s" % (path, error.strerror), mend)
+    return Check("results folder", True, "%s can be written" % path)
+
+
+def volume(path, root="/"):
+    """A failed check where this is one of our images and ``path`` is no mount: what is measured would go with the container."""
+    if not os.environ.get("DYNO_IMAGE"):
+        return None
+    place = os.path.realpath(path)
+    mounts = [line.split()[4] for line in (sysfs.text(root, "proc/self/mountinfo") or "").splitlines() if len(line.split()) > 4]
+    if any(place == mount or place.startswith(mount + "/") for mount in mounts if mount != "/"):
+        return None
+    found = "%s is no volume: records would be lost with the container" % path
+    return Check("results volume", False, found, "mkdir -p results; docker run -v $PWD/results:%s" % place)
+
+
+def _owner(path, platform):
+    owner, me = os.stat(path).st_uid, os.geteuid()
+    if owner == me:
+        return Check("owner of results", True, "uid %d, as this process" % owner)
+    found = "%s belongs to uid %d, records would belong to uid %d" % (path, owner, me)
+    if platform == "ncs2":
+        return Check("owner of results", None, found, "on the host: sudo chown -R $(id -u):$(id -g) results")
+    if owner == 0:  # made by Docker or by root; nobody has to become root for it
+        return Check("owner of results", False, found, "on the host: sudo chown -R $(id -u):$(id -g) results")
+    return Check("owner of results", False, found, "docker run --user %d:%d" % (owner, os.stat(path).st_gid))
+
+
+def _space(path):
+    stat = os.statvfs(path)
+    free = stat.f_bavail * stat.f_frsize
+    found = "%.1f GB free" % (free / 1e9)
+    return Check(
+        "space",
+        free >= SPACE_BYTES,
+        found,
+        None if free >= SPACE_BYTES else "free at least %.0f GB: networks and engines are kept there" % (SPACE_BYTES / 1e9),
+    )
+
+
+def _governor(platform, root):
+    name = board.governor(root)
+    if name is None:
+        return Check("governor", None, "no cpufreq here (virtual machine), so clocks can't be seen")
+    mend = "sudo jetson_clocks" if platform.startswith("jetson") else "sudo cpupower frequency-set -g performance"
+    return Check("governor", name == "performance", name, None if name == "performance" else "on the host: " + mend)
+
+
+def _quota(root):
+    limits = threads.cpu_limits(root)
+    cpus, quota = len(limits["affinity"]), limits["quota_cpus"]
+    if quota is None or quota >= cpus:
+        return Check("CPU quota", True, "%d CPUs, no tighter quota" % cpus)
+    whole = max(1, int(quota))
+    found = "%d CPUs are visible, but a quota allows %.1f: threads are stopped in the middle of an iteration" % (cpus, quota)
+    return Check("CPU quota", False, found, "docker run --cpuset-cpus 0-%d instead of --cpus %g" % (whole - 1, quota))
+
+
+def _contention(root):
+    quiet, _, share = contention.wait_for_quiet(timeout_s=0.5, root=root)
+    if share is None:
+        return Check("other load", None, "/proc/stat tells nothing here, so contended cells can't be labelled")
+    return Check(
+        "other load",
+        quiet,
+        "others use %.0f %% of the CPUs" % (100 * share),
+        None if quiet else "stop what else runs (`top`), or its cells will be labelled contended",
+    )
+
+
+def _memory_counter(root):
+    try:
+        with open(sysfs.join(root, "proc/self/clear_refs"), "w") as file:
+            file.write("5")
+    except OSError as error:
+        return Check("memory counter", None, "VmHWM can't be reset (%s), so peaks come from ru_maxrss" % error.strerror)
+    return Check("memory counter", True, "VmHWM can be reset")
+
+
+def _counters(root):
+    """One check per sensor: there, absent for good, or hidden by something that a flag mends."""
+    found = []
+    working, absent = sensors.beside(root)
+    for sensor in working.values():
+        sensor.close()
+    for name in sorted(working):
+        found.append(Check("sensor " + name, True, "can be read"))
+    for name, reason in sorted(absent.items()):
+        what, hidden, mend = reason.partition(": only root may ")
+        found.append(Check("sensor " + name, False if hidden else None, what, mend.strip("()") or None))
+    return found

@@ -1,0 +1,106 @@
+"""NVIDIA GPUs as facts: through NVML where its binding is there, else through nvidia-smi."""
+
+import re
+import subprocess
+
+from runner.machine import sysfs
+
+SMI_FIELDS = ("name", "driver_version", "memory.total", "compute_cap", "uuid", "power.limit", "clocks.max.sm", "persistence_mode")
+
+
+def load_nvml():
+    """The NVML binding, initialised; raises ImportError or an error of the driver. Whoever loads it calls nvmlShutdown()."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    return pynvml
+
+
+def describe(root="/"):
+    """{"gpu", "gpus", "gpu_driver", "gpu_reason"}: names, one dict of facts each, the driver; or the reason of their absence."""
+    reasons = []
+    for name, ask in (("NVML", _by_nvml), ("nvidia-smi", _by_smi)):
+        try:
+            found = ask()
+        except Exception as error:  # each NVML error is a class of its own, and none may stop a run
+            reasons.append("%s: %s" % (name, error))
+            continue
+        if found:
+            return {"gpu": ", ".join(gpu["name"] for gpu in found), "gpus": found, "gpu_driver": found[0].get("driver"), "gpu_reason": None}
+    tegra = sysfs.find(root, "sys/class/devfreq/*gpu*") + sysfs.find(root, "sys/class/devfreq/*.g[vab]1*")
+    if tegra:
+        return {"gpu": "Tegra " + tegra[0].rpartition("/")[2], "gpus": [], "gpu_driver": _tegra_driver(root), "gpu_reason": None}
+    return {"gpu": None, "gpus": [], "gpu_driver": _tegra_driver(root), "gpu_reason": "; ".join(reasons) or "the driver lists none"}
+
+
+def _by_nvml():
+    nvml = load_nvml()
+    try:
+        driver = _text(nvml.nvmlSystemGetDriverVersion())
+        return [_facts(nvml, nvml.nvmlDeviceGetHandleByIndex(index), driver) for index in range(nvml.nvmlDeviceGetCount())]
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _facts(nvml, handle, driver):
+    def ask(call, *arguments):
+        try:
+            return getattr(nvml, call)(*arguments)
+        except (nvml.NVMLError, AttributeError):  # not for this GPU, or not in this binding
+            return None
+
+    memory = ask("nvmlDeviceGetMemoryInfo", handle)
+    limit_mw = ask("nvmlDeviceGetEnforcedPowerLimit", handle)
+    return {
+        "name": _text(nvml.nvmlDeviceGetName(handle)),
+        "driver": driver,
+        "uuid": _text(ask("nvmlDeviceGetUUID", handle)),
+        "memory_bytes": memory.total if memory else None,
+        "compute_capability": ask("nvmlDeviceGetCudaComputeCapability", handle),
+        "power_limit_w": limit_mw / 1e3 if limit_mw is not None else None,
+        "max_sm_clock_hz": _hz(ask("nvmlDeviceGetMaxClockInfo", handle, getattr(nvml, "NVML_CLOCK_SM", 1))),
+        "persistence": ask("nvmlDeviceGetPersistenceMode", handle),
+        "mig": ask("nvmlDeviceGetMigMode", handle),
+    }
+
+
+def _by_smi():
+    command = ["nvidia-smi", "--query-gpu=" + ",".join(SMI_FIELDS), "--format=csv,noheader,nounits"]
+    output = subprocess.check_output(command, stderr=subprocess.STDOUT, timeout=20).decode("utf-8", "replace")
+    return [_smi_facts(line) for line in output.splitlines() if line.count(",") == len(SMI_FIELDS) - 1]
+
+
+def _smi_facts(line):
+    name, driver, memory_mib, capability, uuid, limit_w, clock_mhz, persistence = [word.strip() for word in line.split(",")]
+    memory_mib, limit_w, clock_mhz = (_number(word) for word in (memory_mib, limit_w, clock_mhz))
+    return {
+        "name": name,
+        "driver": driver,
+        "uuid": uuid,
+        "memory_bytes": memory_mib * 2**20 if memory_mib else None,
+        "compute_capability": capability.split("."),
+        "power_limit_w": limit_w,
+        "max_sm_clock_hz": _hz(clock_mhz),
+        "persistence": persistence == "Enabled",
+        "mig": None,
+    }
+
+
+def _tegra_driver(root):
+    match = re.search(r"Kernel Module\S*\s.*?(\d+\.[\d.]+)", sysfs.text(root, "proc/driver/nvidia/version") or "")
+    return match.group(1) if match else None
+
+
+def _number(word):
+    try:
+        return float(word)
+    except ValueError:  # [N/A], [Not Supported]
+        return None
+
+
+def _hz(mhz):
+    return None if mhz is None else 1e6 * mhz
+
+
+def _text(value):
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,1 @@
+"""Measuring: a run, its workers, and what happens in the measuring process."""

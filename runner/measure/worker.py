@@ -1,0 +1,260 @@
+"""The worker: imports one framework, then forks a fresh process for each thing to measure.
+
+``python -m runner.measure.worker BACKEND FD PARENT`` reads one job a line (JSON) from standard input and answers on
+file descriptor FD, one message a line:
+
+    {"ready": {...}} or {"import_error": reason}     once
+    {"child": pid}, {"phase": name}, {"part": ...}   while a job runs
+    {"result": ...} or {"error": ..., "skip": bool}  what came of it
+    {"exit": code or -signal, "cpu_s": ...}          when its process has ended; always the last
+
+The worker opens no device and starts no thread, so forking it is safe and costs milliseconds. Worker and child
+die with their parent (Linux), so killing the supervisor leaves nothing behind that would disturb the next run.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+import time
+
+PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
+
+
+class Messages:
+    """Messages to the supervisor, one JSON line each."""
+
+    def __init__(self, fd):
+        self._fd = fd
+
+    def send(self, **message):
+        from runner.records import file as record_file
+
+        data = (record_file.dumps(message) + "\n").encode("utf-8")
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+
+def main(argv):
+    backend_name, fd, parent = argv[0], int(argv[1]), int(argv[2])
+    _die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    messages = Messages(fd)
+    started = time.perf_counter()
+    try:
+        from runner import backends
+
+        backend = backends.create(backend_name)
+        # all that a child needs, so that no child pays for it
+        from runner import sensors
+        from runner.measure import job, parity, stopping  # noqa: F401
+        from runner.networks import sources
+
+        sensors.inside()
+        if backend.needs == "torch":
+            sources.preload()
+    except Exception as error:  # a framework may fail to import in any way
+        messages.send(import_error=_one_line(error))
+        return
+    gc.collect()
+    getattr(gc, "freeze", gc.collect)()  # children share these pages until they end; 3.6 has no freeze
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    messages.send(ready={"import_s": time.perf_counter() - started, "cpu_s": own.ru_utime + own.ru_stime, "threads": _threads()})
+    for line in iter(sys.stdin.readline, ""):
+        _fork(json.loads(line), backend, messages)
+
+
+def _fork(job, backend, messages):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    started = time.perf_counter()
+    worker = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            _die_with_parent(worker)
+            _lead_group()
+            _child(job, backend, messages)
+            code = 0
+        except BaseException as error:  # whatever it is, it becomes a row
+            messages.send(error=_one_line(error), skip=_is_skip(error), kind=type(error).__name__)
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    messages.send(child=pid)
+    _, status, usage = os.wait4(pid, 0)
+    try:
+        os.killpg(pid, signal.SIGKILL)  # what it has started and left behind
+    except OSError:
+        pass
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    messages.send(
+        exit=code,
+        process_s=time.perf_counter() - started,
+        child_cpu_s=usage.ru_utime + usage.ru_stime,
+        worker_cpu_s=own.ru_utime + own.ru_stime,
+    )
+
+
+def _is_skip(error):
+    from runner.errors import Unsupported
+
+    return isinstance(error, Unsupported) or bool(getattr(error, "skip", False))
+
+
+def _one_line(error):
+    text = " ".join(str(error).split()) or type(error).__name__
+    name = type(error).__name__
+    plain = name in ("Unsupported", "Unprepared", "ModelUnavailable", "RuntimeError", "ExportError", "CheckpointError")
+    return (text if plain else "%s: %s" % (name, text))[:600]
+
+
+def _child(plain, backend, messages):
+    from runner.measure import top_k
+    from runner.measure.job import ACCURACY, PREPARE, Job, request_from
+    from runner.networks import interchange
+
+    phase = lambda name: messages.send(phase=name)
+    request = request_from(plain)
+    cell = request.cell
+    art = interchange.artefact(request.cache_dir, request.spec, request.protocol.seed, cell.batch_size, cell.input_px)
+    if request.kind == PREPARE:
+        phase("prepare")
+        _set_threads_of_torch(request.threads)
+        messages.send(result={"manifest": interchange.make(art, request.needs).manifest})
+        return
+    job = Job(cell, art, request.threads, request.cache_dir, request.protocol.calibration_images or None)
+    if request.kind == ACCURACY:
+        messages.send(result=top_k.evaluate(backend(job), job, request.count, phase, messages.send))
+        return
+    messages.send(result=replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s))
+
+
+def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_s=0.0):
+    """Measure one replicate in this process: the record's ``replicates[]``, with ``parity`` beside it."""
+    from runner import sensors
+    from runner.machine import contention
+    from runner.measure import as_labelled, parity, stopping
+
+    inside, _ = sensors.inside()
+    for sensor in inside.values():
+        sensor.start()
+    batch = job.artefact.batch()
+    spans, result = {}, {}
+    phase("load")
+    spans["load_s"] = _timed(backend.load, clock)
+    spans["h2d_s"] = _timed(lambda: backend.stage(batch), clock)
+    phase("first")
+    spans["first_latency_s"] = _timed(backend.infer, clock)
+    gc.collect()
+    gc.disable()
+    phase("warm-up")
+    started = clock()
+    warmup = stopping.warm_up(backend.infer, protocol, clock)
+    infer, per_sample = backend.infer, 1
+    throughput = job.cell.scenario == "throughput"
+    if throughput:
+        latency_s = sorted(warmup.seconds)[len(warmup.seconds) // 2]
+        probe_s = _timed(lambda: backend.infer_many(backend.in_flight), clock) / backend.in_flight
+        per_sample = stopping.window_batches(min(probe_s, latency_s), backend.in_flight)
+        infer = lambda: backend.infer_many(per_sample)
+    spans["warmup_s"] = clock() - started
+    phase("measure")
+    device_s = []
+    timed = infer
+    if not throughput and backend.device_latency() is not None:
+
+        def timed():
+            infer()
+            device_s.append(backend.device_latency())
+
+    before = contention.snapshot()
+    started = clock()
+    samples = stopping.sample(timed, protocol, clock)
+    spans["measure_s"] = clock() - started
+    if sustained_s:
+        result["sustained"] = stopping.sustain(infer, sustained_s, clock)
+    others = contention.between(before, contention.snapshot())
+    gc.enable()
+    phase("outputs")
+    started = clock()
+    outputs = backend.outputs()
+    spans["d2h_s"] = clock() - started
+    executed = backend.executed()
+    as_labelled.check(job, executed, outputs)
+    reference = job.artefact.reference()
+    if reference is not None and backend.needs is not None:
+        result["parity"] = parity.compare(outputs, reference)
+    result.update(
+        samples_s=_to_ns(seconds / per_sample for seconds in samples.seconds),
+        window_batches=per_sample,
+        in_flight=backend.in_flight if throughput else 1,
+        warmup_samples_s=_to_ns(warmup.seconds),
+        warmup_verdict=warmup.verdict,
+        stop=samples.verdict,
+        spans=spans,
+        load_cached=bool(backend.load_cached),
+        device_samples_s=_to_ns(device_s),
+        contention=others,
+        contended=contention.contended(others, protocol.contention_limit),
+        executed=executed,
+    )
+    result["sensors"] = {name: sensor.read() for name, sensor in inside.items()}
+    framework_memory = backend.memory()
+    if framework_memory:
+        result["sensors"]["framework_memory"] = framework_memory
+    backend.close()
+    return result
+
+
+def _to_ns(seconds):
+    return [round(value, 9) for value in seconds]  # the clock has no more to say
+
+
+def _timed(function, clock):
+    started = clock()
+    function()
+    return clock() - started
+
+
+def _set_threads_of_torch(threads):
+    try:
+        import torch
+
+        torch.set_num_threads(threads)
+    except ImportError:
+        pass
+
+
+def _die_with_parent(parent):
+    """Be killed when the parent dies (Linux); elsewhere the worker sees its input end."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # it died before that
+            os._exit(1)
+
+
+def _lead_group():
+    """Lead a process group, so that nothing this process starts outlives it; be the first to go when memory runs out."""
+    os.setpgid(0, 0)
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
+def _threads():
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

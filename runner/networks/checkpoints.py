@@ -1,0 +1,137 @@
+"""Weights from files: a user's checkpoint, and the downloads of the frameworks' own loaders."""
+
+import argparse
+import contextlib
+import inspect
+import os
+import pickle
+import re
+import zipfile
+from collections import OrderedDict
+
+from runner.errors import CheckpointError
+
+
+def load_checkpoint(model, path):
+    """Load a state_dict, or a {"state_dict": ...}, by name; auxiliary heads that the network no longer has are passed over."""
+    import torch
+
+    if not os.path.isfile(path):
+        raise CheckpointError("%s: no such checkpoint" % path)
+    with open(path, "rb") as file:
+        if file.read(40).startswith(b"version https://git-lfs"):
+            raise CheckpointError("%s: is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`" % path)
+    try:
+        state = _load(torch, path)
+    except Exception as error:  # pickle, zip and torch each have their own
+        raise CheckpointError("%s: no PyTorch checkpoint (%s)" % (path, (str(error).splitlines() or [type(error).__name__])[0][:200]))
+    for key in ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(hasattr(value, "shape") for value in state.values()):
+        raise CheckpointError("%s: holds no state_dict" % path)
+    state = {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in state.items()}
+    wanted = model.state_dict()
+    for prefix in ("model.", "net.", "network.", "backbone."):  # as Lightning's modules hold their network
+        if state and all(key.startswith(prefix) for key in state) and not any(key in wanted for key in state):
+            state = {key[len(prefix) :]: value for key, value in state.items()}
+    state = {key: value for key, value in state.items() if key in wanted or not re.match(r"(aux\d?|AuxLogits)\.", key)}
+    for key, value in state.items():
+        if key in wanted and wanted[key].shape != value.shape:
+            raise CheckpointError("%s: %s is %s, the network has %s" % (path, key, list(value.shape), list(wanted[key].shape)))
+    # versions of modules (MNASNet asks for its own); a dictionary that was rebuilt by key has lost them
+    state = OrderedDict(state)
+    state._metadata = getattr(wanted, "_metadata", None)
+    result = model.load_state_dict(state, strict=False)
+    missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
+    if missing or result.unexpected_keys:
+        raise CheckpointError(
+            "%s: doesn't fit: lacks %s, has unknown %s" % (path, missing[:3] or "nothing", result.unexpected_keys[:3] or "nothing")
+        )
+
+
+def _load(torch, path):
+    """What a checkpoint holds, as data: nothing that it pickles is run.
+
+    PyTorch's own reader of weights alone has a known hole before 2.6 and is absent before 1.13: there pickle looks names up in a list of ours.
+    """
+    version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
+    if version >= (2, 6):
+        with torch.serialization.safe_globals([argparse.Namespace]):  # training scripts keep their options in one
+            return torch.load(path, map_location="cpu", weights_only=True)
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise CheckpointError("it is of the format before PyTorch 1.6; save it again with a later one")
+    options = {"weights_only": False} if "weights_only" in inspect.signature(torch.load).parameters else {}
+    return torch.load(path, map_location="cpu", pickle_module=_data_only, **options)
+
+
+class _DataOnly(pickle.Unpickler):
+    """An unpickler that finds tensors, their storages and plain containers, and nothing else."""
+
+    def find_class(self, module, name):
+        known = {
+            ("collections", "OrderedDict"),
+            ("collections", "defaultdict"),
+            ("argparse", "Namespace"),
+            ("torch", "Size"),
+            ("torch", "device"),
+            ("torch._utils", "_rebuild_tensor"),
+            ("torch._utils", "_rebuild_tensor_v2"),
+            ("torch._utils", "_rebuild_parameter"),
+        }
+        if (module, name) in known or module == "torch" and re.match(r"^[A-Z][A-Za-z0-9]*Storage$", name):
+            return pickle.Unpickler.find_class(self, module, name)
+        if module == "torch" and re.match(r"^(float|double|half|bfloat16|u?int|long|short|bool)\d*$", name):
+            return pickle.Unpickler.find_class(self, module, name)
+        raise pickle.UnpicklingError("it holds %s.%s, which is no tensor and no plain data" % (module, name))
+
+
+_data_only = type(pickle)("data_only")
+_data_only.Unpickler = _DataOnly
+_data_only.load = lambda file, **options: _DataOnly(file, **options).load()
+
+
+@contextlib.contextmanager
+def checked_downloads():
+    """Every download of PyTorch's loader is checked against the hash in its file's name, also where old loaders don't ask for it.
+
+    The loader writes to a temporary file and renames it, so a download that breaks off leaves nothing behind.
+    """
+    from torch import hub
+
+    original = hub.download_url_to_file
+
+    def download(url, dst, hash_prefix=None, progress=True):
+        if hash_prefix is None:
+            hash_prefix = _hash_in(os.path.basename(dst))
+        return original(url, dst, hash_prefix, progress=False)
+
+    hub.download_url_to_file = download
+    try:
+        yield
+    finally:
+        hub.download_url_to_file = original
+
+
+def drop_broken_download(url):
+    """Delete the cached file of ``url`` if its content doesn't have the hash in its name, so that it is fetched again."""
+    import hashlib
+
+    from torch import hub
+
+    path = os.path.join(hub.get_dir(), "checkpoints", os.path.basename(url))
+    expected = _hash_in(os.path.basename(url))
+    if not expected or not os.path.isfile(path):
+        return
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    if not digest.hexdigest().startswith(expected):
+        os.remove(path)
+
+
+def _hash_in(filename):
+    match = re.search(r"-([a-f0-9]{8,})\.", filename)
+    return match.group(1) if match else None

@@ -1,0 +1,150 @@
+"""Export to ONNX: one file per network, batch size and input size, that every backend since 2020 reads."""
+
+import inspect
+import os
+import warnings
+from contextlib import contextmanager
+
+from runner.errors import ExportError
+
+# Opset 11 is what TensorRT 7.1 reads; a newer one only for a network that has no form in it.
+OPSETS = (11, 13, 17, 20)
+LIMIT_BYTES = 2**31 - 1  # of one protobuf message
+
+
+def export_onnx(model, path, batch_size, input_px, channels=3):
+    """Write ``model`` (eval, CPU) with static shape to ``path``; returns its opset and IR version.
+
+    The exporter of TorchScript, opset 11 where possible, one file. Batch normalisations are kept as they
+    are (every runtime folds them when it loads), so that the graph that is counted is the one that is timed.
+    The file appears whole or not at all.
+    """
+    import torch
+
+    if sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) > LIMIT_BYTES:
+        raise ExportError("weights of more than 2 GB don't fit into one ONNX file")
+    temporary = path + ".part"
+    example = torch.zeros(batch_size, channels, input_px, input_px)
+    try:
+        for opset in OPSETS:
+            try:
+                _export(torch, model, example, temporary, opset)
+                break
+            except Exception as error:  # the exporter raises a dozen kinds
+                reason = error
+        else:
+            raise ExportError("no ONNX opset up to %d takes it: %s" % (OPSETS[-1], str(reason).strip().splitlines()[0]))
+        ir_version = _ir_version(temporary)
+        _note_buffers(temporary, model)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+    return {"opset": opset, "ir_version": ir_version}
+
+
+def _export(torch, model, example, path, opset):
+    options = {
+        "opset_version": opset,
+        "input_names": ["input"],
+        "output_names": ["output"],
+        "do_constant_folding": _is_plain(torch, model),
+        "training": torch.onnx.TrainingMode.PRESERVE,
+    }
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        options["dynamo"] = False
+    with warnings.catch_warnings(), _quiet(), _plain_attention(torch), _adjusted_passes(torch), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, example, path, **options)
+
+
+def _is_plain(torch, model):
+    """Whether only convolutions, batch normalisations and linear layers have weights.
+
+    Then folding touches shapes alone, and old importers (OpenVINO 2021.4) want the axes of a slice as constants. Elsewhere it would
+    write weights anew (transposed, or gathered from tables), and what is counted as parameters would not be the network's own.
+    """
+    plain = (torch.nn.modules.conv._ConvNd, torch.nn.modules.batchnorm._BatchNorm, torch.nn.Linear)
+    return all(isinstance(module, plain) for module in model.modules() if next(module.parameters(recurse=False), None) is not None)
+
+
+@contextmanager
+def _plain_attention(torch):
+    """Attention in plain operators: PyTorch's fused ones have no form in ONNX, or none below opset 14."""
+    functional, switch = torch.nn.functional, getattr(torch.backends, "mha", None)
+    fused, enabled = getattr(functional, "scaled_dot_product_attention", None), switch and switch.get_fastpath_enabled()
+
+    def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+        scores = query * (query.shape[-1] ** -0.5 if scale is None else scale) @ key.transpose(-2, -1)
+        return functional.softmax(scores if attn_mask is None else scores + attn_mask, dim=-1) @ value
+
+    try:
+        if fused:
+            functional.scaled_dot_product_attention = attention
+        if switch:
+            switch.set_fastpath_enabled(False)
+        yield
+    finally:
+        if fused:
+            functional.scaled_dot_product_attention = fused
+        if switch:
+            switch.set_fastpath_enabled(enabled)
+
+
+@contextmanager
+def _adjusted_passes(torch):
+    """Two passes of the exporter, in C++, called otherwise than it does.
+
+    It merges parameters of equal value: kept apart, the file has as many as the network (called as if in training, the
+    pass merges only what shares memory). And it copies all weights for each inference of shapes, which needs only the
+    small ones: half of the export's time.
+    """
+    merge, infer = "_jit_pass_onnx_deduplicate_initializers", "_jit_pass_onnx_graph_shape_type_inference"
+    original = {name: getattr(torch._C, name) for name in (merge, infer) if hasattr(torch._C, name)}
+
+    def infer_from_small(graph, parameters, *more):
+        return original[infer](graph, {name: value for name, value in parameters.items() if value.numel() <= 1024}, *more)
+
+    try:
+        if merge in original:
+            setattr(torch._C, merge, lambda graph, parameters, training: original[merge](graph, parameters, True))
+        if infer in original:
+            setattr(torch._C, infer, infer_from_small)
+        yield
+    finally:
+        for name, function in original.items():
+            setattr(torch._C, name, function)
+
+
+@contextmanager
+def _quiet():
+    """Silence what the exporter writes to the process's standard output and error, also from C++."""
+    saved = [os.dup(1), os.dup(2)]
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        yield
+    finally:
+        for number, descriptor in enumerate(saved, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(sink)
+
+
+def _note_buffers(path, model):
+    """Add the names of the network's buffers to the file's metadata: in ONNX they look like parameters."""
+    from runner.networks.graph import MODEL_METADATA, message
+
+    names = ",".join(name for name, _ in model.named_buffers() if not name.endswith("num_batches_tracked"))
+    with open(path, "ab") as file:  # a field may stand anywhere in a protobuf message, so also at its end
+        file.write(message(MODEL_METADATA, message(1, b"buffers") + message(2, names.encode())))
+
+
+def _ir_version(path):
+    """The first field of every ONNX file (tag 0x08, then a varint); no package needed."""
+    with open(path, "rb") as file:
+        tag, version = bytearray(file.read(2))
+    if tag != 8:
+        raise ExportError("the exporter wrote no ONNX file")
+    return version

@@ -1,0 +1,60 @@
+"""Which reshapes are free: a model of PyTorch's strides, over the shapes of an ONNX graph."""
+
+from runner.networks.graph import attribute
+
+
+def is_view(graph, node, strides):
+    """Whether PyTorch would make this a view; remembers the strides that it has then."""
+    source, output = node.input[0], node.output[0]
+    shape, new = graph.shape(source), graph.shape(output)
+    old = strides.get(source) or contiguous(shape)
+    if node.op_type == "Transpose":
+        strides[output] = [old[axis] for axis in attribute(node, "perm", range(len(shape) - 1, -1, -1))]
+    elif node.op_type in ("Slice", "Split"):
+        for name in node.output:
+            strides[name] = old
+    elif node.op_type == "Expand":
+        strides[output] = [0] * (len(new) - len(shape)) + [
+            stride if a == b else 0 for stride, a, b in zip(old, shape, new[len(new) - len(shape) :])
+        ]
+    elif node.op_type == "Gather":
+        axis = attribute(node, "axis", 0) % len(shape)
+        strides[output] = old[:axis] + old[axis + 1 :]
+    else:
+        strides[output] = view_strides(shape, old, new)
+        return strides[output] is not None
+    return True
+
+
+def inherit(graph, reads, output, strides):
+    """An element by element operator lays its output out like its input."""
+    for name in reads:
+        if name in strides and graph.shape(name) == graph.shape(output):
+            strides[output] = strides[name]
+
+
+def contiguous(shape):
+    strides = [1]
+    for length in reversed(shape[1:]):
+        strides.insert(0, strides[0] * length)
+    return strides[: len(shape)]
+
+
+def view_strides(shape, strides, new):
+    """Strides of a tensor seen with another shape, or None where that takes a copy."""
+    runs = []  # [length, stride] of dimensions that lie in memory as one
+    for length, stride in zip(shape, strides):
+        if length != 1:
+            if runs and runs[-1][1] == length * stride:
+                runs[-1] = [runs[-1][0] * length, stride]
+            else:
+                runs.append([length, stride])
+    result, left, stride = [], 1, 1
+    for length in reversed(new):
+        if length != 1 and left == 1:
+            left, stride = runs.pop()
+        if left % length:
+            return None
+        result.insert(0, stride)
+        left, stride = left // length, stride * length
+    return result

@@ -1,0 +1,113 @@
+"""Networks by name, ready for inference.
+
+A name is ``source:bare``, and each source is a module of this folder. The names that a source lists in
+``NAMES`` need no prefix (resnet18, hardnet68); ``package.module:function`` is a user's own function.
+Asking about names imports no framework; ``build`` does.
+"""
+
+import difflib
+import importlib
+import pkgutil
+
+from runner.errors import ModelUnavailable
+
+MODULES = sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def modules():
+    return {name: importlib.import_module("%s.%s" % (__name__, name)) for name in MODULES}
+
+
+def names():
+    """Every name that needs no prefix."""
+    return sorted(name for source in modules().values() for name in source.NAMES)
+
+
+def source_of(name):
+    """(source, bare name); the source of ``package.module:function`` is ``function``; None for an unknown name."""
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in MODULES and prefix != "function":
+        return (prefix, rest) if rest else (None, name)
+    for source, module in modules().items():
+        if name in module.NAMES:
+            return source, name
+    parts = prefix.split(".") + [rest]
+    if colon and all(part.isidentifier() for part in parts):
+        return "function", name
+    return None, name
+
+
+def known(name):
+    source, bare = source_of(name)
+    return source is not None and (not modules()[source].NAMES or bare in modules()[source].NAMES)
+
+
+def suggest(name):
+    """The known name that an unknown one was probably meant to be, or None."""
+    matches = difflib.get_close_matches(name.lower().replace("-", "_"), names(), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def native_px(name):
+    """Height and width of the input that the network was designed for."""
+    source, bare = source_of(name)
+    return modules()[source].native_px(bare)
+
+
+def has_data_config(name):
+    """Whether the source says itself how images are prepared for the network."""
+    source, _ = source_of(name)
+    return hasattr(modules()[source], "data_config")
+
+
+def data_config(name):
+    """How images are prepared for the network, as its source says; None where it doesn't."""
+    source, bare = source_of(name)
+    return modules()[source].data_config(bare) if has_data_config(name) else None
+
+
+def build(spec, seed):
+    """The network in eval mode on the CPU, with its final weights; raises ModelUnavailable."""
+    from runner.networks import weights
+
+    source, bare = source_of(spec.name)
+    if source is None:
+        raise ModelUnavailable("%s: no such network%s" % (spec.name, _meant(spec.name)))
+    module = modules()[source]
+    if spec.weights == "pretrained":
+        model = module.build(bare, num_classes=spec.num_classes, pretrained=True)
+    else:
+        with weights.no_initialisation():
+            model = module.build(bare, num_classes=spec.num_classes, pretrained=False)
+        if spec.weights == "random":
+            try:
+                weights.randomise(model, seed, spec.input_px or module.native_px(bare), channels(spec.name, model))
+            except Exception as error:
+                if source != "function":
+                    raise
+                text = " ".join(str(error).split())[:200]
+                raise ModelUnavailable("%s: takes no float image: %s: %s" % (spec.name, type(error).__name__, text))
+        else:
+            weights.load_checkpoint(model, spec.weights)
+    return model.eval()
+
+
+def channels(name, model):
+    """Channels of the image that a built network takes."""
+    return modules()["function"].channels(model) if source_of(name)[0] == "function" else 3
+
+
+def preload():
+    """Import what the sources need to build networks, so that each forked process finds it imported."""
+    for module in modules().values():
+        getattr(module, "preload", lambda: None)()
+
+
+def metadata(model):
+    """What is known of a built network without running it: trainable parameters."""
+    return {"params": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)}
+
+
+def _meant(name):
+    match = suggest(name)
+    return "; did you mean %s?" % match if match else ""

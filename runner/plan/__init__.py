@@ -1,0 +1,1 @@
+"""From matrix.yaml to the ordered cells of one platform."""

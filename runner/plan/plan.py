@@ -1,0 +1,98 @@
+"""From a matrix to the ordered cells of one platform, with a reason for each that is left out."""
+
+import random
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Tuple
+
+from runner import backends
+from runner.errors import MatrixError
+from runner.networks import sources
+from runner.plan import matrix
+from runner.records import schema
+from runner.records.cell import Cell
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``cells`` in the order of measuring; ``excluded`` pairs a cell with its reason."""
+
+    cells: Tuple[Cell, ...]
+    excluded: Tuple[Tuple[Cell, str], ...]
+
+
+def plan(loaded, platform, devices, only=()):
+    """The Plan of a Matrix on a platform with its devices, in seeded random order.
+
+    Random, so that drift of the machine follows no axis; seeded, so that it can be repeated. ``only`` are
+    (field, values) pairs that a cell must match.
+    """
+    facts = {name: backends.facts(name) for name in backends.names()}
+    cells, excluded = OrderedDict(), OrderedDict()
+    for block in loaded.blocks:
+        for cell in _product(block, platform, devices, loaded.models):
+            if not all(matches(cell, field, values) for field, values in only):
+                continue
+            reason = _misfit(cell, facts[cell.base_backend]) or _excluded(cell, loaded.exclude)
+            if reason:
+                excluded[cell] = reason
+            else:
+                cells[cell] = None
+    order = list(cells)
+    random.Random(loaded.protocol.seed).shuffle(order)
+    return Plan(tuple(order), tuple(excluded.items()))
+
+
+def _product(block, platform, devices, specs):
+    for backend in block["backend"]:
+        for model in block["model"]:
+            for precision in block["precision"]:
+                for batch_size in block["batch_size"]:
+                    for input_px in block["input_px"]:
+                        for scenario in block["scenario"]:
+                            for device in devices:
+                                px = _input_px(specs[model], input_px)
+                                yield Cell(platform, device, backend, model, precision, batch_size, px, scenario)
+
+
+def _input_px(spec, input_px):
+    if spec.input_px:
+        return spec.input_px
+    return sources.native_px(spec.name) if input_px == "native" else input_px
+
+
+def _misfit(cell, facts):
+    """Why the backend has no such cell here, from what it says of itself; None if it has."""
+    if cell.device not in facts["devices"]:
+        return "%s has no %s device" % (cell.base_backend, cell.device)
+    if cell.precision not in facts["precisions"]:
+        return "%s has no %s" % (cell.base_backend, cell.precision)
+    return None
+
+
+def _excluded(cell, exclusions):
+    for exclusion in exclusions:
+        if all(matches(cell, field, values) for field, values in exclusion.when.items()):
+            return exclusion.reason
+    return None
+
+
+def matches(cell, field, values):
+    """Whether a cell's field is one of ``values``; a backend without a variant matches all its variants."""
+    value = getattr(cell, field)
+    if field == "backend":
+        return value in values or cell.base_backend in values
+    return value in values or str(value) in [str(one) for one in values]
+
+
+def parse_only(expressions):
+    """(field, values) of each ``field=value[,value...]``; raises MatrixError with what would do."""
+    result = []
+    for expression in expressions:
+        field, equals, values = expression.partition("=")
+        if not equals or not values:
+            raise MatrixError("--only %s: give field=value, as in --only model=resnet18,alexnet" % expression)
+        if field not in ("id",) + schema.CELL_FIELDS:
+            raise MatrixError("--only %s: %s" % (expression, matrix.choose("%s is unknown" % field, field, schema.CELL_FIELDS)))
+        result.append((field, tuple(values.split(","))))
+    return result

@@ -1,0 +1,93 @@
+"""What a run shows while it works: a line a cell, and in a terminal a live line that moves within a cell."""
+
+import logging
+import sys
+import threading
+import time
+from typing import Any, List, Optional
+
+import typer
+
+from runner.program import results
+from runner.program.terminal import both_terminals, clear_line, duration, live, plain
+
+LOG = logging.getLogger("runner.measure")
+
+
+class Display:
+    """The ``report`` of a run: called before and after each cell. ``lines`` are the records so far, anchors apart."""
+
+    def __init__(self, moving: Optional[bool] = None) -> None:
+        self.lines: List[results.Record] = []
+        self.moving = both_terminals() if moving is None else moving
+        self._now: Any = None
+        self._since = 0.0
+        self._stop = threading.Event()
+        self._ticker: Optional[threading.Thread] = None
+
+    def __enter__(self) -> "Display":
+        if self.moving:
+            self._ticker = threading.Thread(target=self._tick, daemon=True)
+            self._ticker.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._stop.set()
+        if self._ticker:
+            self._ticker.join()
+            clear_line()
+
+    def __call__(self, progress: Any) -> None:
+        self._now, self._since = (None if progress.line is not None else progress), time.monotonic()
+        if progress.line is None:
+            LOG.info("%s (%s) begins, %d of %d done", progress.cell.id, progress.role, progress.done, progress.total)
+            self._draw()
+            return
+        _note(progress.line)
+        if progress.role == "anchor":
+            return
+        self.lines.append(progress.line)
+        if self.moving:
+            clear_line()
+        typer.echo("[%d/%d] %s" % (progress.done, progress.total, results.sentence(progress.line)))
+        sys.stdout.flush()
+
+    def _tick(self) -> None:
+        while not self._stop.wait(1.0):
+            self._draw()
+
+    def _draw(self) -> None:
+        now = self._now
+        if not self.moving or now is None:
+            return
+        spent = time.monotonic() - self._since
+        text = "[%d/%d] %s%s: %s, about %s left" % (
+            now.done + (now.role != "anchor"),
+            now.total,
+            now.cell.id,
+            " (anchor)" if now.role == "anchor" else "",
+            duration(spent),
+            duration(max(0.0, now.remaining_s - spent)),
+        )
+        live(plain(text))
+
+
+def _note(line: results.Record) -> None:
+    """Say in the log what the workers did for a cell."""
+    replicates = line.get("replicates") or ()
+    LOG.info("%s: %s in %.1f s, %d replicates", line["cell_id"], line["status"], line["wall_s"], len(replicates))
+    for number, replicate in enumerate(replicates, 1):
+        spans = ", ".join("%s %.3f" % (name, value) for name, value in sorted((replicate.get("spans") or {}).items()) if value)
+        LOG.debug("replicate %d: %d samples; warm-up %s; %s", number, len(replicate["samples_s"]), replicate.get("warmup_verdict"), spans)
+    if line["status"] != "ok":
+        LOG.warning("%s: phase %s, signal %s: %s", line["status"], line["phase"], line["signal"], plain(line["reason"]))
+        for text in str(line.get("stderr") or "").splitlines():
+            LOG.debug("stderr: %s", plain(text))
+
+
+def show_counting(progress: Any) -> None:
+    """The live line of `dyno accuracy`."""
+    text = "[%d/%d] %d of %d images" % (progress.done + 1, progress.total, progress.images, progress.of)
+    if progress.remaining_s == progress.remaining_s:  # unknown before the first part
+        text += ", %s left" % duration(progress.remaining_s)
+    live(plain("%s, %s" % (text, progress.cell.id)))

@@ -1,0 +1,98 @@
+"""What the commands say in a terminal: one line for an error, tables of text, one live line that is drawn over."""
+
+import shutil
+import signal
+import sys
+from contextlib import contextmanager
+from typing import Any, Iterator, List, NoReturn, Sequence, Type
+
+import typer
+
+from runner.program import exits
+
+
+def fail(message: object, code: int = exits.BAD) -> NoReturn:
+    """End the program with one line on standard error."""
+    typer.echo("dyno: %s" % plain(message), err=True)
+    raise typer.Exit(code)
+
+
+def warn(messages: Sequence[object]) -> None:
+    """One line on standard error for each."""
+    for message in messages:
+        typer.echo("dyno: warning: %s" % plain(message), err=True)
+
+
+def plain(text: object) -> str:
+    """A text from a file on one line of a terminal: nothing in it can move the cursor, change colours or fail to be printed."""
+    return "".join(char if char.isprintable() else "?" for char in str(text))
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return "%d s" % round(seconds)
+    return "%d min" % round(seconds / 60) if seconds < 5400 else "%.1f h" % (seconds / 3600)
+
+
+def seconds(text: str) -> float:
+    """`90s`, `10m` or `2h` in seconds."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        value = float(number) * unit
+        if not 0 < value < 1e9:
+            raise ValueError
+        return value
+    except ValueError:
+        fail("--time-budget %s: give a time such as 90s, 10m or 2h" % text, exits.USAGE)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> str:
+    """Rows under their headings in columns as wide as they need; the columns named in ``right`` are numbers."""
+    cells: List[List[str]] = [[plain(value) for value in row] for row in [headings] + list(rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    lines = []
+    for row in cells:
+        words = [word.rjust(width) if name in right else word.ljust(width) for word, width, name in zip(row, widths, headings)]
+        lines.append("  ".join(words).rstrip())
+    return "\n".join(lines)
+
+
+def both_terminals() -> bool:
+    """Whether somebody is looking: a live line is drawn only where standard output and standard error are terminals."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def live(text: str) -> None:
+    """Draw the live line anew."""
+    width = shutil.get_terminal_size().columns - 1
+    typer.echo("\r\033[K" + (text if len(text) <= width else text[: width - 1] + "~"), err=True, nl=False)
+
+
+def clear_line() -> None:
+    if sys.stderr.isatty():
+        typer.echo("\r\033[K", err=True, nl=False)
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def measuring(place: str, stopped: str, *errors: Type[Exception]) -> Iterator[None]:
+    """Ctrl-C, docker stop, ``errors`` and what the system says of a file end a command in one line; ``stopped`` is said of the first two."""
+    signal.signal(signal.SIGTERM, interrupt)  # docker stop
+    try:
+        yield
+    except errors as error:
+        fail(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail("%s: %s" % (error.filename, error.strerror or error))
+    except KeyboardInterrupt:
+        clear_line()
+        fail("stopped; " + stopped, exits.INTERRUPTED)
+    clear_line()

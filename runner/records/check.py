@@ -1,0 +1,150 @@
+"""Whether a line read from a record file has the types that the schema gives its fields: a file may come from anywhere."""
+
+import math
+
+from runner.records.schema import CELL_FIELDS, FIELDS, STATUSES
+
+NUMBERS = {int, float, type(None)}
+LARGEST = 1e18  # of any number: what is beyond is no measurement
+LONGEST_S = 1e9
+
+
+def _schema():
+    """{name: (kinds, nested)}: kinds as in FIELDS with ``list`` for a name that ends in []."""
+    tree = {}
+    for path, kinds, _, _ in FIELDS:
+        place = tree
+        names = path.split(".")
+        for index, name in enumerate(names):
+            last = index == len(names) - 1
+            plain = name.replace("[]", "").replace("{}", "")
+            entry = place.setdefault(
+                plain, {"kinds": kinds.split("|") if last else ["object"], "list": name.endswith(("[]", "[]{}")), "in": {}}
+            )
+            place = entry["in"]
+    return tree
+
+
+SCHEMA = _schema()
+GROUP_NUMBERS = ("count", "macs", "bytes", "out")
+
+
+def misfit(line, schema=None):
+    """The first field of another type than the schema's, by its name; None when all fit. Fields that are absent or null fit."""
+    for name, entry in (SCHEMA if schema is None else schema).items():
+        value = line.get(name)
+        if value is None:
+            continue
+        if entry["list"] != isinstance(value, list):
+            return name
+        if not entry["list"]:
+            found = _misfit_of_one(name, value, entry)
+        elif entry["kinds"][0] == "float":  # samples: thousands, so all at once
+            found = None if set(map(type, value)) <= NUMBERS else name
+        else:
+            found = next((wrong for wrong in (_misfit_of_one(name, one, entry) for one in value) if wrong), None)
+        if found:
+            return found
+    return None
+
+
+def _misfit_of_one(name, value, entry):
+    if not any(_is(value, kind) for kind in entry["kinds"]):
+        return name
+    if name == "groups" and not all(_is_group(group) for group in value.values()):
+        return name
+    return misfit(value, entry["in"]) if entry["in"] and isinstance(value, dict) else None
+
+
+def _is(value, kind):
+    if kind in ("int", "float"):
+        number = type(value) is int or kind == "float" and type(value) is float
+        return number and abs(value) < LARGEST  # NaN and infinities are not
+    return type(value) is {"str": str, "object": dict, "bool": bool, "null": type(None)}[kind]
+
+
+def _is_group(group):
+    return isinstance(group, dict) and all(_is(group.get(name, 0), "float") for name in GROUP_NUMBERS)
+
+
+def is_cell(line):
+    """Whether a line is a whole record of a cell: all that going on with a run or judging it needs."""
+    if misfit(line):
+        return False
+    cell, wall_s = line.get("cell") or {}, line.get("wall_s")
+    return (
+        all(cell.get(name) is not None for name in CELL_FIELDS)
+        and line.get("status") in STATUSES
+        and all(line.get(name) is not None for name in ("id", "cell_id", "role", "attempt", "quality", "replicates"))
+        and wall_s is not None
+        and not math.isnan(wall_s)
+        and 0 <= wall_s < LONGEST_S
+        and all(_is_whole(replicate) for replicate in line["replicates"])
+    )
+
+
+def is_replicate(line):
+    """Whether a line is a whole replicate of a cell, fit to be joined with others."""
+    if not is_cell(line) or len(line["replicates"]) != 1 or not isinstance(line.get("content"), dict):
+        return False
+    one = line["replicates"][0]
+    needed = ("run", "environment", "order", "started_at", "wall_s", "contended", "samples_s", "warmup_verdict", "contention")
+    return all(one.get(name) is not None for name in needed) and bool(one["samples_s"])
+
+
+def _is_whole(replicate):
+    spans = (replicate or {}).get("spans")
+    return spans is not None and all(spans.get(name) is not None for name in ("process_s", "load_s", "warmup_s", "measure_s"))
+
+
+# Of an imported row: what it must have, and the largest value (with the least, 0) of each number that has one.
+IMPORTED_TEXT = ("platform", "model", "cell_id")
+IMPORTED_LIMITS = {"latency_s": LONGEST_S, "batch_size": LARGEST, "top1": 100.0, "top5": 100.0, "top1_low": 100.0, "top1_high": 100.0}
+IMPORTED_NUMBERS = ("input_px", "throughput", "params_m", "gmacs", "activations_m", "memory_mb", "energy_j", "power_w", "latency_p90_s", "latency_p99_s",
+                    "load_s", "first_latency_s", "in_flight", "accuracy_images", "complexity_px", "noise", "top5_low", "top5_high")  # fmt: skip
+
+
+def misfit_imported(line):
+    """The first field of a line of kind ``imported`` that is missing or of another type; None when all fit."""
+    row = line.get("row")
+    if not isinstance(row, dict) or not isinstance(line.get("id"), str):
+        return "row" if isinstance(line.get("id"), str) else "id"
+    for name in IMPORTED_TEXT:
+        if not isinstance(row.get(name), str):
+            return name
+    for name in ("latency_s", "batch_size"):
+        if not _is(row.get(name), "float") or row[name] <= 0:
+            return name
+    quality = row.get("quality") or []
+    if not isinstance(quality, list) or not all(isinstance(label, str) for label in quality):
+        return "quality"
+    for name, value in row.items():
+        if name in IMPORTED_LIMITS or name in IMPORTED_NUMBERS:
+            if value is not None and not (_is(value, "float") and 0 <= value <= IMPORTED_LIMITS.get(name, LARGEST)):
+                return name
+        elif name != "quality" and not isinstance(value, (str, type(None))) and not _is(value, "float"):
+            return name
+    return None
+
+
+def misfit_accuracy(line):
+    """The first field of a line of kind ``accuracy`` that contradicts another, as more hits than images; None when all fit."""
+    wrong = misfit(line)
+    if wrong:
+        return wrong
+    part, cell = line.get("accuracy"), line.get("cell")
+    if not isinstance(part, dict) or not isinstance(cell, dict) or line.get("status") not in STATUSES:
+        return "accuracy" if not isinstance(part, dict) else "cell" if not isinstance(cell, dict) else "status"
+    if any(cell.get(name) is None for name in CELL_FIELDS):
+        return "cell"
+    if line["status"] != "ok":
+        return None
+    for name in ("first", "last", "images", "unreadable", "not_finite", "top1"):
+        if part.get(name) is None or part[name] < 0:
+            return name
+    for name in ("top1", "top5", "not_finite"):
+        if part.get(name) is not None and not 0 <= part[name] <= part["images"]:
+            return name
+    if part.get("top5") is not None and part["top5"] < part["top1"]:
+        return "top5"
+    return "last" if part["last"] - part["first"] != part["images"] + part["unreadable"] else None

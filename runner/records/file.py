@@ -1,0 +1,196 @@
+"""Records: one JSON line per cell and attempt, appended whole and flushed to disk.
+
+A record file is append-only JSON Lines. Four kinds of line: ``environment`` (once per run, before its first cell), ``cell``,
+``replicate`` (of a cell that is not finished) and ``accuracy`` (a part of the images), which name their environment by id. ``FIELDS`` is the schema; docs/records.md
+is written from it and a test holds the two, and real records, together.
+"""
+
+import errno
+import json
+import math
+import os
+import stat
+import time
+
+from runner.errors import RecordError
+from runner.records import schema
+from runner.records.lift import is_newer, lift
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, so one run at a time is the user's care
+    fcntl = None
+
+
+def dumps(record):
+    """One line of JSON; NaN and infinities become null so that every reader takes it."""
+    return json.dumps(_finite(record), separators=(",", ":"), sort_keys=False, allow_nan=False)
+
+
+def _finite(value):
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+class RecordFile:
+    """The record file of one host and platform, locked for one run at a time.
+
+    Appends are whole lines followed by fsync; a line that can't be written whole (full disk, vanished
+    mount) is taken back, so that the file never ends in half a record of ours.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.warnings = []
+        self.task = None
+        self._fd = None
+
+    def __enter__(self):
+        try:
+            self.task = task()
+            os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+                raise RecordError("%s: is no plain file; give another --results" % self.path)
+            self._lock()
+            self._set_torn_line_aside()
+        except (OSError, RecordError) as error:
+            self.__exit__()
+            if isinstance(error, RecordError):
+                raise
+            raise RecordError("%s: can't write records: %s" % (self.path, error.strerror))
+        return self
+
+    def _lock(self):
+        if fcntl:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise RecordError("%s: another run is writing here; wait for it to end, or give another --results" % self.path)
+                self.warnings.append("%s: this mount has no locks; run one at a time" % self.path)
+
+    def __exit__(self, *_):
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _set_torn_line_aside(self):
+        size = os.fstat(self._fd).st_size
+        if size == 0 or os.pread(self._fd, 1, size - 1) == b"\n":
+            return
+        with open(self.path, "rb") as file:
+            content = file.read()
+        keep = content.rfind(b"\n") + 1
+        if _is_whole(content[keep:]):  # only the end of the line is missing
+            os.write(self._fd, b"\n")
+            return
+        with open(self.path + ".torn", "ab") as file:
+            file.write(content[keep:] + b"\n")
+        os.ftruncate(self._fd, keep)
+        self.warnings.append(
+            "%s: the last line was torn (%d bytes); set aside in %s.torn" % (self.path, size - keep, os.path.basename(self.path))
+        )
+
+    def append(self, record):
+        """Append one line and flush it to disk; raises RecordError when that fails, with nothing written, or when nobody will find it.
+
+        In a fleet's run every line carries its task.
+        """
+        if self.task:
+            record = dict(record, task=self.task)
+        data = (dumps(record) + "\n").encode("utf-8")
+        start = None
+        try:
+            start = os.fstat(self._fd).st_size
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+            os.fsync(self._fd)
+        except OSError as error:
+            try:
+                if start is not None:
+                    os.ftruncate(self._fd, start)
+            except OSError:
+                pass
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            what = "free some space" if full else "see that its volume is there and writable"
+            raise RecordError("%s: can't append a record: %s; %s and run again" % (self.path, error.strerror, what))
+        if not self._is_in_place():
+            raise RecordError(
+                "%s: the file is no longer there: was its folder moved, removed or unmounted? Put it back and run again" % self.path
+            )
+
+    def _is_in_place(self):
+        """Whether the path still leads to the file that is written: an unmounted volume takes lines that nobody will read."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
+        except OSError:
+            return False
+
+
+def _is_whole(text):
+    """Whether a line without its end is a record for all that."""
+    try:
+        return lift(json.loads(text.decode("utf-8"))) is not None
+    except (ValueError, AttributeError, RecursionError):
+        return False
+
+
+def read(path, refuse_newer=False):
+    """(records, warnings) of one file, lifted to the present schema; lines that are no record are counted, never fatal.
+
+    Who is about to write refuses lines of a newer schema, whose measurements it can't know: RecordError.
+    """
+    records, bad, other = [], 0, 0
+    if not os.path.lexists(path):
+        return records, []
+    if not os.path.isfile(path):
+        return records, ["%s: is no plain file; nothing is read from it" % path]
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except OSError as error:
+        raise RecordError("%s: can't be read: %s" % (path, error.strerror))
+    with open(path, "rb") as file:
+        for line in file:
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line.decode("utf-8"))
+            except (ValueError, RecursionError):
+                bad += 1
+                continue
+            if refuse_newer and is_newer(record):
+                found = (path, record["schema_version"], schema.SCHEMA_VERSION)
+                raise RecordError("%s: has records of schema %d, this Dyno knows up to %d; update it, or give another --results" % found)
+            lifted = lift(record)
+            if lifted is None:
+                other += 1
+            else:
+                records.append(lifted)
+    warnings = []
+    if bad:
+        warnings.append("%s: %d line(s) are torn or no JSON; set aside" % (path, bad))
+    if other:
+        warnings.append("%s: %d line(s) have another schema_version; set aside" % (path, other))
+    return records, warnings
+
+
+def task():
+    """The task of a fleet's run, from DYNO_TASK; None where there is none. RecordError where it is not what `dyno fleet` writes."""
+    text = os.environ.get("DYNO_TASK")
+    if not text:
+        return None
+    try:
+        return {name: kind(json.loads(text)[name]) for name, kind in schema.TASK_FIELDS}
+    except (ValueError, KeyError, TypeError):
+        raise RecordError("DYNO_TASK: %.80r is no task; `dyno fleet submit` sets it, so leave it unset elsewhere" % text)
+
+
+def utc_now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

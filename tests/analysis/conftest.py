@@ -1,0 +1,6 @@
+"""Tests in the folders below import what they share (`records`, `good_frame`, `cost_laws`) from beside this file."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

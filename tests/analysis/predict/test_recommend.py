@@ -1,0 +1,140 @@
+"""What to deploy within limits."""
+
+import json
+
+import cost_laws
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from analysis.analyses import recommendation
+from analysis.frame.frame import Merged
+from analysis.predict import recommend
+from analysis.predict.recommend import Limits
+
+ZOO = cost_laws.zoo(24)
+FRAME = pd.concat([cost_laws.frame("made-up-gpu", ZOO), cost_laws.frame("made-up-cpu", dict(list(ZOO.items())[:14]))], ignore_index=True)
+
+
+def test_what_is_recommended_meets_the_limits_and_nothing_that_meets_them_beats_it():
+    limits = Limits(latency_s=0.3, memory_mb=300, top1=62)
+    advice = recommend.advise(FRAME, "made-up-cpu", limits)
+    own = advice.recommended
+    assert len(own) and (own["latency_s"] <= 0.3).all() and (own["memory_mb"] <= 300).all() and (own["top1"] >= 62).all()
+    meets = advice.candidates[advice.candidates["meets"]]
+    for row in own.to_dict("records"):
+        assert not ((meets["latency_s"] < row["latency_s"]) & (meets["top1"] >= row["top1"])).any()
+    assert advice.relax == ()
+
+
+def test_measured_come_first_and_predicted_are_marked():
+    own = recommend.advise(FRAME, "made-up-cpu", Limits(top1=1)).recommended
+    kinds = list(own["kind"])
+    assert kinds == sorted(kinds) and set(kinds) == {"measured", "predicted"}
+    measured = set(list(ZOO)[:14])
+    assert all((row["model"] in measured) == (row["kind"] == "measured") for row in own.to_dict("records"))
+    assert own["latency_s"].between(own["latency_s_low"], own["latency_s_high"]).all()
+
+
+def test_predicted_candidates_are_near_the_truth():
+    table = recommend.advise(FRAME, "made-up-cpu", Limits()).candidates
+    table = table[table["kind"] == "predicted"]
+    truth = np.array([cost_laws.seconds("made-up-cpu", ZOO[model], 1) for model in table["model"]])
+    assert len(table) == 10 and np.median(np.abs(table["latency_s"] / truth - 1)) < 0.15
+
+
+def test_every_set_up_of_the_platform_competes_unless_one_is_asked_for():
+    fast = FRAME[FRAME["platform"] == "made-up-cpu"].assign(
+        backend="fast", latency_s=lambda f: f["latency_s"] / 3, cell_id=lambda f: f["cell_id"] + "fast"
+    )
+    both = pd.concat([FRAME, fast], ignore_index=True)
+    assert set(recommend.advise(both, "made-up-cpu", Limits(top1=1)).recommended["backend"]) == {"fast"}
+    assert set(recommend.advise(both, "made-up-cpu", Limits(top1=1), backend="pytorch").recommended["backend"]) == {"pytorch"}
+
+
+def test_a_network_measured_at_other_batch_sizes_follows_its_own_law():
+    frame = cost_laws.frame("made-up-gpu", dict(list(ZOO.items())[:8]), batches=(1, 2, 4, 8), noise=0.4)
+    frame = frame[~((frame["model"] == "vgg1") & (frame["batch_size"] == 2))]
+    row = recommend.advise(frame, "made-up-gpu", Limits(), 2).candidates.set_index("model").loc["vgg1"]
+    ends = frame[frame["model"] == "vgg1"].set_index("batch_size")["latency_s"]
+    assert row["kind"] == "predicted" and row["latency_s_high"] / row["latency_s_low"] < 1.2 and ends[1] < row["latency_s"] < ends[4]
+
+
+def test_a_limit_in_the_middle_of_an_interval_is_a_coin_toss():
+    table = pd.DataFrame(
+        {"latency_s": [1.0, 1.0, 1.0, np.nan], "latency_s_low": [0.5, 0.5, 0.9, np.nan], "latency_s_high": [2.0, 2.0, 1.1, np.nan]}
+    )
+    assert recommend.chance(table, "latency_s", 1.0)[0] == pytest.approx(0.5)
+    assert recommend.chance(table, "latency_s", 2.0)[:3] == pytest.approx([0.95, 0.95, 1.0], abs=1e-3)
+    assert recommend.chance(table, "latency_s", 0.5)[0] == pytest.approx(0.05, abs=1e-3)
+    assert np.isnan(recommend.chance(table, "latency_s", 1.0)[3])
+    published = pd.DataFrame({"top1": [70.0, 69.0], "top1_low": [70.0, 69.0], "top1_high": [70.0, 69.0]})
+    assert list(recommend.chance(published, "top1", 70)) == [1.0, 0.0]
+
+
+def test_where_nothing_fits_it_says_what_to_relax():
+    advice = recommend.advise(FRAME, "made-up-cpu", Limits(latency_s=0.03, top1=69))
+    assert advice.recommended.empty and advice.relax
+    limit = advice.candidates.loc[advice.candidates["top1"] >= 69, "latency_s"].min()
+    assert any(line.startswith("latency: 30.0 ms to ") and recommend.said("latency_s", limit) in line for line in advice.relax)
+    assert "relax one" in recommend.text(advice)
+
+
+def test_where_no_single_limit_is_enough_the_nearest_is_named():
+    advice = recommend.advise(FRAME, "made-up-cpu", Limits(latency_s=1e-5, top1=99.5))
+    assert len(advice.relax) == 1 and advice.relax[0].startswith("no single limit is enough; nearest is ")
+
+
+def test_a_limit_on_what_nobody_measured_is_not_met_in_silence():
+    advice = recommend.advise(FRAME, "made-up-cpu", Limits(energy_j=1.0))
+    assert advice.recommended.empty and advice.relax == ("energy: known of no network here; measure it, or leave the limit out",)
+
+
+def test_a_measured_accuracy_has_wilsons_interval():
+    frame = FRAME.copy()
+    frame["accuracy_images"], frame["accuracy_source"] = 1000.0, "measured"
+    row = recommend.advise(frame, "made-up-gpu", Limits()).candidates.iloc[0]
+    assert row["top1_low"] < row["top1"] < row["top1_high"] and row["top1_high"] - row["top1_low"] == pytest.approx(5, abs=1)
+
+
+def test_the_report_has_a_frontier_per_platform():
+    table = recommendation.analyse(FRAME)
+    assert list(dict.fromkeys(table["platform"])) == ["made-up-cpu", "made-up-gpu"]
+    assert "predicted" in set(table.loc[table["platform"] == "made-up-cpu", "kind"]) and "are predicted" in recommendation.explain(FRAME)
+    assert recommendation.applies(FRAME) is None and "known Top-1" in recommendation.applies(FRAME.assign(top1=np.nan))
+
+
+def test_the_commands_print_tables_and_json(monkeypatch):
+    import analysis.frame.frame
+    from analysis.cli import app
+
+    monkeypatch.setattr(analysis.frame.frame, "merge", lambda paths: Merged(FRAME))
+    limits = ["--platform", "made-up-cpu", "--max-latency-ms", "300", "--min-top1", "62"]
+    table = CliRunner().invoke(app, ["recommend", *limits])
+    assert table.exit_code == 0 and "latency at most 300 ms, Top-1 at least 62.0 %" in table.output and "predicted" in table.output
+    found = json.loads(CliRunner().invoke(app, ["recommend", *limits, "--json"]).output)
+    assert found["limits"]["latency_s"] == 0.3 and all(row["latency_s"] <= 0.3 for row in found["recommended"])
+    unmeasured = list(ZOO)[20]
+    said = CliRunner().invoke(app, ["predict", "--model", unmeasured, "--platform", "made-up-cpu", "--batch-size", "2"])
+    assert said.exit_code == 0 and f"{unmeasured} at 224 px, batch 2" in said.output
+    as_json = json.loads(CliRunner().invoke(app, ["predict", "--model", unmeasured, "--platform", "made-up-cpu", "--json"]).output)
+    assert as_json["quantities"][0]["low"] < as_json["quantities"][0]["value"] < as_json["quantities"][0]["high"]
+
+
+def test_what_is_imported_is_never_called_measured_and_its_spread_is_unknown():
+    from analysis.importers import zhao
+
+    advice = recommend.advise(zhao.read(), "jetson-nano", Limits(latency_s=0.1), 1)
+    assert set(advice.recommended["kind"]) == {"imported"} and advice.recommended["sure"].isna().all()
+    assert advice.recommended["latency_s_low"].isna().all() and "spread unknown" in recommend.text(advice)
+
+
+def test_accuracies_on_two_data_sets_are_never_mixed():
+
+    from analysis.importers import zhao
+
+    cifar = zhao.read()
+    other = cifar[cifar["platform"].eq("jetson-nano")].head(6).assign(accuracy_data="ImageNet", top1=76.0)
+    kept = recommend.of_one_data_set(pd.concat([cifar, other], ignore_index=True))
+    assert kept["top1"].notna().sum() == cifar["top1"].notna().sum() and not kept["top1"].eq(76.0).any()

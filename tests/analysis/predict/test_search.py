@@ -1,0 +1,169 @@
+"""The search: it finds the best within limits after few measurements, knows when to stop, and says so when nothing can be found."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from analysis.cli import app
+from analysis.data import catalogue
+from analysis.errors import FrameError
+from analysis.predict import blend, candidates, drive, predictor, public, search, searching
+from analysis.predict.networks import Networks
+from analysis.predict.recommend import Limits
+from analysis.predict.searching import Arm, Task
+from runner.plan import matrix
+
+NOTHING = np.empty(0, int)
+
+
+def table(name, count=400):
+    """A pool of a public machine's networks that have a published Top-1, and their seconds per image."""
+    machine = next(m for m in public.machines() if name in m.name)
+    weights = catalogue.load().weights.groupby(["model", "input_px"])["top1"].max()
+    top1 = {f"{model} at {px} px": value for (model, px), value in weights.items()}
+    rows = np.array([i for i, model in enumerate(machine.nets.model) if model in top1])[:: max(1, 1000 // count)]
+    n = machine.nets[rows]
+    one = Networks(n.macs, n.bytes, n.out, n.count, n.params, np.ones(len(n)), n.model, n.family)
+    return search.Pool(one, np.array([top1[m] for m in n.model]), np.zeros(len(n), int)), np.exp(machine.log[rows])
+
+
+def seen(rows, y, failed=()):
+    rows = np.array(rows, int)
+    return search.Seen(rows, y[rows], np.array(failed, int), np.ones(len(rows), bool))
+
+
+def sources(name):
+    return [m.source(m.kind != "gpu") for m in public.without(name)]
+
+
+def searched(pool, y, limit, given, most=20, broken=()):
+    order, failed = [], []
+    while len(order) < most:
+        choice = search.choose(pool, seen(order, y, failed), limit, given)
+        if choice.done:
+            break
+        (failed if choice.row in broken else order).append(choice.row)
+    return order, failed, choice
+
+
+@pytest.mark.parametrize("quantile", [0.2, 0.6])
+def test_the_best_within_a_limit_is_found_in_twelve_measurements_from_other_machines(quantile):
+    pool, y = table("rtx4090")
+    limit = float(np.quantile(y, quantile))
+    order, _, choice = searched(pool, y, limit, sources("rtx4090"), 12)
+    assert pool.top1[y <= limit].max() - pool.top1[choice.best] <= search.GAIN and y[choice.best] <= limit
+    assert len(set(order)) == len(order)
+
+
+def test_a_search_that_ends_leaves_hardly_a_chance_of_a_better_one():
+    pool, y = table("rtx4090")
+    order, _, choice = searched(pool, y, float(np.median(y)), sources("rtx4090"), 25)
+    assert choice.done and choice.doubt < search.DOUBT and len(order) < 25
+
+
+def test_networks_that_fail_are_not_asked_for_again_and_the_search_goes_on():
+    pool, y = table("rtx4090", 300)
+    broken = set(range(0, len(pool), 2))
+    order, failed, choice = searched(pool, y, float(np.median(y)), sources("rtx4090"), 12, broken)
+    assert len(set(failed)) == len(failed) and not set(order) & broken and choice.best not in broken
+    assert pool.top1[choice.best] > 75
+
+
+def test_a_limit_that_nothing_meets_ends_without_an_answer():
+    pool, y = table("rtx4090", 100)
+    _, _, choice = searched(pool, y, float(y.min()) / 50, sources("rtx4090"), 30)
+    assert choice.best is None and choice.done
+
+
+def test_the_faster_of_two_arms_is_learnt_from_networks_that_both_ran():
+    pool, y = table("rtx4090", 200)
+    count = len(pool)
+    both = search.Pool(pool.nets[np.tile(np.arange(count), 2)], np.tile(pool.top1, 2), np.repeat([0, 1], count))
+    times, limit = np.concatenate([y, y / 2]), float(np.median(y))
+    _, _, choice = searched(both, times, limit, sources("rtx4090"), 20)
+    assert choice.best >= count and both.top1[times <= limit].max() - both.top1[choice.best] <= search.GAIN
+
+
+def test_memory_that_was_not_measured_meets_no_limit():
+    row = {"memory_mb": np.nan, "energy_j": np.nan}
+    assert not searching._others_met(row, Limits(memory_mb=100)) and searching._others_met(row, Limits(latency_s=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [("amp-nhwc-pt291-cu130-rtx3090", 2), ("rtx4090", 3), ("fp32-nchw-pt291-cpu-i9_10940x", 3), ("rtx5090", 4), ("i7_12700h", 4)],
+)
+def test_a_judged_device_is_no_source_of_itself_whatever_the_version(name, left):
+    assert len(public.without(name)) == left
+
+
+def test_the_blend_carries_over_where_that_is_better_and_is_within_eight_percent_after_ten():
+    pool, y = table("rtx4090")
+    rows = np.random.default_rng(0).permutation(len(pool))
+    train, test = rows[:10], rows[10:]
+    made = blend.blend(pool.nets[train], y[train], sources("rtx4090"), predictor.train(pool.nets[train], y[train]))
+    value, low, high = made.predict(pool.nets[test])
+    own = predictor.train(pool.nets[train], y[train]).predict(pool.nets[test]).value
+    error, alone = (np.median(np.abs(v / y[test] - 1)) for v in (value, own))
+    assert error < 0.08 < alone
+    assert ((low <= y[test]) & (y[test] <= high)).mean() > 0.87
+
+
+def test_a_source_of_another_regime_does_not_worsen_what_is_measured_here():
+    pool, y = table("i9_10940x")
+    own, mixed = [], []
+    for seed in range(3):
+        rows = np.random.default_rng(seed).permutation(len(pool))
+        train, test = rows[:40], rows[40:]
+        alone = predictor.train(pool.nets[train], y[train])
+        made = blend.blend(pool.nets[train], y[train], [m.source(True) for m in public.without("i9_10940x")], alone)
+        own.append(np.median(np.abs(alone.predict(pool.nets[test]).value / y[test] - 1)))
+        mixed.append(np.median(np.abs(made.predict(pool.nets[test])[0] / y[test] - 1)))
+    assert np.mean(mixed) <= np.mean(own)
+
+
+def test_every_candidate_is_one_graph_with_its_best_weights_and_licences_are_kept_to():
+    found = candidates.catalogued()
+    assert len({c.key for c in found}) == len(found) > 1000
+    free = candidates.catalogued("commercial")
+    assert 0 < len(free) < len(found) and not any(c.terms.startswith("non-commercial") for c in free)
+    assert all(c.top1 >= 85 for c in candidates.catalogued(min_top1=85))
+
+
+def test_next_prints_a_matrix_that_the_runner_takes_and_then_another_one(tmp_path):
+    task = Task(tuple(candidates.catalogued(min_top1=70)[:60]), (Arm("onnxruntime", "fp32", "cpu"),), Limits(latency_s=0.04), 1)
+    first, second = (drive.next_matrix(task, drive.Places(tmp_path), 20) for _ in range(2))
+    loaded = matrix.parse(first)
+    assert loaded.blocks[0]["backend"] == ("onnxruntime",) or loaded.blocks[0]["backend"] == ["onnxruntime"]
+    assert first.splitlines()[1:] != second.splitlines()[1:]  # what was asked for and left no record can't run there
+    (tmp_path / "search" / "path.jsonl").open("a").write('{"torn')
+    assert drive.next_matrix(task, drive.Places(tmp_path), 20).startswith("# timm:")
+
+
+def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():
+    task = Task(tuple(candidates.catalogued()[:30]), (Arm("tensorrt", "fp16", "cpu"),), Limits(latency_s=0.04), 1)
+    asked = [(c.model, c.input_px, "tensorrt", "fp16") for c in task.candidates[: searching.ARM_FAILS]]
+    now = searching.state(task, None, asked)
+    assert now.choice.done and now.choice.best is None
+    assert "nothing could be measured here" in searching.text(now)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--max-latency-ms", "30", "--min-top1", "99"], "no known network is that accurate"), ([], "a search needs a limit"),
+     (["--max-latency-ms", "30", "--budget", "soon"], "give a time as 90s"), (["--max-latency-ms", "30", "--candidates", "none.csv"], "can't be read")],
+)  # fmt: skip
+def test_bad_input_is_one_plain_line(options, said, tmp_path):
+    result = CliRunner().invoke(app, ["search", *options, "--results", str(tmp_path)])
+    assert result.exit_code != 0 and isinstance(result.exception, FrameError) and said in str(result.exception)
+
+
+def test_own_candidates_need_an_accuracy(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("model,top1\nresnet18,\n")
+    with pytest.raises(FrameError, match="line 2: top1 ''"):
+        candidates.own(path, pd.DataFrame())
+    path.write_text("model\nresnet18\n")
+    with pytest.raises(FrameError, match="needs the columns"):
+        candidates.own(path, pd.DataFrame())

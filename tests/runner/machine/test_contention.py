@@ -1,0 +1,192 @@
+"""The share of the CPUs that others took: exact on built trees, and with real processes beside real work."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import trees
+
+from runner.machine import contention
+
+BUSY = [sys.executable, "-c", "while True: pass"]
+
+
+@pytest.fixture
+def two_cpus(monkeypatch):
+    monkeypatch.setattr(contention, "usable", lambda: frozenset([0, 1]))
+    monkeypatch.setattr(contention, "_ticks_per_s", lambda: 100)
+
+
+def at(root, seconds, cpus, own_s=0.0, total_us=None):
+    """A snapshot of a built tree at a moment of our own making."""
+    files = {"proc/stat": trees.stat(cpus)}
+    if total_us is not None:
+        files["proc/pressure/cpu"] = "some avg10=0.00 avg60=0.00 avg300=0.00 total=%d\nfull avg10=0.00 total=0" % total_us
+    taken = contention.snapshot(trees.build(root, files))
+    return contention.Snapshot(seconds, taken.cpus, taken.busy_s, taken.idle_s, taken.steal_s, own_s, 0, taken.pressure_s)
+
+
+def test_others_share_is_what_was_not_idle_less_our_own(tmp_path, two_cpus):
+    before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0), (0, 0, 0, 0, 0)], 0.0, 0)
+    after = at(tmp_path, 10.0, [(900, 50, 0, 0, 50), (400, 0, 500, 100, 0)], 9.0, 2500000)
+    readings = contention.between(before, after)
+    assert readings["others_share"] == pytest.approx((20 - 6 - 9) / 20.0)  # 14 of 20 CPU seconds not idle, 9 of them ours
+    assert readings["steal_share"] == pytest.approx(0.5 / 20)
+    assert readings["pressure_share"] == pytest.approx(0.25)
+    assert readings["window_s"] == 10.0
+
+
+def test_waiting_for_a_disk_is_idle(tmp_path, two_cpus):
+    before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0)] * 2)
+    after = at(tmp_path, 2.0, [(0, 0, 0, 200, 0), (0, 0, 200, 0, 0)])
+    assert contention.between(before, after)["others_share"] == 0.0
+
+
+def test_cpus_that_this_process_may_not_use_do_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(contention, "usable", lambda: frozenset([1]))
+    monkeypatch.setattr(contention, "_ticks_per_s", lambda: 100)
+    before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0), (0, 0, 0, 0, 0)])
+    after = at(tmp_path, 1.0, [(0, 0, 100, 0, 0), (25, 0, 75, 0, 0)])
+    assert contention.between(before, after)["others_share"] == pytest.approx(0.25)
+
+
+def test_a_window_shorter_than_ten_ticks_tells_nothing(tmp_path, two_cpus):
+    before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0)] * 2)
+    after = at(tmp_path, 0.05, [(5, 0, 0, 0, 0)] * 2)
+    readings = contention.between(before, after)
+    assert readings["others_share"] is None and not contention.contended(readings, 0.05)
+
+
+def test_one_tick_of_a_short_window_is_not_contention(tmp_path, two_cpus):
+    before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0)] * 2)
+    one_tick = contention.between(before, at(tmp_path, 0.1, [(1, 0, 9, 0, 0), (1, 0, 9, 0, 0)]))
+    busy = contention.between(before, at(tmp_path, 0.1, [(10, 0, 0, 0, 0), (0, 0, 10, 0, 0)]))
+    assert one_tick["others_share"] == pytest.approx(0.1) and not contention.contended(one_tick, 0.05)
+    assert busy["others_share"] == pytest.approx(0.5) and contention.contended(busy, 0.05)
+
+
+def test_in_a_short_window_both_ticks_and_idle_time_must_tell_of_others(tmp_path, two_cpus):
+    before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0)] * 2)
+    ticks_only = at(tmp_path, 0.2, [(4, 0, 20, 0, 0), (4, 0, 20, 0, 0)])
+    idle_only = at(tmp_path, 0.2, [(0, 0, 15, 0, 0), (0, 0, 15, 0, 0)])
+    assert contention.between(before, ticks_only)["others_share"] == 0.0
+    assert contention.between(before, idle_only)["others_share"] == 0.0
+
+
+def test_a_long_window_is_contended_from_the_limit_on(tmp_path, two_cpus):
+    before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0)] * 2)
+    for ticks, expected in ((90, False), (110, True)):
+        after = at(tmp_path, 10.0, [(ticks, 0, 1000 - ticks, 0, 0), (0, 0, 1000, 0, 0)])
+        assert contention.contended(contention.between(before, after), 0.05) is expected
+
+
+def test_a_sandbox_without_counters_is_unknown_not_contended(tmp_path, two_cpus):
+    before, after = (at(tmp_path, seconds, [(0, 0, 0, 0, 0)] * 2) for seconds in (0.0, 5.0))
+    readings = contention.between(before, after)
+    assert readings["others_share"] is None and not contention.contended(readings, 0.05)
+
+
+def test_no_proc_at_all_is_unknown_and_counts_as_quiet(tmp_path):
+    readings = contention.between(contention.snapshot(str(tmp_path)), contention.snapshot(str(tmp_path)))
+    assert readings["others_share"] is None and readings["pressure_share"] is None
+    assert contention.wait_for_quiet(root=str(tmp_path), sleep=lambda seconds: time.sleep(0.01))[::2] == (True, None)
+
+
+def test_waiting_for_quiet_ends_when_it_is_quiet_and_gives_up_in_time(monkeypatch):
+    now, shares = [0.0], [0.9, 0.4, 0.2, 0.01]
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    monkeypatch.setattr(contention, "between", lambda before, after: {"others_share": shares.pop(0)})
+    quiet, waited_s, share = contention.wait_for_quiet(0.05, 10, sleep, clock=lambda: now[0])
+    assert (quiet, share) == (True, 0.01) and waited_s < 1.5
+    now[0], shares[:] = 0.0, [0.9] * 100
+    quiet, waited_s, share = contention.wait_for_quiet(0.05, 3, sleep, clock=lambda: now[0])
+    assert (quiet, share) == (False, 0.9) and 3 <= waited_s < 3.6
+
+
+def test_waiting_for_quiet_does_not_spin(monkeypatch):
+    monkeypatch.setattr(contention, "between", lambda before, after: {"others_share": 0.9})
+    before = time.process_time()
+    quiet, waited_s, _ = contention.wait_for_quiet(timeout_s=1.0)
+    assert not quiet and waited_s >= 1.0
+    assert time.process_time() - before < 0.2
+
+
+def least(work, windows=6):
+    """The smallest share of others over several windows with ``work`` in them, and our own share then: this machine may not be quiet."""
+    found = []
+    for _ in range(windows):
+        before = contention.snapshot()
+        work()
+        after = contention.snapshot()
+        found.append((contention.between(before, after)["others_share"], (after.own_s - before.own_s) / (after.at_s - before.at_s)))
+    return min(found)
+
+
+def hash_for(seconds):
+    """Work that holds no lock of the interpreter's, so that threads really run at once."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        hashlib.pbkdf2_hmac("sha256", b"x", b"y", 20000)
+
+
+def test_busy_threads_of_our_own_are_not_others():
+    def work():
+        threads = [threading.Thread(target=hash_for, args=(0.3,)) for _ in contention.usable()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    before = contention.snapshot()
+    work()
+    after = contention.snapshot()
+    share, own_s = contention.between(before, after)["others_share"], after.own_s - before.own_s
+    assert share + own_s / ((after.at_s - before.at_s) * after.cpus) <= 1.1  # whatever others take, our own is not in it
+    assert own_s > 0.1
+
+
+def test_a_busy_process_beside_us_is_others_while_we_work_and_while_we_sleep():
+    cpus = len(contention.usable())
+    busy = subprocess.Popen(BUSY)
+    try:
+        time.sleep(0.2)
+        for work in (lambda: time.sleep(0.4), lambda: hash_for(0.4)):
+            share, _ = least(work, windows=2)
+            assert share > 0.5 / cpus  # it gets a CPU, or its fair part of one where this machine is full
+    finally:
+        busy.kill()
+        busy.wait()
+
+
+def test_the_process_tree_of_the_supervisor_is_our_own_but_its_neighbour_is_not():
+    child = subprocess.Popen([sys.executable, "-c", "import subprocess, sys; subprocess.call([sys.executable, '-c', 'while True: pass'])"])
+    try:
+        for _ in range(50):
+            tree = contention.own_tree()
+            if len(tree) >= 3:
+                break
+            time.sleep(0.05)
+        assert {os.getpid(), child.pid} < tree and os.getppid() not in tree
+        before = contention.snapshot(own_pids=tree)
+        time.sleep(0.5)
+        own_s = contention.snapshot(own_pids=tree).own_s - before.own_s
+        assert own_s > 0.1  # the grandchild's
+    finally:
+        for pid in contention.own_tree() - {os.getpid()}:
+            os.kill(pid, 9)
+        child.wait()
+
+
+def test_a_name_with_brackets_and_blanks_is_read(tmp_path):
+    trees.build(tmp_path, {"proc/77/stat": "77 (a) b (c) S %d 1 1 0 -1 0 0 0 0 0 150 50 25 25 20 0" % os.getpid()})
+    assert 77 in contention.own_tree(str(tmp_path))
+    rate = float(os.sysconf("SC_CLK_TCK"))
+    with_it = contention._tree_cpu_s(str(tmp_path), {77, os.getpid()}) - contention._tree_cpu_s(str(tmp_path), {os.getpid()})
+    assert with_it == pytest.approx(250 / rate, abs=0.05)

@@ -89,7 +89,7 @@ def status(
     contended = [line for line in groups["ok"] if "contended" in shown.labels(line)]
     overhead_s = history.overhead_s(groups["ok"])
     if as_json:
-        document = {name: [line["cell_id"] for line in found] for name, found in groups.items()}
+        document: Dict[str, Any] = {name: [line["cell_id"] for line in found] for name, found in groups.items()}
         document.update(contended=[line["cell_id"] for line in contended], missing=[cell.id for cell in left], overhead_s=overhead_s)
         typer.echo(json.dumps(document, indent=1))
         return

@@ -29,11 +29,12 @@ def part(path):
 
 
 def atomic_write(path, data):
-    """Write bytes to ``path``: readers see the old file or the whole new one, also after a crash. Raises OSError."""
+    """Write ``data`` (text as UTF-8, or bytes) to ``path``, flushed to disk; readers see the old file or the whole new one, never a part."""
+    path = str(path)
     temporary = part(path)
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            file.write(data.encode("utf-8") if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

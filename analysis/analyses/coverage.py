@@ -18,7 +18,7 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     counts = counts.reindex(columns=["ok", "contended", "failed", "skipped"], fill_value=0).rename_axis(columns=None)
     counts.insert(0, "networks", cells.groupby(KEYS)["model"].nunique())
     counts.insert(1, "cells", cells.groupby(KEYS).size())
-    gaps = cells[outcome != "ok"].assign(outcome=outcome)
+    gaps = cells.assign(outcome=outcome)[outcome != "ok"]  # to an empty frame, assign would add a row for each cell
     shares = gaps["others_share"].map(
         lambda share: f"others took {100 * share:.0f} % of its CPUs" if pd.notna(share) else "others used its CPUs or GPU"
     )
@@ -31,4 +31,6 @@ def explain(frame: pd.DataFrame) -> str:
     """How much of what was asked for is there."""
     cells = latest(frame[frame["role"] == "cell"])
     good = int(((cells["status"] == "ok") & ~cells["contended"]).sum())
-    return f"{good:,} of {len(cells):,} cells can be ranked; each other one stands under Gaps with its reason."
+    if good == len(cells):
+        return "The only cell can be ranked." if good == 1 else f"All {good:,} cells can be ranked."
+    return f"{good:,} of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'} can be ranked; each other one stands under Gaps with its reason."

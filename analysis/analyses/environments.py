@@ -2,16 +2,11 @@
 
 import pandas as pd
 
+from analysis.frame import environments
 from analysis.frame.cached import once
-from runner.machine.environment import COMPARABLE
 
 TITLE = "Environments"
 HIDDEN = ("packages", "cpu_flags", "temperatures_c", "cpu_clocks_hz_cur")  # too long for a table, or never the same twice
-
-
-def comparable(fact: str) -> bool:
-    """Whether times are comparable only if this fact is alike."""
-    return any(fact == name or fact.startswith(name + "_") for name in COMPARABLE)
 
 
 @once
@@ -24,19 +19,23 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         .sort_values(["machine", "environment"])
     )
     facts = {c: c.removeprefix("env_") for c in columns}
-    same = [c for c in columns if comparable(facts[c])]
+    same = environments.comparable(runs)
     kept, differ = {}, []
     for machine, group in runs.groupby("machine"):
-        setups = group[same].astype(object).map(str).agg("\n".join, axis=1) if same else pd.Series("", index=group.index)
+        mine = same.loc[group.index]
+        setups = mine.map(str).agg("\n".join, axis=1) if len(mine.columns) else pd.Series("", index=group.index)
         for _, alike in group.groupby(setups, sort=False):
             names = alike["environment"].astype(str)
-            kept[f"{machine} · {names.iloc[0]}" + (f" and {len(names) - 1} more run(s)" if len(names) > 1 else "")] = alike.iloc[0]
-        for column in same:
-            values = group[column].dropna().map(str)
+            kept[
+                f"{machine} · {names.iloc[0]}"
+                + (f" and {len(names) - 1} more run{'s' if len(names) > 2 else ''}" if len(names) > 1 else "")
+            ] = alike.iloc[0]
+        for fact, column in mine.items():
+            values = column.dropna()
             if values.nunique() > 1:
                 said = [f"{value if len(value) < 60 else 'another list'} ({', '.join(group.loc[values.index[values == value], 'environment'].astype(str))})"
                         for value in values.unique()]  # fmt: skip
-                differ.append((machine, facts[column], "; ".join(said)))
+                differ.append((machine, fact, "; ".join(said)))
     shown = [c for c in columns if not facts[c].startswith(HIDDEN)]
     table = pd.DataFrame({name: row[shown].astype(object) for name, row in kept.items()}, index=shown).dropna(how="all")
     table.index = [facts[c] for c in table.index]

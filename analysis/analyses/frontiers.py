@@ -1,9 +1,10 @@
 """Pareto frontiers of latency and Top-1 per set-up, and how little they share."""
 
+import numpy as np
 import pandas as pd
 
 from analysis.analyses import density
-from analysis.frame import setups
+from analysis.frame import noise, setups
 from analysis.frame.cached import once
 from analysis.stats import intervals, pareto
 
@@ -14,21 +15,21 @@ TITLE = "Pareto frontiers: how much set-ups share"
 def members(frame: pd.DataFrame) -> pd.DataFrame:
     """Comparable cells at each set-up's smallest batch size with a Top-1: on_frontier, and possible (nothing is certainly better in both).
 
-    Certainly: 95 % intervals apart, of latency from replicates and of Top-1 by Wilson.
+    Certainly: 95 % intervals apart, of latency by the noise model (a time of unknown noise is never certainly beaten) and of Top-1 by Wilson.
     """
     cells = setups.comparable(frame)
     cells = cells[cells["top1"].notna()]
     cells = cells[cells["batch_size"] == cells.groupby("setup")["batch_size"].transform("min")]
     parts = []
     for label, part in setups.named(cells):
-        bounds = intervals.latency_bounds(part)
+        bounds = noise.bounds(part)
         share = intervals.wilson(part["top1"] / 100, density.images(part))
         low, high = (pd.Series(100 * side, part.index).fillna(part["top1"]).to_numpy(float) for side in share)
         parts.append(
             part.assign(
                 setup=label,
                 on_frontier=pareto.frontier(part["latency_s"].to_numpy(), part["top1"].to_numpy()),
-                possible=pareto.possible(bounds["low_s"].to_numpy(), bounds["high_s"].to_numpy(), low, high),
+                possible=pareto.possible(bounds["low_s"].fillna(0).to_numpy(), bounds["high_s"].fillna(np.inf).to_numpy(), low, high),
             )
         )
     return pd.concat(parts) if parts else cells.assign(on_frontier=[], possible=[])

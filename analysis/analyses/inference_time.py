@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.frame import metrics
 from analysis.frame.cached import once
-from analysis.frame.frame import latest
+from analysis.frame.frame import latest, ranked
 
 TITLE = "Inference time and throughput"
 HEAT = True  # cells are coloured on a logarithmic scale
@@ -40,10 +40,10 @@ def marks(frame: pd.DataFrame) -> set[tuple[str, str, str]]:
 
 def explain(frame: pd.DataFrame) -> str:
     """The range of times."""
-    cells = latest(frame[(frame["role"] == "cell") & (frame["status"] == "ok") & (frame["scenario"] == "latency")])
+    cells = ranked(frame[frame["scenario"] == "latency"])
     time = metrics.time_per_image(cells)
     if time.dropna().empty:
-        return "No cell has a latency."
+        return "No cell that was not contended has a latency."
     low, high = cells.loc[time.idxmin()], cells.loc[time.idxmax()]
     said = [f"{metrics.time_per_image.format(t)} ms ({c['label']}, {c['series']} on {c['platform']}, batch {c['batch_size']:.0f})"
             for t, c in ((time.min(), low), (time.max(), high))]  # fmt: skip

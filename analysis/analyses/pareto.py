@@ -3,35 +3,42 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import metrics
+from analysis.frame import metrics, noise
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
-from analysis.stats import latency_intervals
+from analysis.stats import noise_model
+from analysis.stats.pareto import frontier
 
 TITLE = "Pareto frontier of accuracy and latency"
+ALPHA = 0.05
 KEYS = ["platform", "series", "scenario", "batch_size"]
-
-
-def frontier(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """True where no other point costs at most as much and gains at least as much, one of them strictly."""
-    cost, gain = np.asarray(cost, float), np.asarray(gain, float)
-    at_least = (cost[None, :] <= cost[:, None]) & (gain[None, :] >= gain[:, None])
-    strictly = (cost[None, :] < cost[:, None]) | (gain[None, :] > gain[:, None])
-    return np.asarray(~(at_least & strictly).any(axis=1))
 
 
 def place(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells of one series with `place`: frontier; tied (beaten, but by less than the intervals of latency tell apart); dominated, and by which."""
     cells = cells[cells["top1"].notna() & cells["latency_s"].notna()].copy()
     latency, top1, labels = cells["latency_s"].to_numpy(float), cells["top1"].to_numpy(float), cells["label"].to_numpy(object)
-    low, high = (np.where(np.isnan(limit), latency, limit) for limit in latency_intervals.latencies(cells["replicate_medians_s"].tolist()))
     on = frontier(latency, top1) if len(cells) else np.array([], bool)
-    better = (top1[None, :] >= top1[:, None]) & (high[None, :] < low[:, None])
+    better = (top1[None, :] >= top1[:, None]) & surely_faster(cells)
     beaten = better.any(axis=1) & ~on
     by = np.where(better, latency[None, :], np.inf).argmin(axis=1) if len(cells) else np.array([], int)
     cells["place"] = np.select([on, beaten], ["frontier", "dominated"], "tied")
     cells["dominated_by"] = [labels[b] if lost else None for b, lost in zip(by, beaten, strict=True)]
     return cells
+
+
+def surely_faster(cells: pd.DataFrame) -> np.ndarray:
+    """Row i, column j: cell j is faster than cell i beyond the noise of both (5 %, corrected for the cells that i may be beaten by)."""
+    times, count = noise.of(cells), len(cells)
+    one, other = np.divmod(np.arange(count * count), max(count, 1))
+    found = noise_model.difference(times.take(one), times.take(other))
+    p = found.p().reshape(count, count)
+    stated = np.isnan(times.mean)  # imported values without replicates are taken as stated
+    latency = cells["latency_s"].to_numpy(float)
+    p = np.where(stated[:, None] & stated[None, :] & (latency[None, :] != latency[:, None]), 0.0, p)
+    np.fill_diagonal(p, np.nan)
+    p = np.array([noise_model.corrected(row) for row in p]).reshape(count, count)
+    return (p <= ALPHA) & (latency[None, :] < latency[:, None])
 
 
 @once

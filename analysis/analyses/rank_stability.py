@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from analysis.frame import setups
+from analysis.frame import noise, setups
 from analysis.frame.cached import once
-from analysis.stats import intervals, ranks
+from analysis.stats import ranks
 
 TITLE = "Rank stability across platforms, batch sizes and backends"
 COLUMNS = ["across", "a", "b", "n", "rho", "rho_low", "rho_high", "tau", "tau_low", "tau_high", "ties", "same_input"]
@@ -21,7 +21,9 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     across: `set-up` (smallest common batch size) or `batch size` (within a set-up, smallest against each other). same_input: were inputs alike?
     """
     cells = setups.comparable(frame)
-    cells = cells.join(intervals.latency_bounds(cells)) if len(cells) else cells.assign(low_s=[], high_s=[])
+    cells = cells.join(noise.bounds(cells)) if len(cells) else cells.assign(low_s=[], high_s=[])
+    for side in ("low_s", "high_s"):  # a time of unknown noise ties with equal ones only
+        cells[side] = cells[side].fillna(cells["latency_s"])
     cells = cells[["setup", "model", "batch_size", "input_px", "latency_s", "low_s", "high_s"]]
     rows = []
     groups = dict(setups.named(cells))
@@ -64,7 +66,7 @@ def explain(frame: pd.DataFrame) -> str:
         worst = part.sort_values("rho").iloc[0]
         unlike = "" if np.all(worst["same_input"]) else ", whose inputs differ in size"
         said.append(
-            f"across {across}s ranks correlate {part['rho'].median():.2f} in the middle of {len(part)} comparison(s) and least, {worst['rho']:.2f} "
+            f"across {across}s ranks correlate {part['rho'].median():.2f} in the middle of {len(part)} {'comparison' if len(part) == 1 else 'comparisons'} and least, {worst['rho']:.2f} "
             f"({worst['rho_low']:.2f} to {worst['rho_high']:.2f}), between {worst['a']} and {worst['b']}{unlike}"
         )
     return "; ".join(said).capitalize() + "."

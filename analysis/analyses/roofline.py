@@ -79,6 +79,6 @@ def explain(frame: pd.DataFrame) -> str:
         most = max(bounds, key=lambda name: counts[name])
         width = f" and {row.bandwidth_gbs:,.0f} GB/s" if np.isfinite(row.bandwidth_gbs) else ""
         said.append(
-            f"{row.setup} reaches at most {row.peak_gflops:,.0f} GFLOP/s{width}; {counts[most]} of {sum(counts.values())} cells are bound by {most}"
+            f"{row.setup} reaches at most {row.peak_gflops:,.0f} GFLOP/s{width}; {'the only cell is' if sum(counts.values()) == 1 else f'{counts[most]} of {sum(counts.values())} cells are'} bound by {most}"
         )
     return setups.told(said)

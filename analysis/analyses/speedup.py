@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from analysis.frame import noise
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
-from analysis.stats import latency_intervals
+from analysis.stats import intervals, noise_model
 
 TITLE = "Speed-up between backends"
+ALPHA = 0.05
 KEYS = ["platform", "label", "batch_size", "scenario"]
 
 
@@ -20,32 +22,47 @@ def reference(series: pd.Series) -> str:
 
 @once
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell that both backends measured: ratio of medians (above 1: faster than the reference), low, high, verdict."""
+    """One row per cell that both backends measured: ratio of medians (above 1: faster than the reference), its interval, and a verdict.
+
+    Verdicts are corrected for the number of cells of a platform; intervals hold for each cell alone.
+    """
     cells = ranked(frame)
-    columns = [*KEYS, "family", "series", "latency_s", "replicate_medians_s"]
+    columns = [*KEYS, "family", "series", "latency_s", *noise.COLUMNS]
     pairs = []
     for _, group in cells.groupby("platform"):
         name = reference(group["series"])
-        base = group.loc[group["series"] == name, [*KEYS, "latency_s", "replicate_medians_s"]].drop_duplicates(KEYS)
+        base = group.loc[group["series"] == name, [*KEYS, "latency_s", *noise.COLUMNS]].drop_duplicates(KEYS)
         pairs.append(group.loc[group["series"] != name, columns].merge(base, on=KEYS, suffixes=("", "_base")).assign(reference=name))
-    found = (
-        pd.concat(pairs, ignore_index=True)
-        if pairs
-        else pd.DataFrame(columns=[*columns, "latency_s_base", "replicate_medians_s_base", "reference"])
+    beside = [f"{name}_base" for name in ("latency_s", *noise.COLUMNS)]
+    found = pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=[*columns, *beside, "reference"])
+    ratio = noise_model.difference(noise.of(found), noise.of(found, "_base"))
+    low, high = np.exp(ratio.effect - ratio.half()), np.exp(ratio.effect + ratio.half())
+    p = ratio.p()
+    for _, at in found.groupby("platform").indices.items():
+        p[at] = noise_model.corrected(p[at])
+    differs = p <= ALPHA
+    verdict = np.select(
+        [np.isnan(p), differs & (ratio.effect > 0), differs & (ratio.effect < 0)], ["unknown", "faster", "slower"], "undecided"
     )
-    low, high = latency_intervals.ratios(found["replicate_medians_s_base"].tolist(), found["replicate_medians_s"].tolist())
-    verdict = np.select([np.isnan(low), low > 1, high < 1], ["unknown", "faster", "slower"], "undecided")
     found = found.assign(speedup=found["latency_s_base"] / found["latency_s"], low=low, high=high, verdict=verdict)
     return found[[*KEYS, "family", "series", "reference", "speedup", "low", "high", "verdict"]]
 
 
 @once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """`speedup`: geometric mean over networks with its BCa interval, and how many networks got faster or slower; `speedup by network`: each ratio."""
+    """`speedup`: geometric mean with its BCa interval over the networks that all backends of the platform have
+    (where there is none, those that each has with the reference), how many those are, and how many got
+    faster or slower; `speedup by network`: each ratio."""
     each = ratios(frame)
     rows = []
+    together = ["platform", "reference", "scenario", "batch_size"]
+    backends = each.groupby(together)["series"].transform("nunique")
+    each = each.assign(common=each.groupby([*together, "label"])["series"].transform("nunique").eq(backends))
+    shared = each.groupby(together)["common"].any().to_dict()
     for key, group in each.groupby(["platform", "series", "reference", "scenario", "batch_size"]):
-        mean, low, high = latency_intervals.geometric_mean(group["speedup"])
+        if shared[key[0], key[2], key[3], key[4]]:
+            group = group[group["common"]]
+        mean, low, high = intervals.geometric_mean(group["speedup"])
         counts = group["verdict"].value_counts()
         rows.append((*key, mean, low, high, len(group), *(int(counts.get(v, 0)) for v in ("faster", "slower", "undecided"))))
     columns = [
@@ -62,7 +79,7 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "slower",
         "undecided",
     ]
-    return {"speedup": pd.DataFrame(rows, columns=columns), "speedup by network": each.drop(columns="family")}
+    return {"speedup": pd.DataFrame(rows, columns=columns), "speedup by network": each.drop(columns=["family", "common"])}
 
 
 def explain(frame: pd.DataFrame) -> str:
@@ -71,7 +88,11 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No platform has two backends for the same cell that was not contended."
     table = table[table["scenario"] == table["scenario"].min()]
-    table = table[table["batch_size"] == table["batch_size"].min()]
+    table = table[(table["batch_size"] == table["batch_size"].min())]
     said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (slower for {r.slower} of {r.networks})"
             for r in table.itertuples()]  # fmt: skip
-    return f"By geometric mean at batch {table['batch_size'].iloc[0]}, " + "; ".join(said) + "."
+    return (
+        f"By geometric mean over the networks that all backends have (or, where there is none, each has with the reference), at batch {table['batch_size'].iloc[0]}, "
+        + "; ".join(said)
+        + "."
+    )

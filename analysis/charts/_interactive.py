@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 
 from analysis.charts import _style as styles
-from analysis.charts.base import POINTS, grid, networks
+from analysis.charts.base import POINTS, bounded, grid, networks
 from analysis.frame import metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
@@ -19,10 +19,10 @@ from analysis.stats.fit import Fit
 WIDTH, HEIGHT = 470, 300  # of a panel, px
 
 
-def bands(fit: Fit, log_x: bool, **keys: Any) -> pd.DataFrame:
+def bands(fit: Fit, log_x: bool, metric: str = "", **keys: Any) -> pd.DataFrame:
     """A curve as rows x, y, lo, hi, plo, phi for an interactive chart, with the keys that its filters need."""
     x = grid(fit, log_x, POINTS // 2)
-    return pd.DataFrame({"x": x, **fit.curve(x)}).assign(**keys)
+    return pd.DataFrame({"x": x, **bounded(fit.curve(x), metric)}).assign(**keys)
 
 
 IDENTITY = ("platform", "series", "backend", "device", "precision", "batch_size", "scenario", "input_px", "label", "family")

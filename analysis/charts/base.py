@@ -5,7 +5,7 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib
@@ -27,19 +27,63 @@ from analysis.charts._style import Style
 from analysis.frame import metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
-from analysis.stats.fit import Fit
+from analysis.stats.fit import Fit, fit
+from analysis.stats.pareto import frontier
 
 LABEL_SIZE = 6.3
 POINTS = 40  # per curve
+LEAST_FIT = 8  # points, below which a curve says more about the law than about the networks
+MOST_NAMED = 80  # points, beyond which only the frontier is named
+MOST_FAMILIES = 24  # of a legend
+MOST_ROWS = 150  # networks, beyond which a figure with a line for each can't be read
+BOUNDS = {
+    "top1": (0.0, 100.0),
+    "top5": (0.0, 100.0),
+    "memory": (0.0, np.inf),
+    "density": (0.0, np.inf),
+}  # what a curve or an axis can't leave
 BUBBLE = 2.4  # square points of bubble area per million parameters
 
 
 @once
 def slice_of(frame: pd.DataFrame, scenario: str = "latency") -> pd.DataFrame:
-    """The ranked cells of a scenario at the smallest batch size of each platform and series, with metrics as columns."""
+    """The ranked cells of a scenario at one batch size of each platform, the smallest that half of its networks have, with metrics as columns."""
     cells = ranked(frame)
     cells = cells[cells["scenario"] == scenario]
-    return metrics.table(cells[cells["batch_size"] == cells.groupby("platform")["batch_size"].transform("min")])
+    usual = {platform: usual_batches(part["label"], part["batch_size"])[0] for platform, part in cells.groupby("platform")}
+    return metrics.table(cells[cells["batch_size"] == cells["platform"].map(usual)])
+
+
+def usual_batches(networks: Iterable[str], batches: Iterable[float]) -> list[int]:
+    """The batch sizes that at least half of the networks were measured at, else the one that most were; ascending."""
+    pairs = pd.DataFrame({"network": list(networks), "batch": list(batches)}).drop_duplicates()
+    counts = pairs["batch"].value_counts()
+    common = counts[2 * counts >= pairs["network"].nunique()].index
+    return sorted(int(batch) for batch in (common if len(common) else counts.index[:1]))
+
+
+def fitted(x: Any, y: Any, **options: Any) -> Fit | None:
+    """The best-supported curve; None with fewer than LEAST_FIT points, or fewer than half as many different x."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    known = np.isfinite(x) & np.isfinite(y)
+    if known.sum() < LEAST_FIT or len(np.unique(x[known])) < LEAST_FIT / 2:
+        return None
+    return fit(x, y, **options)
+
+
+def bounded(bands: Any, metric: str) -> Any:
+    """A curve and its bands (by name, as `Fit.curve` gives them) inside what the metric can be."""
+    low, high = BOUNDS.get(metric, (-np.inf, np.inf))
+    for name in ("y", "lo", "hi", "plo", "phi"):
+        bands[name] = np.clip(bands[name], low, high)
+    return bands
+
+
+def within(axis: Axes, metric: str) -> None:
+    """Keep the vertical axis inside what the metric can be."""
+    low, high = BOUNDS.get(metric, (-np.inf, np.inf))
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(max(bottom, low), min(top, high))
 
 
 @once
@@ -55,7 +99,13 @@ def enough(rows: pd.DataFrame, *columns: str, least: int = 2) -> str | None:
     if found >= least:
         return None
     titles = " and ".join(metrics.METRICS[c].label if c in metrics.METRICS else c for c in columns)
-    return f"{found} network(s) have {titles}; {least} are needed"
+    who = {0: "no network has", 1: "only one network has"}.get(found, f"only {found} networks have")
+    return f"{who} {titles}" + (f"; {least} are needed" if least > 1 else "")
+
+
+def readable(count: int) -> str | None:
+    """Why a figure with a line for each network can't be drawn for that many; None where it can."""
+    return None if count <= MOST_ROWS else f"{count:,} networks are too many lines for a figure; the tables hold them all"
 
 
 def panels(count: int, style: Style, width: float = 7.2, height: float = 4.4) -> tuple[Figure, list[Axes]]:
@@ -113,6 +163,11 @@ def label(
     """
     if rows.empty:
         return []
+    if len(rows) > MOST_NAMED:
+        avoid = rows if avoid is None else avoid
+        cost = rows[x] if metrics.METRICS[x].better == "lower" else -rows[x]
+        rows = rows[frontier(cost.to_numpy(float), rows[y].to_numpy(float))]
+        axis.annotate(f"named: the {len(rows)} networks that nothing beats in both", (0.99, 0.01), xycoords="axes fraction", ha="right", va="bottom", fontsize=6.5, color=style.muted)  # fmt: skip
     settle(axis.figure)
     px = axis.figure.dpi / 72
     others = rows if avoid is None else avoid
@@ -183,12 +238,13 @@ def short(labels: Sequence[str]) -> list[str]:
     return [str(name).split(":")[-1] for name in labels]
 
 
-def curve(axis: Axes, fit: Fit | None, style: Style, log_x: bool) -> None:
+def curve(axis: Axes, law: Fit | None, style: Style, log_x: bool, metric: str = "") -> None:
     """A fitted curve over the data's range, its 95 % confidence band and, lighter, its prediction band."""
-    if fit is None:
+    within(axis, metric)
+    if law is None:
         return
-    x = grid(fit, log_x)
-    bands = fit.curve(x)
+    x = grid(law, log_x)
+    bands = bounded(law.curve(x), metric)
     limits = axis.get_ylim()
     axis.fill_between(x, bands["plo"], bands["phi"], color=style.curve, alpha=0.08, linewidth=0, zorder=1)
     axis.fill_between(x, bands["lo"], bands["hi"], color=style.curve, alpha=0.18, linewidth=0, zorder=1)
@@ -196,15 +252,19 @@ def curve(axis: Axes, fit: Fit | None, style: Style, log_x: bool) -> None:
     axis.set_ylim(limits)
 
 
-def grid(fit: Fit, log_x: bool, count: int = POINTS) -> np.ndarray:
+def grid(law: Fit, log_x: bool, count: int = POINTS) -> np.ndarray:
     """Where a curve is evaluated: the range of its data, no further."""
-    return np.geomspace(*fit.x_range, count) if log_x else np.linspace(*fit.x_range, count)
+    return np.geomspace(*law.x_range, count) if log_x else np.linspace(*law.x_range, count)
 
 
 def family_legend(figure: Figure, rows: pd.DataFrame, style: Style, extra: Sequence[Artist] = ()) -> None:
-    """One legend of the families that are there, below the figure."""
+    """One legend of the families that are there, the most common where there are many, below the figure."""
+    families = rows["family"].value_counts()
+    shown = styles.order(families.index[:MOST_FAMILIES])
     handles = [Line2D([], [], linestyle="", marker=styles.marker(f), markerfacecolor=styles.family(f)[0], markeredgecolor=style.ink, markeredgewidth=0.4, markersize=5.5, label=f)
-               for f in styles.order(rows["family"])]  # fmt: skip
+               for f in shown]  # fmt: skip
+    if len(families) > len(shown):
+        handles.append(Line2D([], [], linestyle="", label=f"and {len(families) - len(shown)} more families"))
     figure.legend(
         handles=[*handles, *extra],
         loc="outside lower center",

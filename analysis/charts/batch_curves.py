@@ -64,7 +64,11 @@ def centroids(wide: pd.DataFrame, cluster: pd.Series) -> list[tuple[int, int, pd
         centre = logs.mean()
         scaled = logs.sub(logs.mean(axis=1), axis=0) + centre.mean()
         x = np.tile(wide.columns.to_numpy(float), len(scaled))
-        law = fit.fit(x, np.exp(scaled.to_numpy().ravel()), log_y=True, laws=LAWS) if wide.shape[1] >= 4 else None
+        law = (
+            fit.fit(x, np.exp(scaled.to_numpy().ravel()), log_y=True, laws=LAWS)
+            if wide.shape[1] >= 4 and len(x) >= base.LEAST_FIT
+            else None
+        )
         found.append((int(number), len(logs), np.exp(centre), law))
     return found
 
@@ -145,11 +149,20 @@ def explain(frame: pd.DataFrame) -> str:
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     """Curves by family, a panel per platform and series."""
     cells = live.cells_table(frame)
-    line = alt.Chart().transform_filter("datum.scenario == 'latency'").mark_line(strokeWidth=1.2, point=alt.OverlayMarkDef(size=28))
+    line = alt.Chart().transform_filter("datum.scenario == 'latency'").mark_line(strokeWidth=1.2)
     channels = live.family_channels(cells["family"])
     line = line.encode(
         x=alt.X("batch_size:Q", title="batch size (images)", scale=alt.Scale(type="log", base=2), axis=alt.Axis(format="d", values=sorted(map(int, cells["batch_size"].unique())))),
         y=live.channel(alt.Y, "time_per_image"), detail="label:N", color=channels["color"], tooltip=live.tips("series", "batch_size", "time_per_image", "throughput"),
         opacity=live.compared()["opacity"],
     )  # fmt: skip
-    return live.facets([line], {"cells": cells})
+    # Kin share a colour: it takes the points' shapes for the legend to tell families apart.
+    points = alt.Chart().transform_filter("datum.scenario == 'latency'").mark_point(filled=True, size=28)
+    points = points.encode(
+        x="batch_size:Q",
+        y=live.channel(alt.Y, "time_per_image"),
+        opacity=live.compared()["opacity"],
+        tooltip=line.encoding.tooltip,
+        **channels,
+    )
+    return live.facets([line, points], {"cells": cells})

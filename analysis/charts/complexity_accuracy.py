@@ -32,7 +32,7 @@ def applies(frame: pd.DataFrame) -> str | None:
 @once
 def fits(rows: pd.DataFrame) -> dict[str, fit.Fit | None]:
     """The fitted curve of each accuracy."""
-    return {name: fit.fit(rows["macs"], rows[name]) for name in ACCURACIES if rows[name].notna().sum() > 1}
+    return {name: base.fitted(rows["macs"], rows[name]) for name in ACCURACIES if rows[name].notna().sum() > 1}
 
 
 def bubble(params: pd.Series | float) -> pd.Series | float:
@@ -49,7 +49,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         mine = rows.dropna(subset=[name])
         base.scatter(axis, mine, "macs", name, style, bubble(mine["params"]))
         axis.margins(0.1, 0.12)
-        base.curve(axis, curve, style, log_x=True)
+        base.curve(axis, curve, style, log_x=True, metric=name)
         base.caption(axis, "", curve.summary if curve else "")
     handles = [Line2D([], [], linestyle="", marker="o", markersize=np.sqrt(bubble(size)), markerfacecolor="none", markeredgecolor=style.muted, label=f"{size} M")
                for size in SIZES]  # fmt: skip
@@ -70,7 +70,7 @@ def explain(frame: pd.DataFrame) -> str:
     most, cheapest = base.best(rows, "top1"), base.best(rows, "macs")
     ends = f"from {cheapest['label']} ({cheapest['macs']:.3g} GMACs, {cheapest['top1']:.1f} %) to {most['label']} ({most['macs']:.3g} GMACs, {most['top1']:.1f} %)"
     if curve is None:
-        return f"{len(rows)} networks, {ends}; too few for a curve."
+        return f"{len(rows)} networks, {ends}; {base.LEAST_FIT} are needed for a curve."
     ten = curve.curve([1.0, 10.0])["y"]
     inside = curve.x_range[0] <= 1 and curve.x_range[1] >= 10
     gain = f"From 1 to 10 GMACs the fitted Top-1 rises by {ten[1] - ten[0]:.1f} points" if inside else "Top-1 follows multiply-adds"
@@ -87,7 +87,7 @@ def interactive(frame: pd.DataFrame) -> alt.HConcatChart:
                             size=alt.Size("params:Q", title="parameters (M)", scale=alt.Scale(range=[10, 900], zero=True), legend=alt.Legend(orient="bottom")))  # fmt: skip
         layers = [layer]
         if curve:
-            tables[f"complexity_{name}"] = live.bands(curve, log_x=True)
+            tables[f"complexity_{name}"] = live.bands(curve, log_x=True, metric=name)
             layers = [*live.band_layers(f"complexity_{name}", "macs", name), layer]
         views.append(alt.layer(*layers).properties(width=live.WIDTH, height=live.HEIGHT))
     return live.named(alt.hconcat(*views), **tables)

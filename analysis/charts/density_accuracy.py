@@ -28,7 +28,7 @@ def applies(frame: pd.DataFrame) -> str | None:
 @once
 def curve_of(rows: pd.DataFrame) -> fit.Fit | None:
     """The fitted curve, on the logarithm of density."""
-    return fit.fit(rows["top1"], rows["density"], log_y=True)
+    return base.fitted(rows["top1"], rows["density"], log_y=True)
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:
@@ -38,7 +38,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     base.scatter(axis, rows, "top1", "density", style)
     axis.margins(0.08, 0.1)
     curve = curve_of(rows)
-    base.curve(axis, curve, style, log_x=False)
+    base.curve(axis, curve, style, log_x=False, metric="density")
     base.caption(axis, "", curve.summary if curve else "")
     base.family_legend(figure, rows, style, base.band_handles(style) if curve else ())
     base.label(axis, rows, "top1", "density", style)
@@ -49,6 +49,8 @@ def explain(frame: pd.DataFrame) -> str:
     """Whether accuracy is bought with parameters."""
     rows = rows_of(frame)
     curve = curve_of(rows)
+    if len(rows) < base.LEAST_FIT:
+        return f"{len(rows)} networks; {base.LEAST_FIT} are needed to say whether accuracy and density go together."
     rank = rows["top1"].corr(rows["density"], method="spearman")
     words = (
         "the more accurate, the less dense"
@@ -67,6 +69,6 @@ def interactive(frame: pd.DataFrame) -> alt.LayerChart:
     layers = [live.points("networks", "top1", "density", table["family"], ["density", "top1", "params", "macs"])]
     tables = {"networks": table}
     if curve:
-        tables["density_curve"] = live.bands(curve, log_x=False)
+        tables["density_curve"] = live.bands(curve, log_x=False, metric="density")
         layers = [*live.band_layers("density_curve", "top1", "density"), *layers]
     return live.named(alt.layer(*layers).properties(width=2 * live.WIDTH - 120, height=live.HEIGHT + 60), **tables)

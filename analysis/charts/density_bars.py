@@ -28,7 +28,7 @@ def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 def applies(frame: pd.DataFrame) -> str | None:
     """Why there is no such chart."""
-    return base.enough(rows_of(frame), "density")
+    return base.enough(rows_of(frame), "density") or base.readable(len(rows_of(frame)))
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:

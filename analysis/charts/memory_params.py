@@ -32,7 +32,7 @@ def lines(rows: pd.DataFrame) -> dict[tuple[str, str], robust.Line | None]:
     """The robust line of every (platform, series); None with too few networks."""
     found: dict[tuple[str, str], robust.Line | None] = {}
     for key, group in rows.groupby(["platform", "series"]):
-        enough = len(group) >= 4 and group["params_size"].nunique() > 1
+        enough = len(group) >= base.LEAST_FIT and group["params_size"].nunique() > 1
         found[key] = robust.line(group["params_size"].to_numpy(float), group["memory"].to_numpy(float)) if enough else None
     return found
 
@@ -47,7 +47,7 @@ def words(line: robust.Line) -> str:
 def curve_of(line: robust.Line, x: np.ndarray) -> pd.DataFrame:
     """The line with its bands at x."""
     (lo, hi), (plo, phi) = line.band(x, "confidence"), line.band(x, "prediction")
-    return pd.DataFrame({"x": x, "y": line.predict(x), "lo": lo, "hi": hi, "plo": plo, "phi": phi})
+    return base.bounded(pd.DataFrame({"x": x, "y": line.predict(x), "lo": lo, "hi": hi, "plo": plo, "phi": phi}), "memory")
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:
@@ -68,6 +68,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
             axis.plot(bands["x"], bands["y"], color=style.curve, linewidth=1.3, zorder=2)
             aside = mine[line.aside]
             axis.scatter(aside["params_size"], aside["memory"], s=90, facecolors="none", edgecolors=style.ink, linewidths=0.9, zorder=4)
+        base.within(axis, "memory")
         base.caption(axis, f"{series}, batch {mine['batch_size'].iloc[0]:.0f}", words(line) if line else "")
     base.family_legend(figure, rows, style, base.band_handles(style))
     for axis, line, mine in zip(axes, found.values(), groups, strict=True):
@@ -86,7 +87,7 @@ def explain(frame: pd.DataFrame) -> str:
     said = [f"{s} on {p} takes {line.intercept:.0f} MiB and {line.slope:.2f} MiB for each MiB of parameters (leave-one-out error {100 * line.loo_error:.1f} %, n = {line.n}"
             + (f", setting aside {', '.join(rows[(rows['platform'] == p) & (rows['series'] == s)]['label'][line.aside])}" if line.aside.any() else "") + ")"
             for (p, s), line in lines(rows).items() if line]  # fmt: skip
-    return ("; ".join(said) or f"{rows['label'].nunique()} networks are too few for a line") + "."
+    return ("; ".join(said) or f"{rows['label'].nunique()} networks; {base.LEAST_FIT} in one set-up are needed for a line") + "."
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:

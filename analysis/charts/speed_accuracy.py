@@ -5,13 +5,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.analyses.pareto import frontier
 from analysis.charts import _frontier as frontiers
 from analysis.charts import _interactive as live
 from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame.cached import once
 from analysis.stats import fit
+from analysis.stats.pareto import frontier
 
 TITLE = "Accuracy against images per second"
 ORDER = 70
@@ -34,7 +34,7 @@ def applies(frame: pd.DataFrame) -> str | None:
 @once
 def fits(rows: pd.DataFrame) -> dict[tuple[str, str], fit.Fit | None]:
     """The fitted curve of every (platform, series)."""
-    return {key: fit.fit(group["throughput"], group["top1"]) for key, group in rows.groupby(["platform", "series"])}
+    return {key: base.fitted(group["throughput"], group["top1"]) for key, group in rows.groupby(["platform", "series"])}
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:
@@ -46,7 +46,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     for axis, ((_, series), curve), mine in zip(axes, found.items(), groups, strict=True):
         base.scatter(axis, mine, "throughput", "top1", style)
         axis.margins(0.08, 0.12)
-        base.curve(axis, curve, style, log_x=True)
+        base.curve(axis, curve, style, log_x=True, metric="top1")
         on = mine[mine["on"]].sort_values("throughput")
         axis.step(on["throughput"], on["top1"], where="pre", color=style.curve, linewidth=0.9, linestyle=":", zorder=2)
         base.caption(axis, f"{series}, batch {mine['batch_size'].iloc[0]:.0f}", curve.summary if curve else "")
@@ -67,7 +67,7 @@ def explain(frame: pd.DataFrame) -> str:
                 f"{series} on {platform} {curve.r2:.0%} (leave-one-out error {curve.error} points, {curve.law.name}, n = {curve.n})"
             )
     if not said:
-        return f"{rows['label'].nunique()} networks are too few for a curve; the frontier has {int(rows['on'].sum())}."
+        return f"{rows['label'].nunique()} networks; {base.LEAST_FIT} in one set-up are needed for a curve."
     return "Speed explains this share of the variance of Top-1: " + "; ".join(said) + "."
 
 
@@ -77,7 +77,9 @@ def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     layer = live.points(
         "", "throughput", "top1", cells["family"], ["series", "batch_size", "throughput", "latency", "top1", "params", "macs", "energy"]
     )
-    curves = [live.bands(c, log_x=True, **live.keys_of(rows_of(frame), p, s)) for (p, s), c in fits(rows_of(frame)).items() if c]
+    curves = [
+        live.bands(c, log_x=True, metric="top1", **live.keys_of(rows_of(frame), p, s)) for (p, s), c in fits(rows_of(frame)).items() if c
+    ]
     tables = {"cells": cells} | ({"speed_curves": pd.concat(curves)} if curves else {})
     layers = [*(live.band_layers("", "throughput", "top1") if curves else []), *frontiers.layers("throughput", "top1", lower=False), layer]
     return frontiers.spanned(live.facets(layers, tables), "throughput", "top1")

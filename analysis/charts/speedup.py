@@ -11,7 +11,7 @@ from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame.cached import once
-from analysis.stats import latency_intervals
+from analysis.stats import intervals
 
 TITLE = "Speed-up between backends"
 ORDER = 20
@@ -55,7 +55,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
                 linewidths=0.4,
                 zorder=3,
             )
-        mean, low, high = latency_intervals.geometric_mean(mine["speedup"])
+        mean, low, high = intervals.geometric_mean(mine["speedup"])
         axis.axvline(mean, color=style.curve, linewidth=1, linestyle="--")
         if np.isfinite(low):
             axis.axvspan(low, high, color=style.curve, alpha=0.12, linewidth=0)
@@ -72,7 +72,7 @@ def explain(frame: pd.DataFrame) -> str:
     """Geometric mean, its interval and how many got slower."""
     said = []
     for (platform, series, reference), mine in rows_of(frame).groupby(["platform", "series", "reference"]):
-        mean, low, high = latency_intervals.geometric_mean(mine["speedup"])
+        mean, low, high = intervals.geometric_mean(mine["speedup"])
         between = f" (95 % interval {low:.2f} to {high:.2f})" if np.isfinite(low) else ""
         slower = int((mine["verdict"] == "slower").sum())
         top = mine.loc[mine["speedup"].idxmax()]

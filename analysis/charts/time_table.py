@@ -37,7 +37,7 @@ def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 def applies(frame: pd.DataFrame) -> str | None:
     """Why there is no such chart."""
-    return base.enough(rows_of(frame), "time_per_image", least=1)
+    return base.enough(rows_of(frame), "time_per_image", least=1) or base.readable(rows_of(frame)["label"].nunique())
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:
@@ -50,7 +50,8 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     widths = [t.shape[1] for t in tables.values()]
     figure = Figure(figsize=(2.1 + 0.52 * sum(widths) + 0.3 * len(widths), 1.3 + 0.185 * len(order)), layout="constrained")
     axes = figure.subplots(1, len(tables), sharey=True, width_ratios=widths, squeeze=False)[0]
-    norm = LogNorm(rows["time_per_image"].min(), rows["time_per_image"].max() * 1.0001)
+    scaled = rows.loc[~rows["contended"], "time_per_image"] if not rows["contended"].all() else rows["time_per_image"]
+    norm = LogNorm(scaled.min(), scaled.max() * 1.0001, clip=True)
     contended = set(rows.loc[rows["contended"], ["series", "label", "batch_size"]].itertuples(index=False, name=None))
     texts = []
     image: Any = None

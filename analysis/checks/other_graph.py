@@ -16,7 +16,7 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
         yield (
             "warning",
             part["cell_id"].iloc[0],
-            f"{part['model'].nunique()} network(s) on {label} were timed at {part['input_px'].iloc[0]:.0f} px but their "
+            f"{'1 network' if part['model'].nunique() == 1 else str(part['model'].nunique()) + ' networks'} on {label} timed at {part['input_px'].iloc[0]:.0f} px: the "
             f"multiply-adds are those at {float(part['complexity_px'].iloc[0]):.0f} px; time against complexity compares two graphs",
         )
     right = cells[~base.other_size(cells)]

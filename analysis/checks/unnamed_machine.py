@@ -17,5 +17,5 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
             yield (
                 "note",
                 part["cell_id"].iloc[0],
-                f"{source}: {names} name(s) no machine, driver or version; compare orders of magnitude, not per cent",
+                f"{source}: nothing names the machine, driver or version of {names}; compare orders of magnitude, not per cent",
             )

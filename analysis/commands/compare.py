@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from runner.program import exits
 from runner.program.options import below_results
 from runner.program.terminal import warn
 
@@ -30,12 +29,11 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Noise floor of the host, from `dyno noise`.", show_default="RESULTS/noise.json")
         ] = None,
         output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
-        allow_inconclusive: Annotated[bool, typer.Option(help="Exit code 0 although cells are INCONCLUSIVE.")] = False,
+        strict: Annotated[bool, typer.Option(help="Exit code 1 also where cells are INCONCLUSIVE.")] = False,
     ) -> None:
         """Say per cell whether B is FASTER or SLOWER than A, the SAME, or INCONCLUSIVE.
 
-        Exit codes: 0 nothing is slower; 1 a cell is slower, or failed where A had a time; 2 usage or nothing to compare; 3 nothing is
-        slower, but cells are INCONCLUSIVE.
+        Exit codes: 0 nothing is slower; 1 a cell is slower, or failed where A had a time (--strict: or INCONCLUSIVE); 2 usage or nothing to compare.
         """
         from analysis.compare import compare as judge
         from analysis.compare import noise as floors
@@ -55,5 +53,4 @@ def register(app: typer.Typer) -> None:
         floor = floors.load(noise or Path(below_results("noise.json")), hosts.pop()) if len(hosts) == 1 else None
         table = judge.compare(frames[0], frames[1], smallest_effect, alpha, floor.between if floor else None)
         typer.echo(text.WRITERS[output.value](table), nl=False)
-        code = judge.exit_code(table)
-        raise typer.Exit(exits.FINE if code == exits.INCONCLUSIVE and allow_inconclusive else code)
+        raise typer.Exit(judge.exit_code(table, strict))

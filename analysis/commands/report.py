@@ -32,6 +32,10 @@ def register(app: typer.Typer) -> None:
         electricity: Annotated[
             float | None, typer.Option(min=0, help="Money per kWh, in the same currency, where energy was measured.")
         ] = None,
+        methods: Annotated[
+            bool | None,
+            typer.Option("--methods/--no-methods", help="Also make the statistics; by default up to 300 networks.", show_default=False),
+        ] = None,
         timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
@@ -45,7 +49,7 @@ def register(app: typer.Typer) -> None:
         paths = records or [Path(below_results("records", results))]
         merged = replace(frame.merge(paths), floors=noise.beside(paths))
         prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
-        written = writer.write(merged, out or Path(below_results("report", results)), gif=gif, prices=prices)
+        written = writer.write(merged, out or Path(below_results("report", results)), gif=gif, prices=prices, methods=methods)
         warn(written.warnings)
         if timings:
             for name, seconds in sorted(written.seconds.items(), key=lambda item: -item[1]):

@@ -1,7 +1,7 @@
 """Two sets of records, cell by cell: FASTER, SLOWER, SAME or INCONCLUSIVE.
 
-What is compared are the medians of processes (replicates) on the log scale, not iterations, which depend on one another. A moderated
-t test (analysis.stats.variance_shrinkage) decides; p values are corrected for the number of cells after Benjamini and Hochberg, so that with no change at
+What is compared are the medians of processes (replicates) on the log scale, not iterations, which depend on one another. Welch's t test
+on moderated variances (analysis.stats.noise_model) decides; p values are corrected for the number of cells after Benjamini and Hochberg, so that with no change at
 all at most ``alpha`` of comparisons have any false FASTER or SLOWER. SAME is a claim of its own: the difference is shown to be
 smaller than ``smallest_effect`` by two one-sided tests, corrected likewise. What is neither is INCONCLUSIVE.
 
@@ -11,34 +11,18 @@ cells of a sweep drift by together is one draw, not one per cell: it is allowed 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.errors import FrameError
+from analysis.frame import environments, noise
 from analysis.frame.frame import CELL, latest
-from analysis.stats import variance_shrinkage
-from runner.machine.environment import COMPARABLE
+from analysis.stats import noise_model
+from analysis.stats.noise_model import Between
 
 FASTER, SLOWER, SAME, INCONCLUSIVE = VERDICTS = ("FASTER", "SLOWER", "SAME", "INCONCLUSIVE")
-NESTED = ("frameworks", "thread_env")  # facts with facts below them
-
-
-@dataclass(frozen=True)
-class Between:
-    """What identical sweeps differ by beyond what their replicates show, as standard deviations of log ratios, and how well they are known."""
-
-    sd: float  # of each cell by itself
-    degrees: float = float("inf")
-    shared_sd: float = 0.0  # of all cells of a sweep together
-    shared_degrees: float = float("inf")
-
-    def allowance(self, alpha: float) -> float:
-        """The largest drift of all cells together (log ratio) that is expected with probability 1 - alpha."""
-        return float(stats.t.ppf(1 - alpha / 2, self.shared_degrees)) * self.shared_sd
 
 
 def compare(
@@ -54,12 +38,12 @@ def compare(
     a, b = _indexed(frame_a), _indexed(frame_b)
     cells = sorted(set(a) | set(b))
     rows = [dict(zip(CELL, cell, strict=True)) | _sides(a, b, cell) for cell in cells]
-    table = pd.DataFrame(rows, columns=[*CELL, "a", "b", "broken", "reason"])
+    table = pd.DataFrame(rows, columns=[*CELL, "a", "b", "spread_a", "spread_b", "broken", "reason"])
     if table.empty:
         raise FrameError("nothing to compare: neither side has a cell")
-    known = floor or moments(frame_a, frame_b)
-    judged = _judge(table, smallest_effect, alpha, known)
-    table = pd.concat([table.drop(columns=["a", "b"]), judged], axis=1)
+    known = floor or noise.moments(frame_a, frame_b)
+    judged = _judge(table, smallest_effect, alpha, known, 0.0 if floor else drift(frame_a, frame_b))
+    table = pd.concat([table.drop(columns=["a", "b", "spread_a", "spread_b"]), judged], axis=1)
     table["reason"] = table["reason"].where(table["reason"].notna() | table["verdict"].ne(INCONCLUSIVE), table["why"])
     table = table.drop(columns="why")
     table.attrs = {"unlike": unlike(frame_a, frame_b), "alpha": alpha, "smallest_effect": smallest_effect}
@@ -75,29 +59,25 @@ def counts(table: pd.DataFrame) -> dict[str, int]:
     return {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
 
 
-def exit_code(table: pd.DataFrame) -> int:
-    """0: nothing is slower, all is settled; 1: something is slower or no longer works; 3: nothing is slower, but not all is settled."""
-    if (table["verdict"] == SLOWER).any() or table["broken"].any():
-        return 1
-    return 3 if (table["verdict"] == INCONCLUSIVE).any() else 0
+def exit_code(table: pd.DataFrame, strict: bool = False) -> int:
+    """0: nothing is slower; 1: something is slower or no longer works; strict: 1 also where something is INCONCLUSIVE."""
+    bad = table["verdict"].eq(SLOWER) | table["broken"] | (table["verdict"].eq(INCONCLUSIVE) & strict)
+    return int(bad.any())
 
 
 def unlike(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> list[dict[str, Any]]:
     """Facts of the environments that differ between the sides, or within one: [{"fact", "a", "b"}]."""
+    sides = [environments.comparable(frame).assign(host=frame["host"]) for frame in (frame_a, frame_b)]
     found = []
-    columns = dict.fromkeys([*frame_a.columns, *frame_b.columns])
-    for column in columns:
-        fact = column.removeprefix("env_")
-        known = column != fact and (fact in COMPARABLE or fact.startswith(tuple(f"{name}_" for name in NESTED)))
-        if known or column == "host":
-            sides = [_values(frame, column) for frame in (frame_a, frame_b)]
-            if sides[0] != sides[1] or len(sides[0]) > 1:
-                found.append({"fact": fact, "a": ", ".join(sides[0]), "b": ", ".join(sides[1])})
+    for fact in dict.fromkeys([*sides[0].columns, *sides[1].columns]):
+        a, b = (_values(side, fact) for side in sides)
+        if a != b or len(a) > 1:
+            found.append({"fact": str(fact), "a": ", ".join(a), "b": ", ".join(b)})
     return found
 
 
-def _values(frame: pd.DataFrame, column: str) -> list[str]:
-    return sorted({str(value) for value in frame[column].dropna()}) if column in frame else []
+def _values(facts: pd.DataFrame, fact: str) -> list[str]:
+    return sorted({str(value) for value in facts[fact].dropna()}) if fact in facts else []
 
 
 def _indexed(frame: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
@@ -121,13 +101,14 @@ def shared_logs(frames: Sequence[pd.DataFrame]) -> list[list[np.ndarray]]:
 
 
 def _sides(a: dict[tuple, dict[str, Any]], b: dict[tuple, dict[str, Any]], cell: tuple) -> dict[str, Any]:
-    """Log medians of the processes of both sides, or why there are none; ``broken``: A has a time and B failed."""
+    """Medians of the processes of both sides, or why there are none; ``broken``: A has a time and B failed."""
     sides: dict[str, Any] = {"broken": False, "reason": None}
     reasons = []
     for name, rows in (("a", a), ("b", b)):
         row = rows.get(cell)
         reason = _unusable(row)
-        sides[name] = np.log(row["replicate_medians_s"]) if row and reason is None else np.array([])
+        sides[name] = row["replicate_medians_s"] if row and reason is None else ()
+        sides[f"spread_{name}"] = bool(row and row.get("rounds", 0) > 1)
         if reason:
             reasons.append(f"{reason} in {name.upper()}")
     sides["broken"] = bool(len(sides["a"])) and b.get(cell, {}).get("status") == "failed"
@@ -150,93 +131,61 @@ def judge(
     smallest_effect: float,
     alpha: float = 0.05,
     floor: Between | None = None,
+    drifted: float | np.ndarray = 0.0,
+    spread: tuple[np.ndarray | bool, np.ndarray | bool] = (False, False),
 ) -> pd.DataFrame:
     """`compare` for pairs of cells given by the medians of their processes in seconds; a row per pair."""
-    return _judge(
-        pd.DataFrame({side: [np.log(np.asarray(x, float)) for x in s] for side, s in (("a", a_s), ("b", b_s))}),
-        smallest_effect,
-        alpha,
-        floor,
-    )
+    table = pd.DataFrame({"a": list(a_s), "b": list(b_s)}).assign(spread_a=spread[0], spread_b=spread[1])
+    return _judge(table, smallest_effect, alpha, floor, drifted)
 
 
-def moments(*frames: pd.DataFrame) -> Between | None:
-    """Noise between sweeps from the anchors of their runs, each one cell at several moments; None where fewer than two were measured.
+def drift(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> float:
+    """What all cells drifted by together from A to B (log ratio), as the anchors that both have tell; 0 where none do."""
+    sides = []
+    for frame in (frame_a, frame_b):
+        anchors = frame[(frame["role"] == "anchor") & (frame["status"] == "ok") & ~frame["contended"].astype(bool)]
+        means = anchors["replicate_medians_s"].map(lambda medians: np.log(medians).mean() if len(medians) else np.nan).astype(float)
+        sides.append(anchors.assign(mean=means).groupby(list(CELL), dropna=False)["mean"].mean())
+    found = (sides[1] - sides[0]).dropna()
+    return float(found.mean()) if len(found) else 0.0
 
-    What a moment adds to a process's variance counts twice in a ratio. The cell's own replicates, where it was measured, tell the part of
-    the processes; without them all of it counts.
+
+def _judge(
+    table: pd.DataFrame, smallest_effect: float, alpha: float, floor: Between | None, drifted: float | np.ndarray = 0.0
+) -> pd.DataFrame:
+    """Estimates, intervals, corrected p values and verdicts, in the rows' order.
+
+    ``drifted``: what anchors say that everything drifted by; a change in that direction counts only as far as it goes beyond.
     """
-    squares = degrees = processes = 0.0
-    shares = []
-    for frame in frames:
-        use = frame[frame["role"].isin(["anchor", "cell"]) & (frame["status"] == "ok") & ~frame["contended"].astype(bool)]
-        anchors = use[use["role"] == "anchor"]
-        for _, rows in anchors.groupby(["host", *CELL], dropna=False):
-            logs = [np.log(medians) for medians in rows["replicate_medians_s"] if len(medians)]
-            if len(logs) < 2:
-                continue
-            means = np.array([log.mean() for log in logs])
-            squares += float(np.square(means - means.mean()).sum())
-            degrees += len(means) - 1
-            shares.append(np.mean([1 / len(log) for log in logs]))
-        replicated = [np.log(medians) for medians in use["replicate_medians_s"] if len(medians) > 1]
-        if replicated:
-            processes = max(processes, float(np.median([log.var(ddof=1) for log in replicated])))
-    if not degrees:
-        return None
-    return Between(float(np.sqrt(2 * max(0.0, squares / degrees - processes * float(np.mean(shares))))), degrees)
-
-
-def _judge(table: pd.DataFrame, smallest_effect: float, alpha: float, floor: Between | None) -> pd.DataFrame:
-    """Estimates, intervals, corrected p values and verdicts, in the rows' order."""
-    a, b = table["a"], table["b"]
-    n_a, n_b = a.map(len).to_numpy(), b.map(len).to_numpy()
-    both = (n_a > 0) & (n_b > 0)
-    degrees = np.where(both, np.maximum(n_a + n_b - 2, 0), 0).astype(float)
-    squares = np.array(
-        [np.square(x - x.mean()).sum() + np.square(y - y.mean()).sum() if ok else 0.0 for x, y, ok in zip(a, b, both, strict=True)]
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variances, total = variance_shrinkage.moderate(squares / degrees, degrees)
-        within, between = variances * (1 / n_a + 1 / n_b), floor.sd**2 if floor else 0.0
-        error = np.sqrt(within + between)
-        total = np.where(total > 0, (within + between) ** 2 / (within**2 / total + (between**2 / floor.degrees if floor else 0.0)), 0.0)
-    effect = np.array([y.mean() - x.mean() if ok else np.nan for x, y, ok in zip(a, b, both, strict=True)])
-    known = both & (total > 0) & np.isfinite(error)
-    margin = np.log1p(smallest_effect)
-    total = np.where(known, total, np.nan)
-    allowed = floor.allowance(alpha) if floor else 0.0
-    p_differs = corrected(2 * stats.t.sf(np.maximum(np.abs(effect) - allowed, 0.0) / error, total))
-    p_same = corrected(stats.t.sf((margin - allowed - np.abs(effect)) / error, total))
-    half = stats.t.ppf(1 - alpha / 2, total) * error + allowed
+    sides = [noise_model.times(table[side].tolist(), floor, table[f"spread_{side}"].to_numpy(bool)) for side in ("a", "b")]
+    found = noise_model.difference(*sides)
+    n_a, n_b = (table[side].map(len).to_numpy() for side in ("a", "b"))
+    effect = found.effect
+    known = np.isfinite(found.error) & np.isfinite(effect)
+    margin, shared = np.log1p(smallest_effect), floor.allowance(alpha) if floor else 0.0
+    up, down = np.maximum(drifted, 0.0), np.maximum(np.negative(drifted), 0.0)
+    allowed = shared + np.where(effect > 0, up, down)
+    p_differs, p_same = (noise_model.corrected(np.where(known, p, np.nan)) for p in (found.p(allowed), found.p_within(margin - shared)))
+    half = found.half(1 - alpha) + shared
     verdicts = np.full(len(table), INCONCLUSIVE, dtype=object)
     with np.errstate(invalid="ignore"):
         verdicts[p_same <= alpha] = SAME
         differs = (p_differs <= alpha) & (np.abs(effect) > margin)
     verdicts[differs & (effect < 0)] = FASTER
     verdicts[differs & (effect > 0)] = SLOWER
-    why = np.where(known, "interval too wide", "one replicate a side tells no noise")
+    processes = np.sqrt((sides[0].variance * n_a + sides[1].variance * n_b) / 2)
     columns = {
         "verdict": verdicts,
-        "latency_a_s": [float(np.exp(x.mean())) if len(x) else np.nan for x in a],
-        "latency_b_s": [float(np.exp(y.mean())) if len(y) else np.nan for y in b],
+        "latency_a_s": np.exp(sides[0].mean),
+        "latency_b_s": np.exp(sides[1].mean),
         "ratio": np.exp(effect),
-        "low": np.where(known, np.exp(effect - half), np.nan),
-        "high": np.where(known, np.exp(effect + half), np.nan),
+        "low": np.where(known, np.exp(effect - half - up), np.nan),
+        "high": np.where(known, np.exp(effect + half + down), np.nan),
         "p_differs": p_differs,
         "p_same": p_same,
-        "process_sd": np.where(known, np.sqrt(variances), np.nan),
+        "process_sd": np.where(known, processes, np.nan),
         "replicates_a": n_a,
         "replicates_b": n_b,
-        "why": why,
+        "why": np.where(known, "interval too wide", "one replicate a side tells no noise"),
     }
     return pd.DataFrame(columns, index=table.index)
-
-
-def corrected(p: np.ndarray) -> np.ndarray:
-    """p values adjusted after Benjamini and Hochberg; NaN stays NaN and doesn't count."""
-    adjusted = np.full(len(p), np.nan)
-    use = np.isfinite(p)
-    if use.any():
-        adjusted[use] = stats.false_discovery_control(p[use], method="bh")
-    return adjusted

@@ -16,6 +16,8 @@ import pandas as pd
 
 from analysis.compare import compare
 from analysis.errors import FrameError
+from analysis.stats.noise_model import Between
+from runner.files import atomic_write
 
 LEAST_CELLS = 4
 ALPHA = 0.05
@@ -38,8 +40,15 @@ class Floor:
     unlike: list[dict[str, str]] = field(compare=False)
 
     @property
-    def between(self) -> compare.Between:
-        return compare.Between(self.sweep_sd, (self.cells - 1) * (self.sweeps - 1), self.shared_sd, self.sweeps - 1)
+    def between(self) -> Between:
+        return Between(
+            self.sweep_sd,
+            (self.cells - 1) * (self.sweeps - 1),
+            self.shared_sd,
+            self.sweeps - 1,
+            self.process_sd,
+            self.cells * self.sweeps,
+        )
 
 
 def floor(*frames: pd.DataFrame) -> Floor:
@@ -65,7 +74,7 @@ def floor(*frames: pd.DataFrame) -> Floor:
     own_variance = max(0.0, 2 * (float(np.square(of_cells - common).sum() / degrees) - process_variance * weight))
     effects = means[:, -1] - means[:, 0]
     error = math.sqrt(2 * process_variance * weight + own_variance)
-    between = compare.Between(math.sqrt(own_variance), degrees, math.sqrt(shared_variance), len(frames) - 1)
+    between = Between(math.sqrt(own_variance), degrees, math.sqrt(shared_variance), len(frames) - 1)
     verdicts = compare.counts(table)
     return Floor(
         host=hosts[0] if hosts else "",
@@ -86,7 +95,7 @@ def floor(*frames: pd.DataFrame) -> Floor:
 
 def save(found: Floor, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
+    atomic_write(path, json.dumps(asdict(found), indent=1) + "\n")
 
 
 def load(path: Path, host: str | None = None) -> Floor | None:

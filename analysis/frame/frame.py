@@ -17,18 +17,20 @@ import pandas as pd
 from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.errors import FrameError
-from analysis.frame import imported, measured_accuracy, published, sensors
+from analysis.frame import imported, measured_accuracy, noise, published, sensors
 from analysis.frame.cached import once
-from runner.records.check import misfit, misfit_accuracy
+from runner.records import line as lines
+from runner.records.check import is_replicate, misfit, misfit_accuracy
+from runner.records.lift import lift
 from runner.records.schema import SCHEMA_VERSION, STATUSES
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
-        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "power_mode")  # fmt: skip
+        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "power_mode", "ended")  # fmt: skip
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
            "memory_mb", "energy_j", "power_w", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
-           "accuracy_images", "wall_s", "sensitivity")  # fmt: skip
+           "accuracy_images", "wall_s", "sensitivity", "n_asked")  # fmt: skip
 OTHER = ("contended", "replicate_medians_s", "quality", "op_features", "executed")
 COLUMNS = (*TEXT, *NUMBERS, *OTHER)
 NO_WORK = "noop"  # the backend that measures the harness itself: it executes no network, so it can't be ranked with those that do
@@ -77,6 +79,8 @@ def merge(paths: Iterable[str | Path]) -> Merged:
     environments: dict[str, dict[str, Any]] = {}
     rows: list[dict[str, Any]] = []
     counted: list[tuple[Path, dict[str, Any]]] = []
+    done: dict[tuple[Path, str], int] = {}  # the last attempt that has a record of its cell
+    pending: dict[tuple, list[dict[str, Any]]] = {}  # replicates of cells that no run lived to finish, by what they must share
     for file in files:
         for record in _records(file, problems):
             key = f"{record.get('kind')}:{record.get('id')}"
@@ -96,12 +100,17 @@ def merge(paths: Iterable[str | Path]) -> Merged:
                     counted.append((file, record))
                 elif record["kind"] == "cell":
                     rows.append(row(record, file))
+                    done[file, record["cell_id"]] = max(done.get((file, record["cell_id"]), 0), record["attempt"] or 0)
+                elif record["kind"] == "replicate" and is_replicate(record):
+                    same = (file, record["cell_id"], record["attempt"], str(record["content"]), str(record["environment"]))
+                    pending.setdefault(same, []).append(record)
                 else:
                     raise ValueError(record["kind"])
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
                 problems[file.name, "are no record of this schema (a field is missing or of another type)"] += 1
                 continue
             seen.add(key)
+    rows += [row(lines.so_far(found), file) for (file, cell, attempt, *_), found in pending.items() if attempt > done.get((file, cell), 0)]
     if not rows:
         where = ", ".join(map(str, paths))
         aside = f" ({sum(problems.values())} lines set aside)" if problems else ""
@@ -127,10 +136,11 @@ def _records(file: Path, problems: Counter) -> Iterable[dict[str, Any]]:
             except (ValueError, RecursionError):
                 problems[file.name, "are torn or no JSON"] += 1
                 continue
-            if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+            lifted = lift(record)
+            if lifted is None:
                 problems[file.name, f"have another schema than {SCHEMA_VERSION}"] += 1
             else:
-                yield record
+                yield lifted
 
 
 def printable(value: Any) -> Any:
@@ -169,10 +179,12 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
         "phase",
         "started_at",
         "weights",
+        "ended",
         "wall_s",
         "sensitivity",
     ):
         out[name] = record.get(name)
+    out["n_asked"] = record.get("asked")
     out["quality"] = tuple(map(str, record.get("quality") or ()))
     complexity, parity = record.get("complexity") or {}, record.get("parity") or {}
     out["params_m"] = _scaled(complexity.get("params"), 1e-6)
@@ -197,6 +209,7 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
         "executed": (replicates[0].get("executed") or {}) if replicates else {},
         "replicate_medians_s": (),
         "n_replicates": len(samples),
+        "rounds": len({r.get("round") for r in replicates if r.get("samples_s")}),
         "n_samples": sum(map(len, samples)),
     }
     if cell["status"] != "ok" or not samples:
@@ -261,7 +274,9 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     frame = _known_graphs(frame)
     frame["contended"] = frame["contended"].eq(True)
     frame["role"] = frame["role"].fillna("cell")
-    return describe(frame)
+    if "rounds" not in frame:
+        frame["rounds"] = np.nan
+    return noise.onto(describe(frame))
 
 
 def by_power_mode(frame: pd.DataFrame) -> pd.Series:

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import FrameError
+from analysis.frame import noise
 from analysis.frame.cached import keeping
 from analysis.predict import batch as curves
+from analysis.predict.conformal import COVERAGE
 from analysis.predict.graphs import Graph
 from analysis.predict.learn import learn
 from analysis.predict.setups import PER_IMAGE, QUANTITIES, Setup, choose
@@ -71,17 +73,18 @@ def estimate(frame: pd.DataFrame, graph: Graph, platform: str, batch_size: int, 
 
 
 def measured(rows: pd.DataFrame, graph: Graph, name: str, batch_size: int) -> Quantity | None:
-    """The measurement itself, with the range of its replicates, where there is one."""
+    """The measurement itself, with its 90 % interval (analysis.stats.noise_model), where there is one."""
     own = rows[(rows["model"] == graph.model) & (rows["input_px"] == graph.px) & (rows["batch_size"] == batch_size)]
     own = own[pd.to_numeric(own[name], errors="coerce").gt(0)]
     if own.empty:
         return None
     row = own.iloc[-1]
     value = float(row[name])
-    replicates = row["replicate_medians_s"] if name == "latency_s" and isinstance(row["replicate_medians_s"], (tuple, list)) else ()
-    spread = [r for r in replicates if np.isfinite(r)] or [value]
+    low, high = (float(side) for side in noise.bounds(own.tail(1), COVERAGE).iloc[0]) if name == "latency_s" else (np.nan, np.nan)
+    if not np.isfinite(low):
+        return Quantity(name, value, value, value, "measured", f"record {row['record_id']}", "noise unknown")
     return Quantity(
-        name, value, min(value, *spread), max(value, *spread), "measured", f"record {row['record_id']}", "range of the replicates"
+        name, value, low, high, "measured", f"record {row['record_id']}", "Student's t on replicates and the noise between sweeps"
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from analysis.frame import noise
 from analysis.frame.cached import keeping
 from analysis.predict import batch
 from analysis.predict.conformal import COVERAGE
@@ -136,7 +137,7 @@ def candidates(
 ) -> pd.DataFrame:
     """One row per network and input size: measured where it was at that batch size, predicted where it was not."""
     here = rows[rows["batch_size"] == batch_size].drop_duplicates(["model", "input_px"], keep="last")
-    table = [_measured(row) for row in here.to_dict("records")]
+    table = [_measured(row) for row in here.join(noise.bounds(here, COVERAGE)).to_dict("records")]
     known = {(row["model"], row["input_px"]) for row in table}
     others = frame[with_graph(frame)].sort_values("top1", na_position="first").drop_duplicates(["model", "input_px"], keep="last")
     if more is not None:
@@ -164,16 +165,14 @@ def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
     imported = "imported" in (row["quality"] if isinstance(row["quality"], (tuple, list)) else ())
     kind = "imported" if imported else "measured"
     out = _accuracy(row) | {"model": row["model"], "input_px": row["input_px"], "kind": kind, "extrapolates": ""}
-    replicates = (
-        [r for r in row["replicate_medians_s"] or () if np.isfinite(r)] if isinstance(row["replicate_medians_s"], (tuple, list)) else []
-    )
     for name in ("latency_s", "memory_mb", "energy_j"):
         value = float(row[name])
         if imported:
             out |= {name: value, f"{name}_low": np.nan, f"{name}_high": np.nan}
             continue
-        spread = max(LEAST_SPREAD, float(np.std(np.log(replicates), ddof=1)) if name == "latency_s" and len(replicates) > 1 else 0.0)
-        out |= {name: value, f"{name}_low": value * np.exp(-Z90 * spread), f"{name}_high": value * np.exp(Z90 * spread)}
+        out |= {name: value, f"{name}_low": value * np.exp(-Z90 * LEAST_SPREAD), f"{name}_high": value * np.exp(Z90 * LEAST_SPREAD)}
+    if np.isfinite(row["low_s"]) and not imported:
+        out |= {"latency_s_low": row["low_s"], "latency_s_high": row["high_s"]}
     return out
 
 

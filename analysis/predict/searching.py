@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from analysis.frame import noise
 from analysis.frame.frame import latest
 from analysis.frame.metrics import MILLI
 from analysis.predict import predictor, public, search
@@ -15,7 +16,6 @@ from analysis.predict.blend import Source
 from analysis.predict.candidates import Candidate, nets
 from analysis.predict.recommend import Limits
 from analysis.predict.search import Choice, Pool, Seen
-from analysis.stats import latency_intervals as intervals
 
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "anchor_from": 0}
@@ -197,7 +197,8 @@ def text(now: State) -> str:
 def _line(now: State, row: int) -> str:
     candidate, _ = now.task.of(row)
     record = now.records[row]
-    low, high = intervals.latency(record["replicate_medians_s"]) if replicates(now, row) > 1 else (np.nan, np.nan)
+    interval = noise.bounds(pd.DataFrame([record]))
+    low, high = interval["low_s"].iloc[0], interval["high_s"].iloc[0]
     spread = f" ({MILLI * low:.3g} to {MILLI * high:.3g})" if low == low else ""
     terms = f"; {candidate.terms}" if candidate.terms else ""
     return f"{now.task.named(row)}: Top-1 {candidate.top1:.1f} % ({candidate.weights}), {MILLI * float(record['latency_s']):.3g} ms{spread}{terms}"

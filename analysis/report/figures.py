@@ -70,7 +70,12 @@ def draw(name: str, platform: str | None, stem: str, folder: Path, frame: pd.Dat
             drawn = folder / f"{stem}.svg"
             still = not hasattr(module, "interactive") and drawn.exists() and drawn.stat().st_size < MOST_PICTURE
             picture = drawn.read_text(encoding="utf-8") if still else ""
-        return Drawn(name, platform, stem, module.explain(rows), picture=picture)
+            large = (
+                ""
+                if picture or hasattr(module, "interactive") or not drawn.exists()
+                else " The figure is too large for this page; its files hold it."
+            )
+        return Drawn(name, platform, stem, module.explain(rows) + large, picture=picture)
     except Exception as error:  # a chart is a plug-in: one that breaks must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Drawn(

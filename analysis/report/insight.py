@@ -1,19 +1,18 @@
-"""What a reader came for: which network for which device, what changed, what can't be trusted. Each from the frame, each a table or sentences."""
+"""What changed and what can't be trusted. Each from the frame, each a table or sentences."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from analysis import checks
-from analysis.analyses.pareto import frontier
 from analysis.compare import compare
 from analysis.compare.noise import Floor
-from analysis.frame import metrics
+from analysis.frame import noise
 from analysis.frame.cached import once
 from analysis.frame.frame import Merged, latest, ranked
 
-FLUENT_S = 1 / 30  # a camera's frame: 30 images/s
 CHANGE = 0.05  # smallest change of a median that is worth a line
 QUALITY = {
     "contended": "others used the CPU or GPU meanwhile; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
@@ -22,60 +21,38 @@ QUALITY = {
 }  # fmt: skip
 
 
-@once
-def choices(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row per platform: the fastest network, the best balance, the most accurate, and the most accurate that keeps up with 30 images/s.
-
-    One image at a time, the fastest backend of each network. Balance: the network on the Pareto frontier farthest above the line between its ends
-    (latency on a logarithmic scale).
-    """
-    rows = []
-    cells = ranked(frame)
-    cells = cells[(cells["scenario"] == "latency") & (cells["batch_size"] == 1)]
-    for platform, group in cells.groupby("platform"):
-        quickest = group.sort_values("latency_s").drop_duplicates("label")
-        row = {"platform": platform, "fastest": _said(quickest.iloc[0])}
-        rated = quickest[quickest["top1"].notna()]
-        if len(rated):
-            on = rated[frontier(rated["latency_s"], rated["top1"])].sort_values("latency_s")
-            row |= {"best balance": _said(knee(on)), "most accurate": _said(rated.loc[rated["top1"].idxmax()])}
-            fluent = rated[rated["latency_s"] <= FLUENT_S]
-            row["most accurate at 30 images/s"] = _said(fluent.loc[fluent["top1"].idxmax()]) if len(fluent) else "none"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def knee(on: pd.DataFrame) -> pd.Series:
-    """The point of a frontier (sorted by latency) farthest above the line between its ends."""
-    if len(on) < 3:
-        return on.iloc[-1]
-    x, y = np.log(on["latency_s"].to_numpy(float)), on["top1"].to_numpy(float)
-    above = (y - y[0]) / (y[-1] - y[0]) - (x - x[0]) / (x[-1] - x[0])
-    return on.iloc[int(np.argmax(above))]
-
-
-def _said(cell: pd.Series) -> str:
-    accuracy = f", {cell['top1']:.1f} % Top-1" if pd.notna(cell["top1"]) else ""
-    time = metrics.significant(float(metrics.latency(cell.to_frame().T).iloc[0]))
-    return f"{cell['label']} ({cell['series']}, {time} ms{accuracy})"
+def last_day(frame: pd.DataFrame) -> str:
+    """The day of the latest record in words; empty where no record has a date."""
+    dates = [value for value in frame["started_at"] if isinstance(value, str) and value[:4].isdigit()]
+    if not dates:
+        return ""
+    day = datetime.fromisoformat(max(dates).replace("Z", "+00:00"))
+    return f"{day.day} {day:%B %Y}"
 
 
 @once
 def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame:
     """Cells that were measured again and became faster or slower by at least 5 %, largest first.
 
-    The verdict is `compare`'s: corrected for the number of cells, and beyond the noise floor of the host where that is known.
+    The verdict is `compare`'s for the two runs: corrected for the number of cells, and beyond the noise floor of the host, or what its anchors show.
     """
     good = frame[(frame["role"] == "cell") & (frame["status"] == "ok") & ~frame["contended"] & frame["latency_s"].notna()]
     last = latest(good)
     earlier = latest(good.drop(last.index))
     keys = ["source", "platform", "host", "cell_id"]
     both = last.merge(earlier, on=keys, suffixes=("", "_before"))
-    noise = {floor.host: floor.between for floor in floors}
+    known = {floor.host: floor.between for floor in floors}
     judged = []
-    for host, pairs in both.groupby("host"):
+    for (host, before, after), pairs in both.groupby(["host", "run_before", "run"], dropna=False):
         sides = pairs["replicate_medians_s_before"], pairs["replicate_medians_s"]
-        judged.append(compare.judge(*sides, CHANGE, floor=noise.get(str(host))).set_index(pairs.index))
+        mine, floor = frame[frame["host"] == host], known.get(str(host))
+        drift = 0.0 if floor else compare.drift(*(mine[mine["run"] == run] for run in (before, after)))
+        before_spread, after_spread = (pairs[name].gt(1).to_numpy(bool) if name in pairs else False for name in ("rounds_before", "rounds"))
+        judged.append(
+            compare.judge(
+                *sides, CHANGE, floor=floor or noise.moments(mine), drifted=drift, spread=(before_spread, after_spread)
+            ).set_index(pairs.index)
+        )
     verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
     both = both.assign(
         **{name: verdicts[name] for name in ("verdict", "ratio", "low", "high")}, before=both["run_before"], after=both["run"]
@@ -108,8 +85,10 @@ def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: tuple[Fl
     if not again:
         return f"No cell was measured twice, so nothing can have changed. {noise}".strip()
     counts = changed["verdict"].value_counts()
-    return (f"{again} cells were measured again: {counts.get('faster', 0)} became faster, {counts.get('slower', 0)} slower, "
-            f"{again - len(changed)} show no change of 5 % or more that their noise allows to see. {noise}").strip()  # fmt: skip
+    told = [f"{counts[verdict]} became {verdict}" for verdict in ("faster", "slower") if counts.get(verdict)]
+    rest = again - len(changed)
+    told += [f"{rest} {'shows' if rest == 1 else 'show'} no change of 5 % or more beyond the noise"] if rest else []
+    return f"{plural(again, 'cell')} {'was' if again == 1 else 'were'} measured again: {', '.join(told)}. {noise}".strip()
 
 
 def doubts(merged: Merged) -> list[str]:
@@ -118,14 +97,21 @@ def doubts(merged: Merged) -> list[str]:
     said = []
     for what in sorted({what for _, what in merged.problems}):
         files = {name: count for (name, other), count in merged.problems.items() if other == what}
-        said.append(f"{sum(files.values()):,} line(s) {what} and were set aside ({_few(sorted(files))}).")
+        said.append(
+            f"{plural(sum(files.values()), 'line')} {what} and {'was' if sum(files.values()) == 1 else 'were'} set aside ({_few(sorted(files))})."
+        )
     cells = latest(frame[frame["role"] == "cell"])
-    for status, verb in (("failed", "failed"), ("skipped", "were skipped")):
+    for status, verb in (("failed", "failed"), ("skipped", "skipped")):
         if count := int((cells["status"] == status).sum()):
-            said.append(f"{count:,} of {len(cells):,} cells {verb}; their reasons stand under Coverage.")
+            verb = verb if status == "failed" else f"{'was' if count == 1 else 'were'} skipped"
+            said.append(
+                f"{count:,} of {plural(len(cells), 'cell')} {verb}; {'its reason stands' if count == 1 else 'their reasons stand'} under Coverage."
+            )
     labels = cells.loc[cells["status"] == "ok", "quality"].explode().value_counts()
     said += [
-        f"{count:,} cells are labelled {label}: {QUALITY.get(label, 'see docs/records.md')}." for label, count in labels.items() if label
+        f"{plural(count, 'cell')} {'is' if count == 1 else 'are'} labelled {label}: {QUALITY[label]}."
+        for label, count in labels.items()
+        if label in QUALITY
     ]
     good = ranked(frame)
     if good["input_px"].nunique() > 1:  # NaN, of an import that tells none, is no size
@@ -147,8 +133,13 @@ def doubts(merged: Merged) -> list[str]:
         said.append("Top-1 and Top-5 are the values published with pretrained weights, not measured here.")
     few = good[good["n_replicates"] < 2]
     if len(few):
-        said.append(f"{len(few):,} cells have one replicate or none, so they carry no interval.")
+        said.append(f"{plural(len(few), 'cell')} {'has' if len(few) == 1 else 'have'} one process or none, and so no interval.")
     return said
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 cell`, `1,200 cells`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _few(names: Iterable[str], most: int = 6) -> str:

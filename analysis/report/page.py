@@ -5,7 +5,7 @@ import functools
 import gzip
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from analysis import charts
 from analysis.analyses import inference_time
 from analysis.frame import metrics
 from analysis.frame.frame import Merged, ranked
-from analysis.report import figures, insight, tables
+from analysis.report import figures, insight, screen, tables, verdict
 
 TEMPLATES = Path(__file__).with_name("templates")
 FILTERS = {
@@ -30,10 +30,21 @@ FILTERS = {
     "family": "family",
 }
 DIGITS = 4  # significant digits of numbers in charts
+METHODS = (
+    "anova",
+    "batch_law",
+    "clusters",
+    "density",
+    "frontiers",
+    "memory_line",
+    "pairs",
+    "rank_stability",
+    "ranks",
+)  # a closed part of the page
 
 
 def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: list["Live"], findings: pd.DataFrame | str, library: str,
-           animated: str | None = None) -> str:  # fmt: skip
+           animated: str | None = None, left_out: bool = False) -> str:  # fmt: skip
     """The page as text."""
     frame = merged.frame
     specs = {
@@ -59,29 +70,63 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
             allow_nan=False,
         ).encode()
     )
+    found = screen.devices(merged)
+    shown = _figures(frame, drawn, specs)
     body = {
-        "title": "Dyno report",
-        "made": frame["started_at"].dropna().max(),
+        "first": found[0],
+        "devices": found,
+        "title": f"{found[0].verdict.title} ({found[0].name})",
+        "touched": screen.touched(found[0]),
+        "choices": _script(_choices(frame, found)),
+        "side": tables.html(screen.side_by_side(frame)) if len(found) > 1 else "",
+        "made": insight.last_day(frame),
         "counts": _counts(merged),
         "filters": filters(frame),
-        "choices": tables.html(insight.choices(frame)),
         "change": insight.change_sentence(frame, changed, merged.floors),
         "changed": tables.html(changed.head(12)) if len(changed) else "",
         "changed_more": max(0, len(changed) - 12),
         "findings": findings if isinstance(findings, str) else "",
         "checks": insight.summary(findings) if isinstance(findings, pd.DataFrame) else [],
         "doubts": insight.doubts(merged),
-        "figures": _figures(frame, drawn, specs),
+        "figures": [figure for figure in shown if figure["there"]],
         "animated": animated,
-        "sections": sections,
+        "sections": [section for section in sections if not section["missing"] and section["name"] not in METHODS],
+        "methods": [section for section in sections if not section["missing"] and section["name"] in METHODS],
+        "left_out": left_out,
+        "without": _without(shown, sections),
         "networks": sorted(frame["label"].dropna().unique()),
-        "css": (TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        "css": "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "decide.css")),
         "js": (TEMPLATES / "report.js").read_text(encoding="utf-8"),
+        "decide": (TEMPLATES / "decide.js").read_text(encoding="utf-8"),
         "data": data,
         "library": library,
     }
     body["nonce"] = hashlib.sha256((data + str(merged.files)).encode()).hexdigest()[:24]
     return environment.get_template("report.html.j2").render(body)
+
+
+def _choices(frame: pd.DataFrame, found: list[screen.Device]) -> dict[str, Any]:
+    """What decide.js chooses from."""
+    screens = {
+        device.name: {
+            "limits": asdict(device.limits), "machine": device.machine, "trust": device.trust, "counts": device.counts, "unrated": device.unrated,
+            "batches": device.batches, "precisions": device.precisions,
+            "verdict": {"title": device.verdict.title, "sentence": device.verdict.sentence},
+        }
+        for device in found
+    }  # fmt: skip
+    return {"screens": screens, "data": screen.data(frame), "seen": verdict.SEEN}
+
+
+def _script(value: Any) -> str:
+    """JSON that can stand in a script element whatever its texts hold."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _without(shown: list[dict[str, Any]], sections: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(title, reason) of what does not apply, each once."""
+    said = {figure["title"]: next(part["missing"] for part in figure["parts"]) for figure in shown if not figure["there"]}
+    return list((said | {section["title"]: section["missing"] for section in sections if section["missing"]}).items())
 
 
 def pack(data: bytes) -> str:
@@ -175,8 +220,10 @@ def filters(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _counts(merged: Merged) -> list[tuple[str, str]]:
     frame = merged.frame
     cells = ranked(frame)
-    return [(f"{frame['platform'].nunique()}", "platforms"), (f"{cells['backend'].nunique()}", "backends"), (f"{cells['label'].nunique()}", "networks"),
-            (f"{len(cells):,}", "cells ranked"), (f"{len(frame):,}", "records"), (f"{len(merged.files)}", "files")]  # fmt: skip
+    # A network that was timed at two input sizes is one network.
+    numbers = ((frame["platform"].nunique(), "device"), (cells["backend"].nunique(), "backend"), (cells["model"].nunique(), "network"),
+               (len(cells), "ranked cell"), (len(frame), "record"), (len(merged.files), "file"))  # fmt: skip
+    return [(f"{number:,}", name if number == 1 else f"{name}s") for number, name in numbers]
 
 
 def _figures(frame: pd.DataFrame, drawn: list[figures.Drawn], specs: dict[str, Any]) -> list[dict[str, Any]]:
@@ -195,6 +242,9 @@ def _figures(frame: pd.DataFrame, drawn: list[figures.Drawn], specs: dict[str, A
                 "picture": bool(item.picture),
             }
         )
+    for figure in out:
+        figure["there"] = any(not part["missing"] for part in figure["parts"])
+        figure["line"] = next((part["sentence"] for part in figure["parts"] if part["sentence"]), "")
     return out
 
 
@@ -206,6 +256,8 @@ def _section(item: Any, frame: pd.DataFrame, long_tables: dict[str, Any]) -> dic
     if item.name == "inference_time" and item.tables:
         marks = inference_time.marks(frame)
     for name, table in item.tables.items():
+        if table.empty:  # a run without gaps has no table of gaps
+            continue
         entry: dict[str, Any] = {
             "name": name,
             "rows": len(table),
@@ -213,9 +265,17 @@ def _section(item: Any, frame: pd.DataFrame, long_tables: dict[str, Any]) -> dic
             "platform": None,
         }
         if item.name == "inference_time":
-            values = pd.Series(table.drop(columns="label").to_numpy(float).ravel())
-            heat = tables.heat_scale(values, "higher" if name.endswith("throughput") else "lower")
             marked = functools.partial(lambda n, label, column: (n, label, column) in marks, name)
+            values = pd.Series(
+                [
+                    value
+                    for row in table.to_dict("records")
+                    for column, value in row.items()
+                    if column != "label" and not marked(row["label"], str(column))
+                ],
+                dtype=float,
+            )
+            heat = tables.heat_scale(values, "higher" if name.endswith("throughput") else "lower")
             entry |= {
                 "platform": name.split(" · ")[0],
                 "scenario": name.split(" · ")[-1],

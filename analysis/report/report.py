@@ -12,13 +12,16 @@ import pandas as pd
 
 from analysis import analyses, charts, registry
 from analysis.errors import CantWrite
-from analysis.frame import metrics
+from analysis.frame import metrics, noise
 from analysis.frame.cached import keeping
 from analysis.frame.frame import Merged
-from analysis.report import animation, figures, insight, page, parallel, tables
+from analysis.report import animation, figures, insight, page, parallel, screen, tables
+from runner.files import atomic_write
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
-FRAME_COLUMNS = ("op_features", "executed")  # nested: they stay in the records
+ANOTHER_ANSWER = "recommendation"  # `dyno recommend` makes it; the page has one answer, its first screen
+MOST_NETWORKS = 300  # beyond these the statistics take minutes
+FRAME_COLUMNS = ("op_features", "executed", "rounds", *noise.COLUMNS)  # nested, or what intervals are made of: they stay in the records
 
 
 @dataclass(frozen=True)
@@ -68,19 +71,29 @@ def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @keeping()
-def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapping[str, float]] | None = None) -> Written:
-    """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.per_thousand takes them."""
+def write(
+    merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapping[str, float]] | None = None, methods: bool | None = None
+) -> Written:
+    """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.per_thousand takes them.
+
+    methods: whether the statistics of Methods and tests are made; by default where there are at most MOST_NETWORKS networks.
+    """
     begin = time.perf_counter()
     frame = by_machine(merged.frame)
     if prices:  # hosts that share a platform share its price
         hosts = zip(merged.frame["machine"], merged.frame["platform"], strict=True)
         frame.attrs["prices"] = dict(prices) | {machine: prices[name] for machine, name in hosts if name in prices}
+    frame = noise.onto(frame, {floor.host: floor.between for floor in merged.floors})
     merged = replace(merged, frame=frame)
     try:
         for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
         todo = figures.jobs(frame)
-        names = [*FIRST, *(n for n in analyses.names() if n not in FIRST)]
+        many = frame["model"].nunique()
+        left_out = () if (many <= MOST_NETWORKS if methods is None else methods) else page.METHODS
+        names = [*FIRST, *(n for n in analyses.names() if n not in (*FIRST, *left_out, ANOTHER_ANSWER))]
+        todo = [job for job in todo if job[0] not in left_out]
+        gif = gif and many <= MOST_NETWORKS
         # What takes longest alone comes first, so that no process waits for it at the end.
         work: dict[str, tuple[Callable, tuple]] = (
             {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
@@ -98,17 +111,25 @@ def write(merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapp
         if isinstance(results["plausibility"][0], pd.DataFrame):
             tables.write_csv(results["plausibility"][0], out / "tables" / "plausibility.csv")
         text = page.render(
-            merged, drawn, done, found["chart"], results["plausibility"][0], results["library"][0], results["animation"][0] if gif else None
+            merged,
+            drawn,
+            done,
+            found["chart"],
+            results["plausibility"][0],
+            results["library"][0],
+            results["animation"][0] if gif else None,
+            bool(left_out),
         )
-        (out / "index.html").write_text(text, encoding="utf-8")
+        atomic_write(out / "index.html", text)
     except OSError as error:
         raise CantWrite(f"{error.filename or out}: can't write the report: {error.strerror}") from None
     seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}
-    said = [f"{count:,} line(s) of {name} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
+    said = [f"{name}: {insight.plural(count, 'line')} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
     said += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
     said += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
     count = sum(bool(d.stem) for d in drawn)
-    summary = f"{len(frame):,} records of {frame['platform'].nunique()} platform(s) in {len(merged.files)} file(s); {count} figures, {len(text) / 1e6:.2f} MB"
+    said_of = ((len(frame), "record"), (frame["platform"].nunique(), "device"), (len(merged.files), "file"), (count, "figure"))
+    summary = ", ".join(f"{number:,} {name}{'' if number == 1 else 's'}" for number, name in said_of) + f", {len(text) / 1e6:.2f} MB"
     return Written(out / "index.html", summary, said, seconds)
 
 
@@ -141,5 +162,5 @@ def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
     for item in done:
         for name, table in item.tables.items():
             tables.write_csv(table, folder / f"{tables.csv_name(item.name, name)}.csv")
-    tables.write_csv(insight.choices(frame), folder / "choices.csv")
+    tables.write_csv(screen.choices(frame), folder / "choices.csv")
     tables.write_csv(insight.changes(frame, merged.floors), folder / "changes.csv")

@@ -1,6 +1,7 @@
 """Tables for the page and as CSV: headings, units and digits come from the metrics; every text is escaped."""
 
 import csv
+import io
 import re
 from collections.abc import Callable
 from html import escape
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame.metrics import METRICS, significant
+from runner.files import atomic_write
 
 HEADINGS = {
     "label": "network",
@@ -37,10 +39,10 @@ def csv_name(analysis: str, table: str) -> str:
     return analysis if name in (analysis, slug(analysis)) else f"{analysis}-{slug(table)}"
 
 
-def heading(column: str) -> str:
-    """A column's heading with its unit."""
+def heading(column: str, counts: bool = False) -> str:
+    """A column's heading with its unit; whole numbers under a metric's name count cells (those that memory binds, say)."""
     if column in METRICS:
-        return METRICS[column].title
+        return f"{column} (cells)" if counts else METRICS[column].title
     return HEADINGS.get(column, str(column).replace("_", " "))
 
 
@@ -66,6 +68,10 @@ def text(value: Any, column: str = "") -> str:
     return str(value)
 
 
+def _whole(values: pd.Series) -> bool:
+    return bool(pd.api.types.is_integer_dtype(values))
+
+
 def numeric(table: pd.DataFrame) -> list[bool]:
     """Which columns hold numbers, so that they align right."""
     return [pd.api.types.is_numeric_dtype(table[c]) and not pd.api.types.is_bool_dtype(table[c]) for c in table]
@@ -77,7 +83,9 @@ def html(table: pd.DataFrame, heat: Callable[[float], int] | None = None, marked
     out = ["<table><thead><tr>"]
     for column, number in zip(table.columns, numbers, strict=True):
         kind = ' class="n"' if number else ""
-        out.append(f'<th scope="col"{kind} data-k="{escape(str(column))}"><button>{escape(heading(str(column)))}</button></th>')
+        out.append(
+            f'<th scope="col"{kind} data-k="{escape(str(column))}"><button>{escape(heading(str(column), _whole(table[column])))}</button></th>'
+        )
     out.append("</tr></thead><tbody>")
     for row in table.itertuples(index=False):
         out.append("<tr>")
@@ -113,17 +121,20 @@ def payload(table: pd.DataFrame) -> dict[str, Any]:
         said = [text(v, str(name)) for v in table[name]]
         words = list(dict.fromkeys(said))
         place = {word: i for i, word in enumerate(words)}
-        columns.append({"k": str(name), "h": heading(str(name)), "n": number, "d": words, "i": [place[s] for s in said]})
+        columns.append(
+            {"k": str(name), "h": heading(str(name), _whole(table[name])), "n": number, "d": words, "i": [place[s] for s in said]}
+        )
     return {"rows": len(table), "columns": columns}
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """A table as CSV, numbers in full; lists joined by spaces; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(map(str, table.columns))
-        for row in table.itertuples(index=False):
-            writer.writerow([_plain(value) for value in row])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(map(str, table.columns))
+    for row in table.itertuples(index=False):
+        writer.writerow([_plain(value) for value in row])
+    atomic_write(path, text.getvalue())
 
 
 def _plain(value: Any) -> Any:

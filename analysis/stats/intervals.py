@@ -1,21 +1,22 @@
-"""Intervals: Wilson for shares, BCa bootstrap of any statistic, bounds of every row's latency; vectorised and seeded."""
+"""Intervals: Wilson for shares, BCa bootstrap of any statistic; vectorised and seeded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import special, stats
 
-Z95 = 1.959963984540054
+from runner.records import accuracy_totals
 
 
-def wilson(share: np.ndarray | pd.Series, n: np.ndarray | pd.Series | float, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson score interval of a share (0 to 1) seen in n trials (Wilson 1927): (low, high); NaN where either is unknown."""
-    p, n = np.asarray(share, float), np.asarray(n, float)
+def wilson(
+    share: np.ndarray | pd.Series, n: np.ndarray | pd.Series | float, z: float = accuracy_totals.Z95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson score interval of shares (0 to 1) seen in n trials: (low, high); NaN where either is unknown."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+        n = np.asarray(n, float)
+        low, high = accuracy_totals.wilson(np.asarray(share, float) * n, n, z)
+    return np.maximum(low, 0), np.minimum(high, 1)
 
 
 def bca(
@@ -44,21 +45,14 @@ def bca(
     return float(low), float(high)
 
 
-def latency_bounds(frame: pd.DataFrame, confidence: float = 0.95, floor: float = 0.01) -> pd.DataFrame:
-    """Interval of each row's latency from its replicates: columns low_s, high_s, in the frame's index.
-
-    Student's interval on the log of the replicates' medians, at least +-`floor` (relative), because three processes can agree by luck.
-    Rows with one replicate take their noise (IQR/median) instead, or the floor.
-    """
-    low, high = np.empty(len(frame)), np.empty(len(frame))
-    noise = pd.to_numeric(frame.get("noise", pd.Series(np.nan, index=frame.index)), errors="coerce").to_numpy(float)
-    replicates = frame.get("replicate_medians_s", pd.Series(None, index=frame.index, dtype=object))
-    for at, (latency, medians) in enumerate(zip(frame["latency_s"].to_numpy(float), replicates, strict=True)):
-        if isinstance(medians, (list, tuple, np.ndarray)) and len(medians) > 1:
-            logs = np.log(np.asarray(medians, float))
-            half = float(special.stdtrit(len(logs) - 1, (1 + confidence) / 2) * logs.std(ddof=1) / np.sqrt(len(logs)))
-        else:
-            half = float(np.log1p(noise[at])) if np.isfinite(noise[at]) else 0.0
-        half = max(half, floor)
-        low[at], high[at] = latency * np.exp(-half), latency * np.exp(half)
-    return pd.DataFrame({"low_s": low, "high_s": high}, index=frame.index)
+def geometric_mean(ratios: Sequence[float], level: float = 0.95, resamples: int = 2000) -> tuple[float, float, float]:
+    """(geometric mean, low, high) of ratios over networks: BCa bootstrap of the mean of logarithms; no interval with fewer than five."""
+    logs = np.log(np.asarray(ratios, float))
+    logs = logs[np.isfinite(logs)]
+    if not len(logs):
+        return np.nan, np.nan, np.nan
+    mean = float(np.exp(logs.mean()))
+    if len(logs) < 5 or np.ptp(logs) == 0:
+        return mean, np.nan, np.nan
+    found = stats.bootstrap((logs,), np.mean, confidence_level=level, n_resamples=resamples, method="BCa", rng=np.random.default_rng(0))
+    return mean, float(np.exp(found.confidence_interval.low)), float(np.exp(found.confidence_interval.high))

@@ -9,11 +9,12 @@ ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 def work(frame: pd.DataFrame) -> pd.DataFrame:
     """Per image and row: flops (2 x multiply-adds), bytes moved (NaN without op_features), intensity (flop/byte).
 
-    op_features' bytes are those of batch 1, weights included; at batch b each image carries 1/b of the weights.
+    op_features' bytes are those of fp32 at batch 1, weights included; other precisions move as much less as their elements are smaller.
+    At batch b each image carries 1/b of the weights.
     """
     flops = 2e9 * frame["gmacs"].astype(float)
-    total = frame["op_features"].map(_bytes).astype(float)
     element = frame["precision"].map(ELEMENT_BYTES).fillna(4).astype(float)
+    total = frame["op_features"].map(_bytes).astype(float) * element / ELEMENT_BYTES["fp32"]
     weights = 1e6 * frame["params_m"].astype(float) * element
     moved = total - weights.clip(upper=total).fillna(0) * (1 - 1 / frame["batch_size"].astype(float))
     return pd.DataFrame({"flops": flops, "bytes": moved, "intensity": flops / moved}, index=frame.index)

@@ -23,10 +23,19 @@ def names():
 def facts(name):
     """The literal class attributes of a backend by name (see FACTS), read from its source: nothing is imported."""
     files = [os.path.join(folder, *parts) for folder in __path__ for parts in ((name + ".py",), (name, "backend.py"))]
-    path = next(path for path in files if os.path.exists(path))
-    with open(path, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
     found = {key: getattr(_Base, key) for key in FACTS}
+    path = next((path for path in files if os.path.exists(path)), None)
+    try:
+        if path is None:
+            raise OSError("there is no backend.py in its folder")
+        with open(path, encoding="utf-8") as file:
+            return _literals(ast.parse(file.read()), found)
+    except (OSError, SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:  # one broken plug-in is one skipped backend
+        text = " ".join(str(error).split())[:200]
+        return dict({key: getattr(_Base, key) for key in FACTS}, fault="its file can't be understood: %s" % text)
+
+
+def _literals(tree, found):
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "Backend":
             for item in node.body:
@@ -37,7 +46,10 @@ def facts(name):
 
 def available(name):
     """None if the backend's framework is installed, else the reason why it can't run. Imports no framework."""
-    package = facts(name)["package"]
+    known = facts(name)
+    if known.get("fault"):
+        return known["fault"]
+    package = known["package"]
     if package and importlib.util.find_spec(package) is None:
         return "the Python package %s is not installed" % package
     return None

@@ -24,7 +24,7 @@ from runner.program.options import (
     places_of,
     planned_cells,
 )
-from runner.program.terminal import fail, measuring, seconds, warn
+from runner.program.terminal import fail, measuring, plain, seconds, warn
 
 
 def run(
@@ -37,6 +37,7 @@ def run(
     sustained: float = typer.Option(
         0.0, "--sustained", min=0.0, max=1440.0, metavar="MINUTES", help="Run each cell without a pause for so long: what heat costs."
     ),
+    again: bool = typer.Option(False, "--again", help="Measure again what is done."),
     time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
     strict: bool = typer.Option(False, "--strict", help="Exit code 1 if any cell failed."),
     verbose: bool = VERBOSE,
@@ -63,7 +64,9 @@ def run(
         log_path = log.start(path, verbose)
         with Display() as display:
             current = Run(loaded, places, platform, report=display)
-            left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained)
+            left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained, again)
+    for note in current.notes:
+        typer.echo(plain(note))
     warn(current.warnings)
     lines = display.lines
     rest = "; %d left for the next run (time budget)" % left if left else ""

@@ -33,8 +33,8 @@ def plan(
     loaded, planned = planned_cells(matrix, profile, only)
     if informative:
         return _informative(loaded, planned, places_of(results, cache), informative, as_json)
-    _, last, _ = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))
-    left = set(history.missing(planned.cells, last))
+    found = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))
+    last, left = found.last, set(history.due(planned.cells, found, loaded.models, loaded.protocol))
     estimates = {cell: history.estimate_s(cell, loaded.protocol, last) for cell in planned.cells}
     total_s = sum(estimates[cell] for cell in left)
     if as_json:
@@ -81,24 +81,37 @@ def status(
     from runner.machine import environment
     from runner.measure import history
 
-    _, planned = planned_cells(matrix, profile, only)
-    _, last, warnings = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))
-    left = history.missing(planned.cells, last)
+    loaded, planned = planned_cells(matrix, profile, only)
+    found = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))
+    last, warnings = found.last, found.warnings
+    reasons = history.due(planned.cells, found, loaded.models, loaded.protocol)
+    left = [cell for cell in reasons if cell not in last]
+    stale = [cell for cell in reasons if cell in last]
     lines = [last[cell] for cell in planned.cells if cell in last]
     groups = {name: [line for line in lines if line["status"] == name] for name in ("ok", "failed", "skipped")}
     contended = [line for line in groups["ok"] if "contended" in shown.labels(line)]
     overhead_s = history.overhead_s(groups["ok"])
     if as_json:
         document: Dict[str, Any] = {name: [line["cell_id"] for line in found] for name, found in groups.items()}
-        document.update(contended=[line["cell_id"] for line in contended], missing=[cell.id for cell in left], overhead_s=overhead_s)
+        document.update(
+            contended=[line["cell_id"] for line in contended],
+            missing=[cell.id for cell in left],
+            stale=[cell.id for cell in stale],
+            overhead_s=overhead_s,
+        )
         typer.echo(json.dumps(document, indent=1))
         return
     warn(warnings)
     doubtful = groups["failed"] + groups["skipped"] + [line for line in groups["ok"] if shown.labels(line)]
     if doubtful:
         typer.echo(table(shown.AXES + ("what",), [shown.axes(line["cell"]) + [shown.verdict(line)] for line in doubtful], shown.NUMBERS))
+    for cell in stale:
+        line = last[cell]
+        unfinished = "so far %d of %d replicates" % (len(line["replicates"]), max(line.get("asked") or 0, loaded.protocol.replicates))
+        typer.echo(plain("%s: %s" % (cell.id, unfinished if reasons[cell] == history.UNFINISHED else reasons[cell])))
     counts = [("done", len(groups["ok"])), ("failed", len(groups["failed"])), ("skipped", len(groups["skipped"]))]
     counts += [("contended", len(contended)), ("missing", len(left))]
+    counts += [("stale or unfinished", len(stale))] if stale else []
     typer.echo(", ".join("%d %s" % (count, name) for name, count in counts))
     if overhead_s is not None:
         typer.echo("overhead: %.2f s per measuring process (wall time without load, warm-up and samples)" % overhead_s)

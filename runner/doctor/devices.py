@@ -45,8 +45,10 @@ def device(device, platform, root):
         return Check(name, False, "no device file of NVIDIA's driver (/dev/nvidiactl, /dev/nvhost-gpu)", mend)
     if device == "dla":
         return Check(name, True, "its nodes are there")  # the environment leaves it out where they are not
-    wrong, mend = cuda_init.error(platform.startswith("jetson"), root) or (None, None)
-    return Check(name, wrong is None, wrong or "CUDA starts (cuInit)", mend)
+    found = cuda_init.error(platform.startswith("jetson"), root)
+    if found:
+        return Check(name, False, *found)
+    return Check(name, True, "CUDA starts (cuInit)")
 
 
 def _openvino_device(name, device, root):

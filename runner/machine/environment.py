@@ -14,19 +14,21 @@ from runner.machine import board, gpus, sysfs, thermal, threads
 
 FRAMEWORKS = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "pytorchcv", "numpy")
 
-# Facts that must be alike for times to be comparable; temperatures, loads and names of hosts are not among them.
+OF_THE_RUN = ("threads", "threads_rule", "dyno")  # facts that are added by whoever measures
+
+# Facts that must be alike for times to be comparable, beside the clocks; temperatures, loads and names of hosts are not among them.
 COMPARABLE = (
     "platform", "image_digest", "arch", "cpu", "cpus", "cpu_quota", "cpu_flags", "memory_limit_bytes", "kernel", "python", "frameworks",
     "governor", "turbo", "board", "l4t", "power_mode", "gpu", "gpu_driver", "cuda", "thread_env",
-)  # fmt: skip
-OF_THE_RUN = ("threads", "threads_rule", "dyno")  # added by whoever measures
-COMPARABLE += OF_THE_RUN
+) + OF_THE_RUN  # fmt: skip
 
 # Facts that decide whether something can run; `backends` says why each can't, where it can't.
 CAPABILITIES = (
     "platform", "devices", "image_digest", "arch", "cpu", "memory_limit_bytes", "python", "frameworks", "packages", "board", "l4t",
     "gpu", "gpu_driver", "cuda", "backends",  # the last is added by whoever measures
 )  # fmt: skip
+
+NESTED = ("frameworks", "thread_env", "cpu_clocks_hz")  # facts that are mappings
 
 THREAD_ENV = re.compile(
     r"^(OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|NUMEXPR|TBB|ORT|OV|ONEDNN|DNNL|CUDA|CUDNN|NVIDIA_TF32|TORCH|PYTORCH|ATEN|MALLOC)_|^LD_PRELOAD$"
@@ -95,7 +97,10 @@ def host(root="/"):
 
 def comparable(facts):
     """The facts that must be alike for times to be compared, flat: {"frameworks.torch": "2.13.0", "governor": "performance", ...}."""
-    return _flat({name: facts.get(name) for name in COMPARABLE})
+    clocks = [hz for hz in ((facts.get("cpu_clocks_hz") or {}).get("max") or {}).values() if hz]
+    found = {name: facts.get(name) for name in COMPARABLE}
+    found["cpu_clock_max_ghz"] = round(max(clocks) / 1e9, 1) if clocks else None  # read as 2.30 or 2.31 GHz on the same machine
+    return _flat(found)
 
 
 def capabilities(facts):

@@ -90,7 +90,7 @@ class Evaluation:
         """Count what is missing; returns the Totals of all cells, and raises nothing for what a network does."""
         path = self.session.record_path
         with record_file.RecordFile(path) as self.session.file:
-            self.totals, warnings = accuracy_totals.history(path)
+            self.totals, warnings = accuracy_totals.history(path, refuse_newer=True)
             self.warnings = self.session.file.warnings + warnings
             self.evaluated, self.started = 0, time.monotonic()
             try:
@@ -106,7 +106,7 @@ class Evaluation:
         if done.end >= self.last or done.status != "ok" and done.status not in retry:
             return done
         if self.session.origin.environment is None:
-            self.session.append_environment()
+            self.session.append_environment(self.session.facts())
         part = self._part(network, prepare)
         line = lines.accuracy(self.session.origin, cell, spec.weights, part, "end")
         refusal = backends.available(cell.base_backend)

@@ -8,6 +8,7 @@ from runner.networks import interchange
 PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a label; OTHER for coarser formats
 OTHER_LIMIT = 0.1
 NOISY = 0.1
+DISAGREE = 0.1  # between the slowest and the fastest process, where the limit on replicates ended a cell
 
 
 def quality(line: Dict[str, Any]) -> List[str]:
@@ -22,9 +23,17 @@ def quality(line: Dict[str, Any]) -> List[str]:
         labels.append("throttled")
     if replicates and stopping.median([stopping.noise(sorted(replicate["samples_s"])) for replicate in replicates]) > NOISY:
         labels.append("noisy")
+    if line.get("ended") == "limit" and spread(replicates) > DISAGREE:
+        labels.append("replicates disagree")
     limit = PARITY_LIMIT.get(line["cell"]["precision"], OTHER_LIMIT)
     if line["parity"] and not (line["parity"]["max_rel"] is not None and line["parity"]["max_rel"] <= limit):
         labels.append("parity")
     if line.get("sensitivity") is not None and line["sensitivity"] < interchange.DEGENERATE:
         labels.append("degenerate")
     return labels
+
+
+def spread(replicates: List[Dict[str, Any]]) -> float:
+    """How much slower the slowest process is than the fastest, relative."""
+    medians = [stopping.median(replicate["samples_s"]) for replicate in replicates]
+    return max(medians) / min(medians) - 1 if medians and min(medians) > 0 else 0.0

@@ -2,10 +2,12 @@
 
 import random
 import time
+import zlib
 from typing import Any, Callable, Dict, Optional
 
 from runner import __version__, backends
 from runner.machine import environment, threads
+from runner.measure.history import THREADS_RULE
 from runner.measure.outcome import Outcome
 from runner.measure.pool import Pool
 from runner.measure.prepare import Preparer
@@ -13,8 +15,6 @@ from runner.plan.matrix import Matrix
 from runner.records import file as record_file
 from runner.records import line as lines
 from runner.records.places import Places
-
-THREADS_RULE = "usable CPUs"  # how many threads a backend is given (see runner.machine.threads)
 
 
 class Session:
@@ -34,15 +34,23 @@ class Session:
     def record_path(self) -> str:
         return self.places.record_path(self.platform, environment.host())
 
-    def append_environment(self, **more: Any) -> Dict[str, Any]:
-        """Record the facts of this machine, which the lines that follow refer to."""
+    @property
+    def order_seed(self) -> int:
+        """Seed of the order of this run: its own, so that effects of the order average out between runs."""
+        return zlib.crc32(self.id.encode("ascii"))
+
+    def facts(self) -> Dict[str, Any]:
+        """The facts of this machine, with those that must be alike and those that decide what can run here."""
         facts = environment.describe()
         facts.update(dyno=__version__, threads=self.threads, threads_rule=THREADS_RULE, protocol=self.protocol.as_dict())
         facts.update(backends={name: backends.available(name) for name in backends.names()})
-        facts.update(more, comparable=environment.comparable(facts), capabilities=environment.capabilities(facts))
-        self.origin = lines.Origin(self.id, "env-" + self.id, self.origin.protocol)
-        self.append(lines.environment(self.origin, facts))
+        facts.update(comparable=environment.comparable(facts), capabilities=environment.capabilities(facts))
         return facts
+
+    def append_environment(self, facts: Dict[str, Any], **more: Any) -> None:
+        """Record the facts of this machine, which the lines that follow refer to."""
+        self.origin = lines.Origin(self.id, "env-" + self.id, self.origin.protocol)
+        self.append(lines.environment(self.origin, dict(facts, **more)))
 
     def append(self, line: Dict[str, Any]) -> None:
         assert self.file is not None

@@ -150,3 +150,16 @@ def noise(ordered):
 def window_batches(batch_s, in_flight, window_s=0.1):
     """Batches per throughput window: long enough that filling and draining the pipeline weigh little."""
     return max(4 * in_flight, int(math.ceil(window_s / max(batch_s, 1e-9))))
+
+
+# 97.5 % quantiles of Student's t by degrees of freedom; beyond the last the normal's will do
+T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093)
+
+
+def between_processes(medians):
+    """Half-width, relative, of the 95 % interval of the typical process: Student's t on log medians; None for fewer than two."""
+    if len(medians) < 2 or min(medians) <= 0:
+        return None
+    logs = [math.log(value) for value in medians]
+    quantile = T95[len(logs) - 2] if len(logs) - 2 < len(T95) else 1.96
+    return math.exp(quantile * statistics.stdev(logs) / math.sqrt(len(logs))) - 1

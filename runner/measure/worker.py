@@ -139,7 +139,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     """Measure one replicate in this process: the record's ``replicates[]``, with ``parity`` beside it."""
     from runner import sensors
     from runner.machine import contention
-    from runner.measure import parity, stopping
+    from runner.measure import as_labelled, parity, stopping
 
     inside, _ = sensors.inside()
     for sensor in inside.values():
@@ -185,6 +185,8 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     started = clock()
     outputs = backend.outputs()
     spans["d2h_s"] = clock() - started
+    executed = backend.executed()
+    as_labelled.check(job, executed, outputs)
     reference = job.artefact.reference()
     if reference is not None and backend.needs is not None:
         result["parity"] = parity.compare(outputs, reference)
@@ -200,7 +202,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
         device_samples_s=_to_ns(device_s),
         contention=others,
         contended=contention.contended(others, protocol.contention_limit),
-        executed=backend.executed(),
+        executed=executed,
     )
     result["sensors"] = {name: sensor.read() for name, sensor in inside.items()}
     framework_memory = backend.memory()

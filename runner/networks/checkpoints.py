@@ -1,8 +1,12 @@
 """Weights from files: a user's checkpoint, and the downloads of the frameworks' own loaders."""
 
+import argparse
 import contextlib
+import inspect
 import os
+import pickle
 import re
+import zipfile
 from collections import OrderedDict
 
 from runner.errors import CheckpointError
@@ -10,26 +14,27 @@ from runner.errors import CheckpointError
 
 def load_checkpoint(model, path):
     """Load a state_dict, or a {"state_dict": ...}, by name; auxiliary heads that the network no longer has are passed over."""
-    import inspect
-
     import torch
 
     if not os.path.isfile(path):
         raise CheckpointError("%s: no such checkpoint" % path)
-    options = {"map_location": "cpu"}
-    if "weights_only" in inspect.signature(torch.load).parameters:
-        options["weights_only"] = True  # a checkpoint is data: never run what it pickles
+    with open(path, "rb") as file:
+        if file.read(40).startswith(b"version https://git-lfs"):
+            raise CheckpointError("%s: is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`" % path)
     try:
-        state = torch.load(path, **options)
+        state = _load(torch, path)
     except Exception as error:  # pickle, zip and torch each have their own
-        raise CheckpointError("%s: no PyTorch checkpoint (%s)" % (path, str(error).splitlines()[0]))
-    for key in ("state_dict", "model_state_dict", "model"):
+        raise CheckpointError("%s: no PyTorch checkpoint (%s)" % (path, (str(error).splitlines() or [type(error).__name__])[0][:200]))
+    for key in ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(hasattr(value, "shape") for value in state.values()):
         raise CheckpointError("%s: holds no state_dict" % path)
     state = {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in state.items()}
     wanted = model.state_dict()
+    for prefix in ("model.", "net.", "network.", "backbone."):  # as Lightning's modules hold their network
+        if state and all(key.startswith(prefix) for key in state) and not any(key in wanted for key in state):
+            state = {key[len(prefix) :]: value for key, value in state.items()}
     state = {key: value for key, value in state.items() if key in wanted or not re.match(r"(aux\d?|AuxLogits)\.", key)}
     for key, value in state.items():
         if key in wanted and wanted[key].shape != value.shape:
@@ -43,6 +48,48 @@ def load_checkpoint(model, path):
         raise CheckpointError(
             "%s: doesn't fit: lacks %s, has unknown %s" % (path, missing[:3] or "nothing", result.unexpected_keys[:3] or "nothing")
         )
+
+
+def _load(torch, path):
+    """What a checkpoint holds, as data: nothing that it pickles is run.
+
+    PyTorch's own reader of weights alone has a known hole before 2.6 and is absent before 1.13: there pickle looks names up in a list of ours.
+    """
+    version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
+    if version >= (2, 6):
+        with torch.serialization.safe_globals([argparse.Namespace]):  # training scripts keep their options in one
+            return torch.load(path, map_location="cpu", weights_only=True)
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise CheckpointError("it is of the format before PyTorch 1.6; save it again with a later one")
+    options = {"weights_only": False} if "weights_only" in inspect.signature(torch.load).parameters else {}
+    return torch.load(path, map_location="cpu", pickle_module=_data_only, **options)
+
+
+class _DataOnly(pickle.Unpickler):
+    """An unpickler that finds tensors, their storages and plain containers, and nothing else."""
+
+    def find_class(self, module, name):
+        known = {
+            ("collections", "OrderedDict"),
+            ("collections", "defaultdict"),
+            ("argparse", "Namespace"),
+            ("torch", "Size"),
+            ("torch", "device"),
+            ("torch._utils", "_rebuild_tensor"),
+            ("torch._utils", "_rebuild_tensor_v2"),
+            ("torch._utils", "_rebuild_parameter"),
+        }
+        if (module, name) in known or module == "torch" and re.match(r"^[A-Z][A-Za-z0-9]*Storage$", name):
+            return pickle.Unpickler.find_class(self, module, name)
+        if module == "torch" and re.match(r"^(float|double|half|bfloat16|u?int|long|short|bool)\d*$", name):
+            return pickle.Unpickler.find_class(self, module, name)
+        raise pickle.UnpicklingError("it holds %s.%s, which is no tensor and no plain data" % (module, name))
+
+
+_data_only = type(pickle)("data_only")
+_data_only.Unpickler = _DataOnly
+_data_only.load = lambda file, **options: _DataOnly(file, **options).load()
 
 
 @contextlib.contextmanager

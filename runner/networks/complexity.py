@@ -14,6 +14,7 @@ from runner.networks.graph import (
 )
 
 GROUPS = ("conv1x1", "conv3x3", "convK", "convgrp", "convdw", "linear", "bmm", "bn", "ln", "pool", "elem", "copy")
+ARITHMETIC = GROUPS[:7]  # groups that multiply and add
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool")
 NORMS = ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization")
 COPIES = ("Concat", "Pad", "Gather", "GatherND", "ScatterND", "Tile", "DepthToSpace", "SpaceToDepth", "Resize")
@@ -57,7 +58,7 @@ def of_onnx(path, batch_size=1):
         total["macs"] += macs // graph.batch_size
         total["bytes"] += ELEMENT_BYTES.get(graph.types.get(output), 4) * (moved + out)
         total["out"] += out
-    products = [groups[name] for name in GROUPS[:7]]
+    products = [groups[name] for name in ARITHMETIC]
     return {
         "params": sum(graph.trainable.values()),
         "macs": sum(group["macs"] for group in products),

@@ -12,7 +12,7 @@ OPSETS = (11, 13, 17, 20)
 LIMIT_BYTES = 2**31 - 1  # of one protobuf message
 
 
-def export_onnx(model, path, batch_size, input_px):
+def export_onnx(model, path, batch_size, input_px, channels=3):
     """Write ``model`` (eval, CPU) with static shape to ``path``; returns its opset and IR version.
 
     The exporter of TorchScript, opset 11 where possible, one file. Batch normalisations are kept as they
@@ -24,7 +24,7 @@ def export_onnx(model, path, batch_size, input_px):
     if sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) > LIMIT_BYTES:
         raise ExportError("weights of more than 2 GB don't fit into one ONNX file")
     temporary = path + ".part"
-    example = torch.zeros(batch_size, 3, input_px, input_px)
+    example = torch.zeros(batch_size, channels, input_px, input_px)
     try:
         for opset in OPSETS:
             try:

@@ -163,6 +163,8 @@ def _fields(data, position, stop):
 def _varint(data, position):
     value = shift = 0
     while True:
+        if shift > 63:  # ten bytes hold all 64 bits; a longer one is no protobuf, and slow to add up
+            raise ValueError("a varint of more than ten bytes")
         byte = data[position]
         position += 1
         value |= (byte & 127) << shift

@@ -7,8 +7,8 @@ The same descriptors carry measurements over from another platform (analysis/pre
 
 import numpy as np
 
-GROUPS = ("conv1x1", "conv3x3", "convK", "convgrp", "convdw", "linear", "bmm", "bn", "ln", "pool", "elem", "copy")
-ARITHMETIC = GROUPS[:7]  # groups that multiply and add
+from runner.networks.complexity import ARITHMETIC, GROUPS
+
 NOISE = 0.1  # variance of one measurement, in units of the variance between networks
 
 

@@ -23,7 +23,7 @@ import numpy
 
 from runner import files
 from runner.errors import CheckpointError, ExportError, ModelUnavailable, Unprepared
-from runner.networks import content, sources, weights
+from runner.networks import content, onnx_input, sources, weights
 from runner.networks.spec import ModelSpec
 
 DEGENERATE = 0.02  # sensitivity (see runner.networks.weights) below which outputs hardly depend on the input
@@ -63,29 +63,40 @@ class Artefact:
         return self._batch().get("sha256")
 
     @property
+    def own_precision(self):
+        """What the weights of a user's file are in; None for a network that is exported here, in fp32."""
+        return self.manifest.get("precision")
+
+    @property
     def complexity(self):
         return self.manifest.get("complexity")
 
     @property
     def input_shape(self):
-        """(channels, height, width) of one image."""
+        """(channels, height, width) of one image; of a user's file in its own layout."""
         return tuple(self.manifest.get("input_shape") or (3, self.input_px, self.input_px))
 
     def _batch(self):
         return self.manifest.get("batches", {}).get(str(self.batch_size), {})
 
     def batch(self):
-        """The seeded input: float32 (batch, channels, height, width), the same on every machine; it repeats its first DISTINCT images."""
+        """The seeded input, the same on every machine: float32 (batch, channels, height, width), or as the user's file takes it.
+
+        It repeats its first DISTINCT images.
+        """
         return _repeated(self.distinct(), self.batch_size)
 
     def distinct(self):
-        """The different images of batch(): float32 (at most DISTINCT, channels, height, width)."""
+        """The different images of batch(), at most DISTINCT."""
         count = min(self.batch_size, DISTINCT)
-        channels, height, width = self.input_shape
+        kind, layout = self.manifest.get("input_type", "float32"), self.manifest.get("input_layout", "NCHW")
+        channels, height, width = self.input_shape if layout == "NCHW" else [self.input_shape[axis] for axis in (2, 0, 1)]
         if channels == 3 and height == width:
-            return weights.images(count, height, self.seed)
-        random = numpy.random.RandomState(self.seed)
-        return random.standard_normal((count,) + self.input_shape).astype(numpy.float32)
+            images = weights.images(count, height, self.seed)
+        else:
+            random = numpy.random.RandomState(self.seed)
+            images = random.standard_normal((count, channels, height, width)).astype(numpy.float32)
+        return images if (kind, layout) == ("float32", "NCHW") else onnx_input.staged(images, kind, layout)
 
     def reference(self):
         """fp32 PyTorch outputs for batch(), or None where no torch made them: float32 (batch, classes)."""
@@ -178,12 +189,15 @@ def _make(art, needs):
         if art.manifest and os.path.exists(art.weights_path):
             module = art.module()
         else:
-            module = sources.build(art.spec, art.seed)
+            module = sources.build(_at_size(art), art.seed)
             with _whole(art.weights_path) as part:
                 torch.save(module.state_dict(), part)
-            manifest["sensitivity"] = weights.sensitivity(module, art.input_px)
+            manifest["sensitivity"] = weights.sensitivity(module, art.input_px, channels=sources.channels(art.spec.name, module))
     except (ModelUnavailable, CheckpointError) as error:
         raise Unprepared(str(error), skip=True)
+    if sources.channels(art.spec.name, module) != 3:
+        manifest["input_shape"] = [sources.channels(art.spec.name, module), art.input_px, art.input_px]
+        art = replace(art, manifest=manifest)
     if "data_config" not in manifest:
         manifest["data_config"] = sources.data_config(art.spec.name)
     sizes = {art.batch_size} if needs == "onnx" else set()
@@ -193,7 +207,7 @@ def _make(art, needs):
         batch = manifest["batches"].setdefault(str(size), {})
         path = os.path.join(art.folder, "b%d.onnx" % size)
         try:
-            batch.update(export.export_onnx(module, path, size, art.input_px))
+            batch.update(export.export_onnx(module, path, size, art.input_px, art.input_shape[0]))
             batch.update(onnx_bytes=os.path.getsize(path), sha256=_sha256(path), onnx_error=None)
         except ExportError as error:
             batch["onnx_error"] = str(error)
@@ -217,6 +231,12 @@ def _write_reference(torch, module, art):
         numpy.save(file, outputs, allow_pickle=False)
 
 
+def _at_size(art):
+    """An own network may take the axis's size alone; others are the same network at every size."""
+    own = sources.source_of(art.spec.name)[0] == "function"
+    return replace(art.spec, input_px=art.spec.input_px or art.input_px) if own else art.spec
+
+
 def _adopt(art):
     """A user's own ONNX file: used as it is, at its own shape and batch size."""
     from runner.networks import complexity
@@ -225,13 +245,16 @@ def _adopt(art):
         raise Unprepared("%s: no such ONNX file" % art.onnx_path, skip=True)
     manifest = {"key": _key(art.spec, art.seed, art.input_px), "batches": {}}
     try:
-        shape = complexity.input_shape(art.onnx_path)
-        if shape[0] not in (art.batch_size, None):
-            raise Unprepared("%s has batch %d built in, not %d" % (art.onnx_path, shape[0], art.batch_size), skip=True)
-        manifest["input_shape"] = [size or art.input_px for size in shape[1:]]
-        manifest["complexity"] = complexity.of_onnx(art.onnx_path, art.batch_size)
-    except ValueError as error:
+        found = onnx_input.read(art.onnx_path)
+        if found.shape[0] not in (art.batch_size, None):
+            raise Unprepared("%s has batch %d built in, not %d" % (art.onnx_path, found.shape[0], art.batch_size), skip=True)
+        manifest.update(input_shape=found.filled(art.input_px), input_type=found.type, input_layout=found.layout, precision=found.precision)
+    except (ValueError, OSError) as error:
         raise Unprepared("%s: %s" % (art.onnx_path, error), skip=True)
+    try:
+        manifest["complexity"] = complexity.of_onnx(art.onnx_path, art.batch_size)
+    except Exception as error:  # what can't be counted can be timed all the same, and onnx has many kinds of error
+        manifest.update(complexity=None, complexity_error=" ".join(str(error).split())[:300])
     manifest["batches"][str(art.batch_size)] = {"onnx_bytes": os.path.getsize(art.onnx_path), "sha256": _sha256(art.onnx_path)}
     return _finish(art, manifest)
 

@@ -35,7 +35,7 @@ def no_initialisation():
             setattr(init, name, function)
 
 
-def randomise(model, seed, input_px):
+def randomise(model, seed, input_px, channels=3):
     """Fill every parameter in place, then calibrate the batch normalisations on seeded images."""
     import torch
 
@@ -45,7 +45,7 @@ def randomise(model, seed, input_px):
             for name, parameter in module._parameters.items():
                 if parameter is not None:
                     _fill(parameter, module, name, pool, seed ^ zlib.crc32((prefix + "." + name).encode()))
-    _calibrate(model, seed, input_px)
+    _calibrate(model, seed, input_px, channels)
 
 
 def _fill(parameter, module, name, pool, seed):
@@ -84,7 +84,7 @@ def _distribution(parameter, module, name):
     return 0.0, 0.5  # position embeddings, class tokens and the like
 
 
-def _calibrate(model, seed, input_px):
+def _calibrate(model, seed, input_px, channels):
     """One pass of seeded images sets the running statistics of every batch normalisation, and centres the outputs.
 
     Each layer sees what it has normalised. The last layer's bias then takes the mean over the images off each
@@ -106,7 +106,7 @@ def _calibrate(model, seed, input_px):
             hooks.append(module.register_forward_hook(lambda layer, _, output: last.update(layer=layer, output=output)))
     try:
         with torch.no_grad():
-            _forward(model, seed, input_px)
+            _forward(model, seed, input_px, channels)
             if last and last["layer"].bias is not None:
                 output = last["output"]
                 channel = 1 if output.dim() == 4 else output.dim() - 1
@@ -119,32 +119,32 @@ def _calibrate(model, seed, input_px):
         model.eval()
 
 
-def _forward(model, seed, input_px):
+def _forward(model, seed, input_px, channels):
     """At one size whatever is measured, so that the network is the same at all; at its own size if it takes no other."""
     import torch
 
     try:
-        model(torch.from_numpy(images(CALIBRATION_IMAGES, CALIBRATION_PX, seed)))
+        model(torch.from_numpy(images(CALIBRATION_IMAGES, CALIBRATION_PX, seed, channels)))
     except (RuntimeError, AssertionError, ValueError):
-        model(torch.from_numpy(images(CALIBRATION_IMAGES, input_px, seed)))
+        model(torch.from_numpy(images(CALIBRATION_IMAGES, input_px, seed, channels)))
 
 
-def images(count, input_px, seed):
-    """float32 [count, 3, px, px]: seeded images, about zero mean and unit variance.
+def images(count, input_px, seed, channels=3):
+    """float32 [count, channels, px, px]: seeded images, about zero mean and unit variance.
 
     Like photographs they differ at all scales: random squares of 1, 1/2, 1/4 and 1/8 of the image, and noise. Noise
     alone would not do: to a network that averages over the image, all noise is the same.
     """
     random = numpy.random.RandomState(seed & 0xFFFFFFFF)
-    result = 0.45 * random.standard_normal((count, 3, input_px, input_px)).astype(numpy.float32)
+    result = 0.45 * random.standard_normal((count, channels, input_px, input_px)).astype(numpy.float32)
     for squares in (1, 2, 4, 8):
-        values = 0.45 * random.standard_normal((count, 3, squares, squares)).astype(numpy.float32)
+        values = 0.45 * random.standard_normal((count, channels, squares, squares)).astype(numpy.float32)
         index = numpy.arange(input_px) * squares // input_px
         result += values[:, :, index][:, :, :, index]
     return result
 
 
-def sensitivity(model, input_px, seed=1, count=4):
+def sensitivity(model, input_px, seed=1, count=4, channels=3):
     """How much the output depends on the input: its deviation over images relative to its deviation over classes.
 
     About 1 for a lively network; a network whose outputs are the same for all images has 0. Raises ModelUnavailable for
@@ -156,7 +156,7 @@ def sensitivity(model, input_px, seed=1, count=4):
 
     try:
         with torch.no_grad():
-            output = model(torch.from_numpy(images(count, input_px, seed))).numpy()
+            output = model(torch.from_numpy(images(count, input_px, seed, channels))).numpy()
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelUnavailable("the network takes no input of %d px: %s" % (input_px, str(error).strip().splitlines()[0]))
     return output_sensitivity(output)

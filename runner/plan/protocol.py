@@ -9,7 +9,9 @@ class Protocol:
     """How cells are measured; the record's ``protocol``."""
 
     seed: int = 0  # of weights, inputs and the order in which `dyno plan` lists cells
-    replicates: int = 3  # measuring processes per cell
+    replicates: int = 3  # measuring processes per cell; from 3 on more are added while they disagree
+    max_replicates: int = 5  # until there are so many
+    process_interval: float = 0.05  # half-width of the 95 % interval of the median between processes that is narrow enough
     warmup_min_s: float = 0.1
     warmup_max_s: float = 5.0
     min_samples: int = 10
@@ -37,6 +39,8 @@ KINDS: Dict[str, Any] = {field.name: field.type for field in fields(Protocol)}
 LIMITS: Dict[str, Tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
     "replicates": (1, 100),
+    "max_replicates": (1, 100),
+    "process_interval": (0, 1),
     "warmup_min_s": (0, 3600),
     "warmup_max_s": (0, 3600),
     "min_samples": (1, 10**6),

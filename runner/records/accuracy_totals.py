@@ -1,7 +1,6 @@
 """What accuracy records add up to: hits per network and data set, as shares with their intervals."""
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Dict, Optional
 
@@ -11,11 +10,11 @@ from runner.records.cell import cell_from
 Z95 = 1.959963984540054
 
 
-def wilson(hits, images):
-    """95 % Wilson score interval (Wilson 1927) of a share of hits: (low, high), both 0 to 1."""
-    share, z = hits / float(images), Z95 * Z95 / images
-    centre, half = share + z / 2, math.sqrt(z * share * (1 - share) + z * z / 4)
-    return max(0.0, (centre - half) / (1 + z)), min(1.0, (centre + half) / (1 + z))
+def wilson(hits, images, z=Z95):
+    """Wilson score interval (Wilson 1927) of a share of hits, numbers or arrays: (low, high), 0 to 1 but for rounding."""
+    share, scaled = hits / (1.0 * images), z * z / images
+    centre, half = share + scaled / 2, (scaled * share * (1 - share) + scaled * scaled / 4) ** 0.5
+    return (centre - half) / (1 + scaled), (centre + half) / (1 + scaled)
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,10 @@ def identity(cell, network, data_id, prepare):
     return cell._replace(batch_size=0, scenario="latency"), network, data_id, json.dumps(prepare, sort_keys=True)
 
 
-def history(path):
+def history(path, refuse_newer=False):
     """(Totals by identity, warnings) of a record file."""
     totals: Dict[tuple, Totals] = {}
-    lines, warnings = record_file.read(path)
+    lines, warnings = record_file.read(path, refuse_newer)
     for line in lines:
         if line.get("kind") == "accuracy":
             try:
@@ -73,7 +72,7 @@ def summary(cell, totals):
             found = getattr(totals, name)
             if found is not None:
                 low, high = wilson(found, totals.images)
-                row[name] = {"share": found / float(totals.images), "low": low, "high": high, "hits": found}
+                row[name] = {"share": found / float(totals.images), "low": max(0.0, low), "high": min(1.0, high), "hits": found}
     return row
 
 

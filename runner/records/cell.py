@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections import namedtuple
+from typing import NamedTuple
 
 from runner import files
 from runner.records import schema
@@ -11,7 +11,23 @@ from runner.records import schema
 HASH = 10  # hex digits
 
 
-class Cell(namedtuple("Cell", schema.CELL_FIELDS)):
+_Fields = NamedTuple(
+    "_Fields",
+    [
+        ("platform", str),
+        ("device", str),
+        ("backend", str),
+        ("model", str),
+        ("precision", str),
+        ("batch_size", int),
+        ("input_px", int),
+        ("scenario", str),
+    ],
+)
+assert _Fields._fields == schema.CELL_FIELDS
+
+
+class Cell(_Fields):
     """One point of the matrix; its fields are the record's ``cell``."""
 
     __slots__ = ()

@@ -83,6 +83,15 @@ def is_cell(line):
     )
 
 
+def is_replicate(line):
+    """Whether a line is a whole replicate of a cell, fit to be joined with others."""
+    if not is_cell(line) or len(line["replicates"]) != 1 or not isinstance(line.get("content"), dict):
+        return False
+    one = line["replicates"][0]
+    needed = ("run", "environment", "order", "started_at", "wall_s", "contended", "samples_s", "warmup_verdict", "contention")
+    return all(one.get(name) is not None for name in needed) and bool(one["samples_s"])
+
+
 def _is_whole(replicate):
     spans = (replicate or {}).get("spans")
     return spans is not None and all(spans.get(name) is not None for name in ("process_s", "load_s", "warmup_s", "measure_s"))

@@ -1,7 +1,7 @@
 """Records: one JSON line per cell and attempt, appended whole and flushed to disk.
 
-A record file is append-only JSON Lines. Three kinds of line: ``environment`` (once per run, before its
-first cell), ``cell`` and ``accuracy`` (a part of the images), which name their environment by id. ``FIELDS`` is the schema; docs/records.md
+A record file is append-only JSON Lines. Four kinds of line: ``environment`` (once per run, before its first cell), ``cell``,
+``replicate`` (of a cell that is not finished) and ``accuracy`` (a part of the images), which name their environment by id. ``FIELDS`` is the schema; docs/records.md
 is written from it and a test holds the two, and real records, together.
 """
 
@@ -14,6 +14,7 @@ import time
 
 from runner.errors import RecordError
 from runner.records import schema
+from runner.records.lift import is_newer, lift
 
 try:
     import fcntl
@@ -46,10 +47,12 @@ class RecordFile:
     def __init__(self, path):
         self.path = path
         self.warnings = []
+        self.task = None
         self._fd = None
 
     def __enter__(self):
         try:
+            self.task = task()
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
@@ -84,7 +87,7 @@ class RecordFile:
         with open(self.path, "rb") as file:
             content = file.read()
         keep = content.rfind(b"\n") + 1
-        if _is_whole(content[keep:]):  # written by another tool, or cut just before its end: a record all the same
+        if _is_whole(content[keep:]):  # only the end of the line is missing
             os.write(self._fd, b"\n")
             return
         with open(self.path + ".torn", "ab") as file:
@@ -95,7 +98,12 @@ class RecordFile:
         )
 
     def append(self, record):
-        """Append one line and flush it to disk; raises RecordError when that fails, with nothing written, or when nobody will find it."""
+        """Append one line and flush it to disk; raises RecordError when that fails, with nothing written, or when nobody will find it.
+
+        In a fleet's run every line carries its task.
+        """
+        if self.task:
+            record = dict(record, task=self.task)
         data = (dumps(record) + "\n").encode("utf-8")
         start = None
         try:
@@ -126,16 +134,19 @@ class RecordFile:
             return False
 
 
-def _is_whole(line):
+def _is_whole(text):
     """Whether a line without its end is a record for all that."""
     try:
-        return json.loads(line.decode("utf-8")).get("schema_version") is not None
+        return lift(json.loads(text.decode("utf-8"))) is not None
     except (ValueError, AttributeError, RecursionError):
         return False
 
 
-def read(path):
-    """(records, warnings) of one file; lines that are no record of this schema are counted, never fatal."""
+def read(path, refuse_newer=False):
+    """(records, warnings) of one file, lifted to the present schema; lines that are no record are counted, never fatal.
+
+    Who is about to write refuses lines of a newer schema, whose measurements it can't know: RecordError.
+    """
     records, bad, other = [], 0, 0
     if not os.path.lexists(path):
         return records, []
@@ -154,16 +165,31 @@ def read(path):
             except (ValueError, RecursionError):
                 bad += 1
                 continue
-            if not isinstance(record, dict) or record.get("schema_version") != schema.SCHEMA_VERSION:
+            if refuse_newer and is_newer(record):
+                found = (path, record["schema_version"], schema.SCHEMA_VERSION)
+                raise RecordError("%s: has records of schema %d, this Dyno knows up to %d; update it, or give another --results" % found)
+            lifted = lift(record)
+            if lifted is None:
                 other += 1
             else:
-                records.append(record)
+                records.append(lifted)
     warnings = []
     if bad:
         warnings.append("%s: %d line(s) are torn or no JSON; set aside" % (path, bad))
     if other:
         warnings.append("%s: %d line(s) have another schema_version; set aside" % (path, other))
     return records, warnings
+
+
+def task():
+    """The task of a fleet's run, from DYNO_TASK; None where there is none. RecordError where it is not what `dyno fleet` writes."""
+    text = os.environ.get("DYNO_TASK")
+    if not text:
+        return None
+    try:
+        return {name: kind(json.loads(text)[name]) for name, kind in schema.TASK_FIELDS}
+    except (ValueError, KeyError, TypeError):
+        raise RecordError("DYNO_TASK: %.80r is no task; `dyno fleet submit` sets it, so leave it unset elsewhere" % text)
 
 
 def utc_now():

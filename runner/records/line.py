@@ -1,7 +1,7 @@
 """The lines of a record file, built in one place whoever writes them (see runner.records.schema for their fields)."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from runner.records import schema
 from runner.records.cell import Cell
@@ -31,7 +31,14 @@ def environment(origin: Origin, facts: Dict[str, Any]) -> Line:
 
 
 def cell(
-    origin: Origin, what: Cell, weights: str, role: str = "cell", anchor: Optional[str] = None, order: int = 0, attempt: int = 1
+    origin: Origin,
+    what: Cell,
+    weights: str,
+    content: Dict[str, Any],
+    role: str = "cell",
+    anchor: Optional[str] = None,
+    order: int = 0,
+    attempt: int = 1,
 ) -> Line:
     """A cell that is about to be measured; ``replicates`` and what came of it are added as they are known."""
     name = "/".join([origin.run, what.id, str(attempt)] + ([anchor] if anchor else []))
@@ -41,7 +48,36 @@ def cell(
     )
     line.update(_well())
     line.update(started_at=utc_now(), weights=weights, seed=origin.seed, protocol=origin.protocol)
+    line.update(content=content, asked=1, ended=None)
     line.update(replicates=[], parity=None, discarded=[], quality=[], sensitivity=None, complexity=None)
+    return line
+
+
+def replicate(line: Line, one: Dict[str, Any], parity: Optional[Dict[str, Any]]) -> Line:
+    """The line of one replicate of a cell that isn't finished; ``line`` is the cell's as it stands."""
+    name = "%s/r%d" % (line["id"], one["order"])
+    return dict(line, kind="replicate", id=name, replicates=[one], parity=parity, discarded=[], wall_s=one["wall_s"], order=one["order"])
+
+
+def worse(parity: Optional[Dict[str, Any]], other: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    """Of two comparisons with the reference the one with the larger difference."""
+    if parity is None or other is None:
+        return parity or other
+    return other if other["max_abs"] > parity["max_abs"] else parity
+
+
+def so_far(replicates: Sequence[Line]) -> Line:
+    """The cell that replicate lines of one attempt add up to, where no run lived to write it."""
+    measured, parity = [line["replicates"][0] for line in replicates], None
+    for line in replicates:
+        parity = worse(parity, line["parity"])
+    clean = [one for one in measured if not one["contended"]]
+    kept = clean if len(clean) >= min(2, replicates[-1].get("asked") or 1) else measured
+    line = dict(
+        replicates[-1], kind="cell", id=replicates[-1]["id"].rpartition("/r")[0], replicates=kept, parity=parity, ended="interrupted"
+    )
+    line.update(discarded=[one["contention"] for one in measured if one not in kept], wall_s=sum(one["wall_s"] for one in measured))
+    line["quality"] = ["contended"] if any(one["contended"] for one in kept) else []
     return line
 
 

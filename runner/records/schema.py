@@ -1,15 +1,23 @@
 """The schema of records: every field with its type, unit and meaning. Documentation, validation and tests are made from it."""
 
-SCHEMA_VERSION = 1  # 1: latency in seconds, replicates as a list
+SCHEMA_VERSION = 2  # 2: replicate lines, content, ids one to one; 1: 2026-11, latency in seconds, replicates as a list
 
 STATUSES = ("ok", "skipped", "failed")
+
+TASK_FIELDS = (("submission", str), ("platform", str), ("board", str), ("round", int), ("block", int))
 
 CELL_FIELDS = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 
 # path, type, unit, meaning. A path ends in [] for lists and in {} for mappings with free keys.
 FIELDS = (
     ("schema_version", "int", "", "version of this schema"),
-    ("kind", "str", "", "`cell`, `accuracy` (a part of the images; it has no replicates) or `environment`"),
+    (
+        "kind",
+        "str",
+        "",
+        "`cell`; `replicate` (one replicate of a cell that is not finished yet; its `replicates` has one entry); "
+        "`accuracy` (a part of the images; it has no replicates) or `environment`",
+    ),
     ("id", "str", "", "unique id of the line: run, cell and attempt (environment: its run)"),
     ("run", "str", "", "id of the invocation that wrote the line: UTC time and random digits"),
     ("environment", "str|object", "", "cell: id of its environment line; environment: the recorded facts themselves"),
@@ -22,6 +30,26 @@ FIELDS = (
     ("cell.input_px", "int", "px", "height and width of the input"),
     ("cell.scenario", "str", "", "`latency` (one batch in flight) or `throughput` (as many as the backend wants)"),
     ("cell_id", "str", "", "the cell as one slug"),
+    (
+        "task.submission",
+        "str",
+        "",
+        "of a fleet's run (`dyno fleet`): the submission; it comes in the variable DYNO_TASK and stands in every line",
+    ),
+    ("task.platform", "str", "", "platform that the task was planned for"),
+    ("task.board", "str", "", "board or replica that the task was assigned to; the environment's `host` is the one that did it"),
+    ("task.round", "int", "", "round of the task's block of cells, from 1"),
+    ("task.block", "int", "", "block of cells, from 1"),
+    ("content.network", "str|null", "", "hash of what the network is: name, own code, file or checkpoint, weights, classes, seed"),
+    ("content.graph", "str|null", "", "hash of its operators and shapes, the same on every machine; null where they are not known"),
+    ("content.protocol", "str|null", "", "hash of what changes the meaning of a time: rule of the threads, sustained run, input"),
+    ("asked", "int|null", "", "replicates asked for"),
+    (
+        "ended",
+        "str|null",
+        "",
+        "why no more replicates were taken: `enough`, `limit` (they still disagree), `interrupted` (the run ended first) or null (it failed)",
+    ),
     ("role", "str", "", "`cell`; `anchor`: the same cell repeated in a run to see drift; `sustained`: run on end for minutes"),
     ("anchor", "str|null", "", "`start`, `middle` or `end` for an anchor"),
     ("order", "int", "", "position in the run's seeded random order"),
@@ -37,6 +65,12 @@ FIELDS = (
     ("seed", "int", "", "seed of weights and inputs"),
     ("protocol{}", "object", "", "the protocol in force (see matrix.yaml)"),
     ("replicates[].samples_s[]", "float", "s", "every sample: seconds per batch; in `throughput` the mean over one window"),
+    ("replicates[].run", "str", "", "run that measured this replicate"),
+    ("replicates[].environment", "str", "", "its environment line"),
+    ("replicates[].round", "int", "", "round of its run over all cells, from 1"),
+    ("replicates[].order", "int", "", "position in its run"),
+    ("replicates[].started_at", "str", "UTC, ISO 8601", "wall clock when it began"),
+    ("replicates[].wall_s", "float", "s", "whole cost of the replicate, waiting and preparation included"),
     ("replicates[].window_batches", "int", "batches", "batches per sample: 1 in `latency`"),
     ("replicates[].in_flight", "int", "batches", "batches in flight at once"),
     ("replicates[].warmup_samples_s[]", "float", "s", "untimed iterations before the samples"),
@@ -72,7 +106,7 @@ FIELDS = (
     ("parity.top1_flips", "int", "images", "images whose Top-1 class differs from the reference"),
     ("parity.images", "int", "images", "images compared"),
     ("discarded[]{}", "object", "", "replicates measured again because others used the CPU: their contention"),
-    ("quality[]", "str", "", "labels: contended, unsteady (warm-up capped), noisy, throttled, parity, degenerate"),
+    ("quality[]", "str", "", "labels: contended, unsteady (warm-up capped), noisy, throttled, parity, degenerate, replicates disagree"),
     ("sensitivity", "float|null", "", "spread of the network's outputs over images relative to that over classes; near 0: degenerate"),
     ("complexity.params", "int", "", "trainable parameters in the graph that was timed"),
     ("complexity.macs", "int", "", "multiply-adds per image, convolutions and matrix products"),

@@ -52,7 +52,8 @@ def cell_record(platform, backend, model, batch_size=1, *, attempt=1, status="ok
     record = {
         "schema_version": SCHEMA_VERSION, "kind": "cell", "id": f"{run}/{cell_id}/{attempt}", "run": run, "environment": run, "cell": cell, "cell_id": cell_id,
         "role": "cell", "anchor": None, "order": 0, "attempt": attempt, "status": status, "reason": None, "phase": None, "signal": None, "stderr": None,
-        "started_at": f"2026-01-0{min(attempt, 9)}T00:00:00Z", "wall_s": 3.0, "weights": "random", "seed": 1, "protocol": {"replicates": replicates},
+        "started_at": f"2026-01-0{min(attempt, 9)}T00:00:00Z", "wall_s": 3.0, "weights": "random", "seed": 1, "protocol": {"replicates": replicates}, "asked": replicates, "ended": "enough",
+        "content": {"network": f"{zlib.crc32(model.encode()):08x}", "graph": None, "protocol": "0"},
         "replicates": [], "parity": {"max_abs": 1e-6, "mean_abs": 1e-7, "max_rel": 1e-6, "cosine": 1.0, "top1_flips": 0, "images": batch_size}, "discarded": [],
         "quality": ["contended"] if contended else [], "sensitivity": 1.0,
         "complexity": {"params": int(params_m * 1e6), "macs": int(gmacs * 1e9), "activations": int(gmacs * 3e6), "groups": {
@@ -62,10 +63,11 @@ def cell_record(platform, backend, model, batch_size=1, *, attempt=1, status="ok
     if status != "ok":
         record |= {"reason": "made to fail", "phase": "load" if status == "failed" else None}
         return record | changes
-    for _ in range(replicates):
+    for number in range(replicates):
         centre = seconds * np.exp(rng.normal(0, 0.012)) * (1.9 if contended else 1)
         values = (centre * np.exp(np.abs(rng.normal(0, 0.02, samples)))).round(9).tolist()
         record["replicates"].append({
+            "run": run, "environment": run, "round": number + 1, "order": number, "started_at": "2026-01-01T00:00:00Z", "wall_s": 1.0,
             "samples_s": values, "window_batches": 1, "in_flight": 4 if scenario == "throughput" else 1, "warmup_samples_s": values[:3], "warmup_verdict": "steady",
             "stop": "interval", "spans": {"load_s": 0.2 + params_m / 200, "first_latency_s": 3 * centre, "h2d_s": None, "d2h_s": None, "warmup_s": 0.1,
             "measure_s": sum(values), "process_s": sum(values) + 0.8}, "load_cached": False, "device_samples_s": [],

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from analysis.commands import import_
 from analysis.frame import frame as frames
+from analysis.importers import table, zhao
 from analysis.report import figures, report
-from tests.analysis.records import QUICK, sweep
+from tests.analysis.records import QUICK, cell_record, environment_record, sweep, write
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -40,6 +42,69 @@ def report_page(tmp_path_factory):
         return report.write(frames.merge([folder / "records"]), folder / "report", gif=False).page
     finally:
         figures.FORMATS = formats
+
+
+def _small(folder):
+    sweep(
+        folder,
+        platforms=("synthetic-cpu", "synthetic-edge"),
+        models=(*QUICK, "resnet152", "timm:dpn68", "vgg19"),
+        batch_sizes=(1, 8),
+        samples=20,
+    )
+
+
+def _zhao(folder):
+    import_.write(zhao.read(), folder / "imported-zhao.jsonl")
+
+
+def _one_cell(folder):
+    write(folder / "x.jsonl", [environment_record("synthetic-cpu"), cell_record("synthetic-cpu", "pytorch", "resnet18")])
+
+
+def _failures(folder):
+    write(folder / "x.jsonl", [cell_record("synthetic-cpu", "pytorch", model, status="failed", reason="out of memory") for model in QUICK])
+
+
+def _contended(folder):
+    write(
+        folder / "x.jsonl",
+        [cell_record("synthetic-cpu", backend, model, contended=True) for model in QUICK for backend in ("pytorch", "openvino")],
+    )
+
+
+def _imports_without_a_size(folder):
+    lines = ["net,ms,batch", *(f"{model},{5 + 3 * at},1" for at, model in enumerate(QUICK))]
+    folder.mkdir(parents=True)
+    (folder / "times.csv").write_text("\n".join(lines))
+    columns = {"model": "net", "latency_s": "ms", "batch_size": "batch"}
+    import_.write(
+        table.read(folder / "times.csv", columns=columns, platform="elsewhere", backend="pytorch", precision="fp32"),
+        folder / "imported.jsonl",
+    )
+
+
+SETS = {"own": _small, "zhao": _zhao, "one cell": _one_cell, "only failures": _failures, "only contended": _contended,
+        "imports without a size": _imports_without_a_size}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def page_of(tmp_path_factory):
+    """The page of a set of records by its name in SETS, made once."""
+    made = {}
+
+    def page(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp("set")
+            SETS[name](folder / "records")
+            formats, figures.FORMATS = figures.FORMATS, ()
+            try:
+                made[name] = report.write(frames.merge([folder / "records"]), folder / "report", gif=False, methods=False).page
+            finally:
+                figures.FORMATS = formats
+        return made[name]
+
+    return page
 
 
 @pytest.fixture(scope="session")

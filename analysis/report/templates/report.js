@@ -170,6 +170,7 @@ function remember(filter) {
 }
 function recall() {
   const [id, query] = location.hash.slice(1).split("?");
+  if (id === "choose") return null;  // decide.js
   if (query) for (const part of query.split("&")) {
     const [name, text = ""] = part.split("="), values = text.split("|").filter(Boolean).map(decodeURIComponent);
     const field = fields.find(f => f.dataset.f === name);
@@ -178,7 +179,8 @@ function recall() {
   }
   return id && document.getElementById(id);
 }
-async function lead(target) {  // charts that are drawn above the target push it down
+async function lead(target) {  // opens what the target lies in; charts that are drawn above the target push it down
+  for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
   for (let i = 0; i < 6; i++) {
     target.scrollIntoView();
     await new Promise(done => setTimeout(done, 80));
@@ -219,15 +221,6 @@ async function start() {
     return begun.get(box);
   };
   for (const box of $$(".chart")) { watch.observe(box); box.addEventListener("keydown", walk); }
-  // What is in view comes first; the rest follows whenever the page has nothing else to do, so that a print or a picture of it is whole.
-  const idle = window.requestIdleCallback || (task => setTimeout(task, 50));
-  const rest = async () => {
-    const box = $$(".chart").find(one => !begun.has(one));
-    if (!box) return;
-    await begin(box);
-    idle(rest);
-  };
-  idle(rest);
   $("#filters").addEventListener("submit", event => event.preventDefault());
   $("#filters").addEventListener("change", event => { if (event.target.id !== "pick") { frozen = true; refresh(); } });
   for (const button of $$("[data-all]")) button.onclick = () => {
@@ -242,6 +235,7 @@ async function start() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   const everything = async () => { for (const box of $$(".chart")) await begin(box); };
   addEventListener("beforeprint", () => { $$("details").forEach(d => { d.open = true; }); everything(); });
+  addEventListener("hashchange", () => { const at = document.getElementById(location.hash.slice(1).split("?")[0]); if (at) lead(at); });
   const target = recall();
   refresh();
   frozen = true;

@@ -60,6 +60,9 @@ class Backend(base.Backend):
         if wanted not in onnxruntime.get_available_providers():
             have = ", ".join(onnxruntime.get_available_providers())
             raise Unsupported("this onnxruntime %s has no %s (it has %s)" % (onnxruntime.__version__, wanted, have))
+        own = getattr(self.job.artefact, "own_precision", None)
+        if own not in (None, "fp32", cell.precision):
+            raise Unsupported("the file's weights are %s, and ONNX Runtime computes as the file says: it is no %s" % (own, cell.precision))
         if not self._gpu and cell.precision in ("fp16", "tf32"):
             raise Unsupported("ONNX Runtime's CPU provider computes in fp32 and int8, not %s" % cell.precision)
         if self._kind == "cuda" and cell.precision == "int8":
@@ -125,7 +128,8 @@ class Backend(base.Backend):
             raise RuntimeError("ONNX Runtime left %s to the CPU though %s was asked for" % (left, asked))
 
     def stage(self, batch):
-        batch = batch.astype("float16") if "float16" in self._input.type else batch
+        if "float16" in self._input.type:
+            batch = batch.astype("float16", copy=False)
         if not self._binding:
             self._feeds = {self._input.name: batch}
             return

@@ -80,10 +80,21 @@ def build(spec, seed):
         with weights.no_initialisation():
             model = module.build(bare, num_classes=spec.num_classes, pretrained=False)
         if spec.weights == "random":
-            weights.randomise(model, seed, spec.input_px or module.native_px(bare))
+            try:
+                weights.randomise(model, seed, spec.input_px or module.native_px(bare), channels(spec.name, model))
+            except Exception as error:
+                if source != "function":
+                    raise
+                text = " ".join(str(error).split())[:200]
+                raise ModelUnavailable("%s: takes no float image: %s: %s" % (spec.name, type(error).__name__, text))
         else:
             weights.load_checkpoint(model, spec.weights)
     return model.eval()
+
+
+def channels(name, model):
+    """Channels of the image that a built network takes."""
+    return modules()["function"].channels(model) if source_of(name)[0] == "function" else 3
 
 
 def preload():

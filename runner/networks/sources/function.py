@@ -17,15 +17,71 @@ def native_px(name):
 
 
 def build(name, num_classes, pretrained):
+    """The network of a function, or the network that the name stands for; ModelUnavailable, in one line, where there is none to measure."""
     import torch
 
     module_name, _, function_name = name.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise ModelUnavailable("%s: can't be imported: %s" % (name, str(error).splitlines()[0]))
-    options = {"num_classes": num_classes} if "num_classes" in inspect.signature(function).parameters else {}
-    model = function(**options)
+    except Exception as error:  # a user's file may raise anything
+        raise ModelUnavailable("%s: can't be imported: %s" % (name, _said(error)))
+    model = function if isinstance(function, torch.nn.Module) else _call(name, function, num_classes)
     if not isinstance(model, torch.nn.Module):
         raise ModelUnavailable("%s: returned %s, not a torch.nn.Module" % (name, type(model).__name__))
-    return model
+    if isinstance(model, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)):
+        model = model.module
+    for key, value in list(model.named_parameters()) + list(model.named_buffers()):
+        if type(value).__name__.startswith("Uninitialized"):
+            raise ModelUnavailable("%s: %s has no size yet; run one image through a lazy network before it is returned" % (name, key))
+        if value.device.type == "meta":
+            raise ModelUnavailable("%s: %s has no values (device meta); return the network on the CPU" % (name, key))
+    if not all(isinstance(value, torch.Tensor) for value in model.state_dict().values()):
+        raise ModelUnavailable("%s: holds packed weights, as a quantised network does; return it in float and ask for int8" % name)
+    if not isinstance(model, torch.jit.ScriptModule):
+        model.register_forward_hook(_first_output)
+    return model.cpu().float()  # the cell's precision is set by the backend
+
+
+def _call(name, function, num_classes):
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        raise ModelUnavailable("%s: is %s, not a function that returns a network" % (name, type(function).__name__))
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [
+        key for key, one in parameters.items() if one.default is inspect.Parameter.empty and one.kind not in kinds and key != "num_classes"
+    ]
+    if needed:
+        raise ModelUnavailable(
+            "%s: needs %s; it is called with num_classes alone, so give the others a default" % (name, ", ".join(needed))
+        )
+    try:
+        return function(**({"num_classes": num_classes} if "num_classes" in parameters else {}))
+    except Exception as error:  # a user's function may raise anything
+        raise ModelUnavailable("%s: the function failed: %s" % (name, _said(error)))
+
+
+def _first_output(module, _, output):
+    """What is measured and compared is one tensor: `logits` where the output names it, else the first."""
+    import torch
+
+    if isinstance(output, torch.Tensor):
+        return output
+    named = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
+    values = output.values() if isinstance(output, dict) else output if isinstance(output, (tuple, list)) else vars(output).values()
+    for value in [named] + list(values):
+        if isinstance(value, torch.Tensor):
+            return value
+    raise ModelUnavailable("its output is %s, and holds no tensor" % type(output).__name__)
+
+
+def channels(model):
+    """Channels of the image that the network takes: those of its first convolution."""
+    import torch
+
+    return next((module.in_channels for module in model.modules() if isinstance(module, torch.nn.Conv2d)), 3)
+
+
+def _said(error):
+    text = " ".join(str(error).split())
+    return "%s: %s" % (type(error).__name__, text[:200]) if text else type(error).__name__

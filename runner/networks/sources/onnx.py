@@ -6,16 +6,16 @@ NAMES = ()
 
 
 def native_px(name):
-    """Height of the file's input; it must be an image input, square and of fixed size."""
-    from runner.networks.graph import input_shape
+    """Height of the file's input; it must be an image input, and square. A file whose size is free has none of its own: 224."""
+    from runner.networks import onnx_input
 
     try:
-        shape = input_shape(name)
+        height, width = onnx_input.read(name).sides
     except (OSError, ValueError) as error:
         raise ModelUnavailable("onnx:%s: %s" % (name, getattr(error, "strerror", None) or error))
-    if len(shape) != 4 or not shape[2] or shape[2] != shape[3]:
-        raise ModelUnavailable("onnx:%s: its input is %s; [batch, channels, px, px] is needed" % (name, shape))
-    return shape[2]
+    if height and width and height != width:
+        raise ModelUnavailable("onnx:%s: its input is %dx%d px (height x width), and only square ones are measured" % (name, height, width))
+    return height or width or 224
 
 
 def build(name, num_classes, pretrained):

@@ -76,10 +76,10 @@ def mutated(draw, tree, most=3):
 def light(monkeypatch):
     """Runs that write records without measuring anything."""
 
-    def measure_cell(self, cell, role="cell", anchor=None, order=0):
-        line = records.cell_record("cpu", cell.backend, "resnet18", samples=3, replicates=1)
-        line |= {"cell": cell.as_dict(), "cell_id": cell.id, "id": f"{self.session.id}/{cell.id}/{order}", "role": role, "anchor": anchor}
-        return line | {"attempt": self.attempts.get(cell, 0) + 1}
+    def measure_cell(self, series):
+        line = records.cell_record("cpu", series.cell.backend, "resnet18", samples=3, replicates=1)
+        line |= {name: series.line[name] for name in ("cell", "cell_id", "id", "role", "anchor", "attempt", "content")}
+        return line | {"asked": series.asked}
 
     facts = environment.describe()
     monkeypatch.setattr(environment, "describe", lambda: dict(facts))

@@ -131,7 +131,8 @@ def test_exit_codes_tell_slower_from_inconclusive():
     wide = compare.compare(sweep(rng, [0.1] * 6, 0.1, 3), sweep(rng, [0.1] * 6, 0.1, 3))
     failed = narrow(0.1)
     failed.loc[0, "status"] = "failed"
-    assert [compare.exit_code(table) for table in (same, slow, wide)] == [0, 1, 3]
+    assert [compare.exit_code(table) for table in (same, slow, wide)] == [0, 1, 0]
+    assert [compare.exit_code(table, strict=True) for table in (same, slow, wide)] == [0, 1, 1]
     assert compare.exit_code(compare.compare(narrow(0.1), failed)) == 1
 
 
@@ -243,12 +244,12 @@ def test_the_command_uses_the_noise_floor_of_that_host(tmp_path):
     assert broken.exit_code == 2 and "not a noise floor" in broken.output
 
 
-def test_inconclusive_cells_have_an_exit_code_of_their_own(tmp_path):
+def test_inconclusive_cells_fail_a_strict_comparison_only(tmp_path):
     paths = files(tmp_path)
     arguments = ["compare", *paths, "--noise", str(tmp_path / "none.json")]
-    assert run(*arguments).exit_code == 3
-    assert run(*arguments, "--allow-inconclusive").exit_code == 0
-    assert run(*arguments, "--smallest-effect", "0.2").exit_code == 0
+    assert run(*arguments).exit_code == 0
+    assert run(*arguments, "--strict").exit_code == 1
+    assert run(*arguments, "--smallest-effect", "0.2", "--strict").exit_code == 0
 
 
 def test_a_missing_folder_is_a_usage_error(tmp_path):

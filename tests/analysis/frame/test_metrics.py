@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from analysis.frame import metrics
-from analysis.stats import fit, latency_intervals
+from analysis.stats import fit, intervals, noise_model
 from tests.analysis.records import cell_record, frame_of
 
 
@@ -49,28 +49,33 @@ def test_the_interval_of_a_latency_is_student_s_on_the_logarithm():
     values = [1.0, 1.1, 0.9]
     logs = np.log(values)
     low, high = stats.t.interval(0.95, 2, logs.mean(), logs.std(ddof=1) / np.sqrt(3))
-    assert latency_intervals.latency(values) == pytest.approx((np.exp(low), np.exp(high)))
-    assert np.isnan(latency_intervals.latency([1.0])).all()
+    found = noise_model.times([values, [1.0]]).bounds()
+    assert [side[0] for side in found] == pytest.approx((np.exp(low), np.exp(high)))
+    assert np.isnan(found[0][1]) and np.isnan(found[1][1])
 
 
 def test_the_interval_of_a_ratio_is_welch_s():
     a, b = [2.0, 2.1, 2.2, 1.9], [1.0, 1.02, 0.97]
-    expected = stats.ttest_ind(np.log(a), np.log(b), equal_var=False).confidence_interval(0.95)
-    assert latency_intervals.ratio(a, b) == pytest.approx((np.exp(expected.low), np.exp(expected.high)))
+    expected = stats.ttest_ind(np.log(a), np.log(b), equal_var=False)
+    found = noise_model.difference(noise_model.times([b]), noise_model.times([a]))
+    interval = expected.confidence_interval(0.95)
+    assert (found.effect - found.half())[0] == pytest.approx(interval.low) and (found.effect + found.half())[0] == pytest.approx(
+        interval.high
+    )
+    assert found.p()[0] == pytest.approx(expected.pvalue)
 
 
 def test_intervals_of_ratios_cover_what_they_promise():
     rng = np.random.default_rng(1)
     a, b = (np.exp(rng.normal(m, s, (4000, 3))) for m, s in ((0.5, 0.05), (0.0, 0.01)))
-    low, high = latency_intervals.ratios(list(a), list(b))
-    covered = np.mean((low <= np.exp(0.5)) & (np.exp(0.5) <= high))
-    assert 0.93 <= covered <= 0.985
+    found = noise_model.difference(noise_model.times(list(b)), noise_model.times(list(a)))
+    assert 0.94 <= np.mean(np.abs(found.effect - 0.5) <= found.half()) <= 0.96
 
 
 def test_the_geometric_mean_of_ratios_and_its_interval():
-    mean, low, high = latency_intervals.geometric_mean([1, 2, 4, 2, 2, 1, 4, 2])
+    mean, low, high = intervals.geometric_mean([1, 2, 4, 2, 2, 1, 4, 2])
     assert mean == pytest.approx(2) and 1.3 < low < 2 < high < 3
-    assert np.isnan(latency_intervals.geometric_mean([1, 2])[1])
+    assert np.isnan(intervals.geometric_mean([1, 2])[1])
 
 
 X = np.geomspace(0.05, 25, 40)

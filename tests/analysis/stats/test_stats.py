@@ -13,9 +13,9 @@ from analysis.analyses import density, frontiers, memory_line, rank_stability
 from analysis.analyses import ranks as rank_analysis
 from analysis.analyses import roofline as roofline_analysis
 from analysis.errors import FrameError
-from analysis.frame import setups
+from analysis.frame import noise, setups
 from analysis.importers import zhao
-from analysis.stats import batch_law, clusters, cost, intervals, pareto, ranks, robust, roofline
+from analysis.stats import batch_law, clusters, cost, intervals, noise_model, pareto, ranks, robust, roofline
 from tests.analysis.good_frame import SETUPS, good
 
 B = np.array([1, 2, 4, 8, 16, 32, 64.0])
@@ -200,12 +200,17 @@ def test_bca_intervals_match_scipys_and_cover_a_skewed_median():
     assert np.isnan(intervals.bca(np.array([1.0]))).all()
 
 
-def test_bounds_of_a_latency_come_from_replicates_then_noise_then_the_floor():
-    table = pd.DataFrame({"latency_s": [1.0, 1.0, 1.0], "replicate_medians_s": [(0.9, 1.0, 1.1), (), None], "noise": [0.5, 0.2, np.nan]})
-    bounds = intervals.latency_bounds(table)
-    half = sp.t.ppf(0.975, 2) * np.std(np.log([0.9, 1.0, 1.1]), ddof=1) / np.sqrt(3)
-    assert bounds.loc[0, "high_s"] == pytest.approx(np.exp(half))
-    assert bounds.loc[1, "high_s"] == pytest.approx(1.2) and bounds.loc[2, "low_s"] == pytest.approx(np.exp(-0.01))
+def test_bounds_of_a_latency_come_from_replicates_and_are_unknown_with_one_and_imported_values_stand_within_their_noise():
+    table = pd.DataFrame({"latency_s": [1.0, 1.0, 1.0, 1.0], "replicate_medians_s": [(0.9, 1.0, 1.1), (1.0,), (), None],
+                          "noise": [0.5, 0.5, 0.2, np.nan], "status": "ok", "host": "h", "role": "cell", "contended": False}).assign(**dict.fromkeys(noise.CELL))  # fmt: skip
+    bounds = noise.bounds(noise.onto(table))
+    logs = np.log([0.9, 1.0, 1.1])
+    half = sp.t.ppf(0.975, 2) * np.std(logs, ddof=1) / np.sqrt(3)
+    assert bounds.loc[0, "high_s"] == pytest.approx(np.exp(logs.mean() + half))
+    assert bounds.loc[1].isna().all()
+    assert bounds.loc[2, "high_s"] == pytest.approx(1.2) and bounds.loc[3, "low_s"] == pytest.approx(np.exp(-0.01))
+    floor = {"h": noise_model.Between(0.0, process_sd=0.02)}
+    assert noise.bounds(noise.onto(table, floor)).loc[1, "high_s"] == pytest.approx(np.exp(1.96 * 0.02), rel=1e-4)
 
 
 # Ranks
@@ -333,6 +338,7 @@ def test_the_roofline_finds_peak_bandwidth_and_what_binds():
     table = roofline.place(cells)
     assert table.attrs["peak"] == pytest.approx(2e12) and table.attrs["bandwidth"] == pytest.approx(2e10)
     assert table["bound"].tolist() == ["compute", "memory", "overhead"] and table["share"].max() == pytest.approx(1)
+    assert roofline.work(cells.assign(precision="int8"))["bytes"].tolist() == pytest.approx([1e7, 1e8, 0.25e6])
     assert roofline.work(cells.assign(batch_size=4))["bytes"].tolist() == pytest.approx([4e7 - 3e6, 4e8 - 3e6, 1e6 - 0.75e6])
 
 

@@ -85,3 +85,17 @@ def test_the_backend_that_does_nothing_answers_from_its_input(tmp_path):
     assert backend.executed() == {"precision": "fp32", "threads": 1}
     assert backend.device_latency() is None and backend.memory() == {}
     backend.close()
+
+
+@pytest.mark.parametrize(
+    "source", ["class Backend(:\n", "class Backend:\n    devices = [d for d in x]\n", "class Backend:\n    precisions = open('x')\n", None]
+)
+def test_a_broken_plug_in_is_one_backend_that_cannot_run(tmp_path, monkeypatch, source):
+    if source is None:
+        (tmp_path / "broken").mkdir()
+        (tmp_path / "broken" / "__init__.py").write_text("")
+    else:
+        (tmp_path / "broken.py").write_text(source)
+    monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(tmp_path)])
+    told = {entry["name"]: entry["reason"] for entry in backends.describe()}
+    assert "can't be understood" in told["broken"] and "\n" not in told["broken"] and told["noop"] is None

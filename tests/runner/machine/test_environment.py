@@ -108,7 +108,7 @@ def test_what_is_installed_is_read_from_the_names_of_its_metadata(tmp_path):
 
 def test_what_must_be_alike_follows_what_matters_and_nothing_else():
     facts = environment.describe()
-    same = dict(facts, host="other", temperatures_c={"cpu": 90.0}, cpu_clocks_hz={}, packages={})
+    same = dict(facts, host="other", temperatures_c={"cpu": 90.0}, cpu_clocks_hz=dict(facts["cpu_clocks_hz"], cur={}), packages={})
     assert environment.comparable(same) == environment.comparable(facts)
     for name, value in (
         ("governor", "x"),
@@ -230,3 +230,11 @@ def test_a_jetsons_gpu_is_named_without_nvml(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert gpus.describe(trees.nano_r32(tmp_path))["gpu"] == "Tegra 57000000.gpu"
+
+
+def test_clocks_a_hundredth_apart_are_alike_and_other_ones_are_not():
+    def at(hz):
+        return environment.comparable({"cpu_clocks_hz": {"max": {"cpu0": hz, "cpu1": 1.2e9}, "cur": {"cpu0": hz / 2}}})
+
+    assert at(2.30e9) == at(2.31e9) != at(2.9e9)
+    assert environment.comparable({})["cpu_clock_max_ghz"] is None

@@ -101,7 +101,7 @@ def test_every_field_of_a_real_record_is_documented_and_every_documented_field_i
     documented = {path for path, _, _, _ in schema.FIELDS}
     assert paths(line) - documented - {"parity", "complexity"} == set()
     # a backend that computes nothing has no outputs to compare and no graph to count
-    absent = {path for path in documented if path.partition(".")[0] in ("parity", "complexity", "accuracy")} | {
+    absent = {path for path in documented if path.partition(".")[0] in ("parity", "complexity", "accuracy", "task")} | {
         "discarded[]{}",
         "replicates[].sustained{}",
     }
@@ -161,7 +161,8 @@ def test_a_thousand_malformed_lines_never_stop_a_run_nor_lose_a_good_record(tmp_
                 + b"\n"
             )
         file.write(b"[" * 100000 + b"\n" + json.dumps(good).encode() + b"\n")
-    attempts, last, warnings = history.read(record_file(tmp_path))
+    found = history.read(record_file(tmp_path))
+    last, warnings = found.last, found.warnings
     assert warnings and [cell.model for cell in last if cell.model in ("resnet18", "alexnet") and cell.input_px == 32][:1] == ["resnet18"]
     for command in ("status", "plan", "run"):
         code, out, err = dyno(command, "-m", path, "-r", str(tmp_path))

@@ -1,0 +1,136 @@
+"""The first screen's chart as inline SVG: Top-1 against time, the frontier named, the region within the limits shaded.
+
+`templates/decide.js` draws the same in the browser, as wide as the window allows; this one is for the first paint and for readers without scripts.
+"""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from analysis.charts import _style as styles
+from analysis.report.entries import Entry, frontier, short
+from analysis.report.verdict import Limits
+
+WIDTH, HEIGHT = 640, 400
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 24, 44
+LETTER, LINE = 7.3, 13  # px that a letter of a name takes at most, and a line of names
+GAPS = (9, 20, 34, 50, 70, 94, 122, 156, 196, 240, 290)
+ANGLES = (
+    225,
+    200,
+    250,
+    270,
+    180,
+    160,
+    45,
+    20,
+    0,
+    315,
+    340,
+    90,
+    135,
+)  # degrees from the point, clockwise from the right: upper left is empty
+Box = tuple[float, float, float, float]
+
+
+def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
+    """The chart of the fastest set-up of each network (fastest first); an empty text where fewer than one has a Top-1."""
+    rated = [row for row in pool if row.top1 is not None]
+    if not rated:
+        return ""
+    on = frontier(rated)
+    per = [row.batch if not limits.batch else 1 for row in rated]
+    xs = [row.ms / share for row, share in zip(rated, per, strict=True)]
+    low, high = min([*xs, limits.ms or xs[0]]) / 1.25, max([*xs, limits.ms or xs[0]]) * 1.25
+    tops = [row.top1 or 0.0 for row in rated]
+    bottom, top = max(0.0, math.floor(min(tops) - 2)), min(100.0, math.ceil(max(tops) + 2))
+
+    def x(ms: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * math.log(ms / low) / math.log(high / low)
+
+    def y(top1: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (top1 - bottom) / (top - bottom)
+
+    out = [_axes(low, high, bottom, top, x, y, limits)]
+    at = {id(row): (x(ms), y(row.top1 or 0)) for row, ms in zip(rated, xs, strict=True)}
+    steps = " ".join(
+        f"{'M' if i == 0 else 'H'}{at[id(row)][0]:.1f}{' ' if i == 0 else ' V'}{at[id(row)][1]:.1f}" for i, row in enumerate(on)
+    )
+    out.append(f'<path class="front" d="{steps}"/>')
+    for row in sorted(rated, key=lambda row: row in on):
+        px, py = at[id(row)]
+        share = row.batch if not limits.batch else 1
+        if row.low and row.high and (row in on or len(rated) < 80):
+            out.append(
+                f'<path class="bar" d="M{max(LEFT, x(row.low / share)):.1f} {py:.1f}H{min(WIDTH - RIGHT, x(row.high / share)):.1f}"/>'
+            )
+        kind = "pt on" if row in on else "pt"
+        kind += " take" if row is taken else " in" if limits.meets(row) else ""
+        kind += "" if row.measured else " hollow"
+        out.append(f'<circle class="{kind}" cx="{px:.1f}" cy="{py:.1f}" r="{6 if row is taken else 4.5 if row in on else 3.5}" style="--c:{styles.family(row.family)[0]}"><title>{escape(row.network)}</title></circle>')  # fmt: skip
+    out += _names(on, at)
+    body = "".join(out)
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Top-1 against time; the table says the same">{body}</svg>'
+
+
+def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limits) -> str:  # type: ignore[no-untyped-def]
+    left, right, upper, lower = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
+    out = []
+    edge, floor = (x(limits.ms) if limits.ms else right), (y(max(limits.top1, bottom)) if limits.top1 else lower)
+    if edge > left and floor > upper:
+        out.append(f'<rect class="region" x="{left}" y="{upper}" width="{edge - left:.1f}" height="{floor - upper:.1f}"/>')
+    for power in range(-4, 8):
+        for step in (1, 2, 5):
+            value = step * 10.0**power
+            if low <= value <= high and (high / low < 400 or step == 1):
+                out.append(f'<path class="grid" d="M{x(value):.1f} {upper}V{lower}"/><text class="tick" x="{x(value):.1f}" y="{lower + 15}" text-anchor="middle">{value:,.10g}</text>')  # fmt: skip
+    stride = next(s for s in (1, 2, 5, 10, 20) if (top - bottom) / s <= 8)
+    for tick in range(int(math.ceil(bottom / stride) * stride), int(top) + 1, stride):
+        out.append(f'<text class="tick" x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick}</text>')
+    if limits.ms:
+        out.append(f'<path class="limit" d="M{edge:.1f} {upper}V{lower}"/>')
+    if limits.top1:
+        out.append(f'<path class="limit" d="M{left} {floor:.1f}H{right}"/>')
+    unit = "ms per image" if limits.batch == 0 else "ms" if limits.batch == 1 else f"ms per batch of {limits.batch}"
+    out.append(f'<text class="tick" x="{left}" y="14">Top-1, %</text>')
+    out.append(f'<text class="tick" x="{(left + right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">median time, {unit} (logarithmic; bar = 95 % interval)</text>')  # fmt: skip
+    return "".join(out)
+
+
+def _names(on: Sequence[Entry], at: dict[int, tuple[float, float]]) -> list[str]:
+    """A name for every point, inside the panel and on no other name; far ones with a line."""
+    points = [at[id(row)] for row in on]
+    taken: list[Box] = []
+    out = []
+    for row, (px, py) in reversed(list(zip(on, points, strict=True))):  # the most accurate get the nearest places
+        word = short(row.network)
+        box, far = place(px, py, LETTER * len(word), points, taken, (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM))
+        taken.append(box)
+        if far:
+            out.append(f'<path class="lead" d="M{px:.1f} {py:.1f}L{min(max(px, box[0]), box[2]):.1f} {min(max(py, box[1]), box[3]):.1f}"/>')
+        out.append(f'<text class="name" x="{(box[0] + box[2]) / 2:.1f}" y="{box[3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')
+    return out
+
+
+def place(px: float, py: float, width: float, points: Sequence[tuple[float, float]], taken: Sequence[Box], panel: Box) -> tuple[Box, bool]:
+    """(box, whether it needs a line): the nearest free place for a name beside a point; places on other points only where nothing else is left."""
+    for avoid in (points, ()):
+        for gap in GAPS:
+            for angle in ANGLES:
+                dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+                cx, cy = px + dx * gap + (dx > 0.3) * width / 2 - (dx < -0.3) * width / 2, py + dy * gap
+                box = (cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2)
+                if _free(box, avoid, taken, panel):
+                    return box, gap > 20
+    for cy in sorted(range(int(panel[1]) + 7, int(panel[3]) - 6, LINE), key=lambda c: abs(c - py)):
+        for cx in sorted(range(int(panel[0] + width / 2) + 1, int(panel[2] - width / 2), 12), key=lambda c: abs(c - px)):
+            box = (cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2)
+            if _free(box, (), taken, panel):
+                return box, True
+    return (panel[0], panel[1], panel[0] + width, panel[1] + LINE), True
+
+
+def _free(box: Box, points: Sequence[tuple[float, float]], taken: Sequence[Box], panel: Box) -> bool:
+    inside = box[0] >= panel[0] and box[1] >= panel[1] and box[2] <= panel[2] and box[3] <= panel[3]
+    clear = not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
+    return inside and clear and not any(box[0] - 5 < x < box[2] + 5 and box[1] - 4 < y < box[3] + 4 for x, y in points)

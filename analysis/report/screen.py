@@ -1,0 +1,237 @@
+"""The first screen: verdict, machine, limits, chart, table and trust of each device, as HTML that needs no script, and the data that the script chooses from."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
+from datetime import datetime
+from html import escape
+from itertools import compress
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.charts import _style as styles
+from analysis.compare.noise import Floor
+from analysis.frame.frame import Merged, latest
+from analysis.frame.metrics import significant
+from analysis.report import plot
+from analysis.report.entries import Entry, batches, entries, fastest, frontier
+from analysis.report.verdict import CAMERA, Limits, Verdict, decide
+
+FIELDS = ("network", "family", "backend", "precision", "batch", "ms", "low", "high", "p90", "p99", "top1", "mib", "mj", "trust", "model", "px", "framework", "measured")  # fmt: skip
+PACKAGES = {"pytorch": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
+SPELT = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device of the first screen: what is said of it before the reader asks for anything else."""
+
+    name: str
+    machine: str
+    verdict: Verdict
+    limits: Limits
+    chart: str
+    table: str
+    trust: str
+    counts: tuple[int, int, int]  # clean, with a reservation, left out
+    unrated: str
+    commands: tuple[str, str] | None
+    batches: list[int]
+    precisions: list[str]
+
+
+def devices(merged: Merged) -> list[Device]:
+    """Every device, the one with most ranked cells first."""
+    frame = merged.frame
+    rows = entries(frame)
+    names = frame["platform"].value_counts().index
+    found = [
+        _device(str(name), [row for row in rows if row.device == name], frame[frame["platform"] == name], merged.floors) for name in names
+    ]
+    return sorted(found, key=lambda device: -sum(device.counts[:2]))
+
+
+def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[Floor]) -> Device:
+    sizes = batches(rows) if rows else [1]
+    # Asked for until the reader asks otherwise: what a camera needs, one image at a time.
+    limits = Limits(batch=sizes[0], ms=1e3 / CAMERA if sizes[0] < 2 else None, rate=CAMERA if sizes[0] > 1 else None)
+    verdict = decide(rows, limits) if rows else nothing(part)
+    pool = fastest(rows, limits.batch)
+    counts, words = trust(part, floors)
+    unrated = sum(row.top1 is None for row in pool)
+    note = f"{unrated} of {len(pool)} networks have no known Top-1 and can't stand in the chart." if unrated > 1 else ""
+    note = "One network has no known Top-1 and can't stand in the chart." if unrated == 1 and len(pool) > 1 else note
+    return Device(
+        name, machine(part), verdict, limits, plot.svg(pool, limits, verdict.take), table(pool, limits, verdict.take), words, counts, note,
+        commands(verdict.take), sizes, sorted({row.precision for row in rows}),
+    )  # fmt: skip
+
+
+def nothing(part: pd.DataFrame) -> Verdict:
+    """The verdict where no cell can be ranked: why."""
+    cells = latest(part[part["role"] == "cell"])
+    contended = int((cells["status"].eq("ok") & cells["contended"]).sum())
+    failed = cells[cells["status"].isin(["failed", "skipped"])]
+    if contended and not len(failed):
+        all_cells = f"all {contended} cells were" if contended > 1 else "the only cell was"
+        return Verdict(
+            f"No verdict: {all_cells} contended", "Something else used this CPU or GPU meanwhile. Measure again while nothing else runs."
+        )
+    if len(failed):
+        reasons = failed["reason"].fillna("no reason recorded").value_counts()
+        count = f"all {len(failed)} cells" if len(failed) > 1 else "the only cell"
+        also = "" if len(reasons) == 1 else f", and {len(reasons) - 1} other {'reason' if len(reasons) == 2 else 'reasons'}"
+        verb = "failed" if failed["status"].eq("failed").all() else "were skipped or failed" if len(failed) > 1 else "was skipped"
+        head = f"No verdict: {count} {verb}" if not contended else f"No verdict: {len(failed)} cells failed and {contended} were contended"
+        return Verdict(f"{head}: {reasons.index[0]}{also}", "Each reason stands under Coverage.")
+    return Verdict("No verdict: no network was timed one request at a time", "What was measured stands below.")
+
+
+def machine(part: pd.DataFrame) -> str:
+    """Board, GPU or CPU, versions, power mode, date and protocol in words."""
+    last = part.sort_values("started_at", kind="stable", na_position="first").iloc[-1]
+
+    def fact(name: str) -> str:
+        value = last.get(f"env_{name}")
+        return "" if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)) else str(value)
+
+    processor = fact("gpu") if last.get("device") == "gpu" else ""
+    said = [fact("board"), processor or ("" if fact("board") else fact("cpu"))]
+    memory = last.get("env_memory_bytes")
+    said += [f"{memory / 2**30:.0f} GB of memory"] if isinstance(memory, (int, float)) and memory == memory and memory else []
+    for backend in sorted(set(part["backend"].dropna())):
+        package = PACKAGES.get(str(backend), "")
+        said += [f"{SPELT[package]} {fact('frameworks_' + package)}"] if package and fact(f"frameworks_{package}") else []
+    said += [f"power mode {fact('power_mode')}"] if fact("power_mode") else []
+    if isinstance(last["started_at"], str) and last["started_at"][:4].isdigit():
+        day = datetime.fromisoformat(last["started_at"].replace("Z", "+00:00"))
+        said.append(f"measured {day.day} {day:%B %Y}")
+    processes = part["n_replicates"].dropna()
+    processes = processes[processes > 0]
+    if len(processes):
+        usual = int(processes.mode().iloc[0])
+        said.append(f"{usual} {'process' if usual == 1 else 'processes'} a cell")
+    sources = sorted(set(part["source"].dropna()) - {"records"})
+    said += [f"imported from {', '.join(sources)}"] if sources else []
+    return " · ".join(filter(None, said)) or "an unnamed machine"
+
+
+def trust(part: pd.DataFrame, floors: Sequence[Floor]) -> tuple[tuple[int, int, int], str]:
+    """(clean, with a reservation, left out) of one request in flight, and the same in words with the noise floor."""
+    cells = latest(part[part["role"] == "cell"])
+    cells = cells[cells["scenario"].ne("throughput")]
+    good = entries(part)
+    clean = sum(row.trust == "clean" for row in good)
+    out = len(cells) - len(good)
+    said = [
+        f"{clean:,} of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'} clean",
+        f"{len(good) - clean:,} with a reservation",
+        f"{out:,} left out",
+    ]
+    hosts = set(part["host"].dropna().astype(str))
+    known = [floor for floor in floors if floor.host in hosts]
+    noise = "The noise floor of this host is unknown; dyno noise measures it."
+    if known:
+        noise = (
+            f"Noise floor of this host: two identical sweeps differ by less than {100 * np.expm1(known[0].largest):.1f} % in 95 % of cells."
+        )
+    sources = set(part.loc[part["top1"].notna(), "accuracy_source"].dropna())
+    accuracy = "Top-1 is published, not measured here." if sources and "measured" not in sources else ""
+    return (clean, len(good) - clean, out), f"{', '.join(said)}. {noise} {accuracy}".strip()
+
+
+def table(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
+    """The frontier's networks that meet the limits, most accurate first; all of the frontier where none does."""
+    if not pool:
+        return ""
+    on = frontier(pool)
+    shown = [row for row in on if limits.meets(row)] or on or list(pool)
+    per = "" if limits.batch else " per image"
+    heads = [("Top-1", "n"), (f"ms{per} (95 %)", "n"), ("against the limit", ""), ("images/s", "n"), ("MiB", "n"), ("mJ", "n"), ("with", ""), ("trust", "")]  # fmt: skip
+    known = [any(row.top1 is not None for row in shown), True, limits.ms is not None, True, any(row.mib is not None for row in shown),
+             any(row.mj is not None for row in shown), True, True]  # fmt: skip
+    head = "".join(
+        f'<th scope="col"{f" class={css}" if css else ""}>{escape(name)}</th>'
+        for name, css in compress([("network", ""), *heads], [True, *known])
+    )
+    body = "".join(_row(row, limits, row is taken, heads, known) for row in reversed(shown))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _row(row: Entry, limits: Limits, taken: bool, heads: Sequence[tuple[str, str]], known: Sequence[bool]) -> str:
+    share = 1 if limits.batch else row.batch
+    interval = f" <small>{number(row.low / share)}–{number(row.high / share)}</small>" if row.low and row.high else ""
+    used = min(100.0, 100 * row.ms / share / limits.ms) if limits.ms else 0.0
+    said = [
+        f"{row.top1:.1f} %" if row.top1 is not None else "—", number(row.ms / share) + interval, f'<span class="meter"><i style="width:{used:.0f}%"></i></span>',
+        number(row.rate), number(row.mib), number(row.mj), escape(row.backend),
+        f'<span class="chip {"clean" if row.trust == "clean" else "doubt"}">{escape(row.trust)}</span>',
+    ]  # fmt: skip
+    cells = "".join(
+        f"<td{f' class={css!r}' if css else ''}>{text}</td>" for text, (_, css) in compress(zip(said, heads, strict=True), known)
+    )
+    colour = styles.family(row.family)[0]
+    name = f'<th scope="row"><i class="dot" style="background:{colour}"></i>{escape(row.network)}</th>'
+    return f'<tr{" class=taken" if taken else ""} data-n="{escape(row.network)}">{name}{cells}</tr>'
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, a dash for what is unknown."""
+    return "—" if value is None else significant(value, 3)
+
+
+def commands(row: Entry | None) -> tuple[str, str] | None:
+    """How to measure this cell again, and how to get its file; none for imported rows."""
+    if row is None or row.trust.startswith("imported"):
+        return None
+    cell = {"model": row.model, "backend": row.framework, "precision": row.precision, "batch_size": row.batch}
+    said = " ".join(f"--only {shlex.quote(f'{name}={value}')}" for name, value in cell.items())
+    return f"dyno run {said}", f"dyno export {said}"
+
+
+def data(frame: pd.DataFrame) -> dict[str, Any]:
+    """What the script chooses from: for each device its entries by column, and each family's colour."""
+    rows = entries(frame)
+    out: dict[str, Any] = {
+        "fields": FIELDS,
+        "devices": {},
+        "colours": {name: styles.family(name)[0] for name in {row.family for row in rows}},
+    }
+    for row in rows:
+        values = [getattr(row, name) for name in FIELDS]
+        out["devices"].setdefault(row.device, []).append([float(f"{v:.6g}") if isinstance(v, float) else v for v in values])
+    return out
+
+
+def touched(device: Device) -> str:
+    """Whether a reservation touches the answer; empty where there is none, or no answer."""
+    take = device.verdict.take
+    if take is None or (take.trust == "clean" and not device.counts[1]):
+        return ""
+    return "No reservation touches this answer." if take.trust == "clean" else f"This answer carries one: {take.trust}."
+
+
+def side_by_side(frame: pd.DataFrame) -> pd.DataFrame:
+    """Each network's fastest time on every device, one image at a time: a row per network, most accurate first."""
+    rows = entries(frame)
+    names = list(dict.fromkeys(row.device for row in rows))
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        for row in fastest([row for row in rows if row.device == name], 1):
+            line = found.setdefault(row.network, {"label": row.network, "top1": row.top1})
+            line[f"{name}, ms"] = row.ms
+    table = pd.DataFrame(list(found.values()), columns=["label", "top1", *(f"{name}, ms" for name in names)])
+    return table.sort_values(["top1", "label"], ascending=[False, True], ignore_index=True)
+
+
+def choices(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frontier of every device at its smallest common batch size, as the first screen shows it."""
+    rows = entries(frame)
+    found = []
+    for name in dict.fromkeys(row.device for row in rows):
+        mine = [row for row in rows if row.device == name]
+        found += frontier(fastest(mine, batches(mine)[0]))
+    return pd.DataFrame([asdict(row) for row in found], columns=[field.name for field in dataclass_fields(Entry)])

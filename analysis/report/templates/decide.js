@@ -1,0 +1,265 @@
+"use strict";
+// The first screen, live: limits, verdict, chart and table of one device. The words and numbers are those of verdict.py, plot.py and screen.py.
+(() => {
+const $ = q => document.querySelector(q), box = $("#screen");
+const store = JSON.parse($("#choices").textContent), data = store.data, screens = store.screens;
+const names = Object.keys(screens);
+if (!names.length) return;
+const rows = Object.fromEntries(names.map(name => [name, (data.devices[name] || []).map(values => Object.fromEntries(values.map((v, i) => [data.fields[i], v])))]));
+const clone = limits => ({...limits}), state = {device: names[0], limits: clone(screens[names[0]].limits)};
+const LIMITS = ["ms", "rate", "top1", "mib", "mj"], QUANTILES = {ms: "median", p90: "90th percentile", p99: "99th percentile"};
+const escape = text => String(text).replace(/[&<>"]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})[c]);
+function significant(value, digits) {
+  if (!value) return "0";
+  const decimals = digits - 1 - Math.floor(Math.log10(Math.abs(value))), places = Math.max(0, decimals), scale = 10 ** -decimals;
+  const rounded = decimals < 0 ? Math.round(value / scale) * scale : +value.toFixed(decimals);
+  return rounded.toLocaleString("en-US", {minimumFractionDigits: places, maximumFractionDigits: places});
+}
+const number = value => value === null ? "—" : significant(value, 3);
+const rate = row => 1e3 * row.batch / row.ms, share = (row, limits) => limits.batch ? 1 : row.batch;
+const distinct = pool => new Set(pool.map(row => row.model)).size;
+
+function meets(row, limits) {
+  let time = limits.of === "ms" ? row.high || row.ms : row[limits.of];
+  if (time) time /= share(row, limits);
+  for (const [value, limit, sign] of [[time, limits.ms, 1], [row.mib, limits.mib, 1], [row.mj, limits.mj, 1], [row.top1, limits.top1, -1]])
+    if (limit !== null && (value === null || sign * value > sign * limit)) return false;
+  return limits.rate === null || 1e3 * row.batch / (row.high || row.ms) >= limits.rate;
+}
+function fastest(all, limits) {
+  const found = new Map();
+  for (const row of all) {
+    if ((limits.batch && row.batch !== limits.batch) || (limits.precision && row.precision !== limits.precision)) continue;
+    const best = found.get(row.network);
+    if (!best || rate(row) > rate(best)) found.set(row.network, row);
+  }
+  return [...found.values()].sort((a, b) => rate(b) - rate(a));
+}
+function frontier(pool) {
+  const on = [];
+  for (const row of pool) if (row.top1 !== null && (!on.length || row.top1 > on.at(-1).top1)) {
+    if (on.length && rate(on.at(-1)) === rate(row)) on.pop();
+    on.push(row);
+  }
+  return on;
+}
+const time = (row, batch) => batch === 0 ? `${significant(row.ms / row.batch, 3)} ms per image (batch ${row.batch})` : `${significant(row.ms, 3)} ms${batch > 1 ? ` per batch of ${batch}` : ""}`;
+function asked(l) {
+  const said = [];
+  if (l.ms !== null) said.push(`${QUANTILES[l.of]} at most ${significant(l.ms, 3)} ms${l.batch ? "" : " per image"}${l.batch < 2 ? ` (${significant(1e3 / l.ms, 2)} images/s)` : ""}`);
+  if (l.rate !== null) said.push(`at least ${significant(l.rate, 3)} images/s`);
+  if (l.top1 !== null) said.push(`Top-1 at least ${l.top1.toFixed(0)} %`);
+  if (l.mib !== null) said.push(`memory at most ${significant(l.mib, 3)} MiB`);
+  if (l.mj !== null) said.push(`energy at most ${significant(l.mj, 3)} mJ per image`);
+  return said.join(", ");
+}
+const by = (pool, value) => pool.reduce((best, row) => { const [a, b] = [value(row), value(best)]; return a[0] > b[0] || (a[0] === b[0] && a[1] > b[1]) ? row : best; });
+function decide(all, l) {
+  const pool = fastest(all, l), rated = pool.filter(row => row.top1 !== null), many = distinct(rated);
+  if (!pool.length) return {title: "Nothing was measured at this batch size and precision", sentence: "Choose others."};
+  if (!rated.length) {
+    const first = pool[0], all = distinct(pool);
+    return {title: `${all === 1 ? "Only network" : "Fastest"}: ${first.network}, ${time(first, l.batch)} with ${first.backend}`, take: first,
+      sentence: `No Top-1 is known for ${all === 1 ? "it" : `any of the ${all} networks`}, so the most accurate can't be named.`};
+  }
+  const good = rated.filter(row => meets(row, l)), within = asked(l);
+  if (!good.length) {
+    const best = rated[0], one = LIMITS.filter(name => l[name] !== null).length < 2;
+    return {title: `${many === 1 ? `${best.network} does not meet` : `None of ${many} networks meets`} ${one ? "this limit" : "these limits"}: ${within}`,
+      sentence: `${many === 1 ? "It" : `The fastest, ${best.network},`} takes ${time(best, l.batch)} with ${best.backend} and reaches ${best.top1.toFixed(1)} % Top-1.`};
+  }
+  const take = by(good, row => [row.top1, rate(row)]), met = distinct(good);
+  const first = many === 1 ? `It is the only network here${within ? `, and it meets the limit: ${within}` : ""}.`
+    : !within ? `It is the most accurate of ${many} networks; no limit is set.`
+    : met === 1 ? `It is the only one of ${many} networks that meets the limit: ${within}.`
+    : met === many ? `All ${many} networks meet the limit (${within}); it is the most accurate.`
+    : `It is the most accurate of the ${met} networks (of ${many}) that meet the limit: ${within}.`;
+  const unsure = take.low !== null ? "" : take.trust.startsWith("imported") ? "Imported times carry no interval." : "Its time is that of one process, so it carries no interval.";
+  return {title: `Take ${take.network}: ${take.top1.toFixed(1)} % Top-1 in ${time(take, l.batch)} with ${take.backend}`, take,
+    sentence: [first, rival(take, good), unsure].filter(Boolean).join(" ")};
+}
+function rival(take, good) {
+  const faster = good.filter(row => row !== take && (row.high || row.ms) / row.batch < (take.low || take.ms) / take.batch);
+  if (!faster.length) return "";
+  const other = by(faster, row => [row.top1, rate(row)]), gap = take.top1 - other.top1, said = gap.toFixed(1);
+  const lost = said === "0.0" ? "is as accurate" : `gives up ${said} ${said === "1.0" ? "point" : "points"}`;
+  const chance = gap >= .05 && gap < store.seen ? " (too little for ImageNet’s 50,000 images to tell apart)" : "";
+  return `${other.network} ${lost}${chance} and is ${significant(rate(other) / rate(take), 2)} times as fast.`;
+}
+
+// The chart
+const ANGLES = [225, 200, 250, 270, 180, 160, 45, 20, 0, 315, 340, 90, 135], GAPS = [9, 20, 34, 50, 70, 94, 122, 156, 196, 240, 290], LETTER = 7.3, LINE = 13;
+const short = name => { const s = name.replace(/^[a-z]+:/, ""); return s.length <= 30 ? s : s.slice(0, 29) + "…"; };
+function free(b, points, taken, panel) {
+  return b[0] >= panel[0] && b[1] >= panel[1] && b[2] <= panel[2] && b[3] <= panel[3] && !taken.some(t => b[0] < t[2] && t[0] < b[2] && b[1] < t[3] && t[1] < b[3])
+    && !points.some(([x, y]) => b[0] - 5 < x && x < b[2] + 5 && b[1] - 4 < y && y < b[3] + 4);
+}
+function place(px, py, width, points, taken, panel) {
+  const boxAt = (cx, cy) => [cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2];
+  for (const avoid of [points, []]) for (const gap of GAPS) for (const angle of ANGLES) {
+    const dx = Math.cos(angle * Math.PI / 180), dy = Math.sin(angle * Math.PI / 180);
+    const b = boxAt(px + dx * gap + (dx > .3) * width / 2 - (dx < -.3) * width / 2, py + dy * gap);
+    if (free(b, avoid, taken, panel)) return [b, gap > 20];
+  }
+  for (let cy = panel[1] + 7; cy < panel[3] - 6; cy += LINE) for (let cx = panel[0] + width / 2 + 1; cx < panel[2] - width / 2; cx += 12)
+    if (free(boxAt(cx, cy), [], taken, panel)) return [boxAt(cx, cy), true];
+  return [[panel[0], panel[1], panel[0] + width, panel[1] + LINE], true];
+}
+function chart(pool, l, take) {
+  const rated = pool.filter(row => row.top1 !== null);
+  if (!rated.length) return "";
+  const W = Math.max(300, Math.round($("#plot").clientWidth)), H = 400, left = 44, right = W - 12, upper = 24, lower = H - 44;
+  const on = frontier(rated), ms = row => row.ms / share(row, l), all = rated.map(ms).concat(l.ms || []);
+  const low = Math.min(...all) / 1.25, high = Math.max(...all) * 1.25, tops = rated.map(row => row.top1);
+  const bottom = Math.max(0, Math.floor(Math.min(...tops) - 2)), top = Math.min(100, Math.ceil(Math.max(...tops) + 2));
+  const x = v => left + (right - left) * Math.log(v / low) / Math.log(high / low), y = v => lower - (lower - upper) * (v - bottom) / (top - bottom);
+  const out = [], edge = l.ms ? x(l.ms) : right, floor = l.top1 ? Math.min(lower, y(Math.max(l.top1, bottom))) : lower, f = v => v.toFixed(1);
+  if (edge > left && floor > upper) out.push(`<rect class="region" x="${left}" y="${upper}" width="${f(edge - left)}" height="${f(floor - upper)}"/>`);
+  const wide = high / low >= 400 || W < 420 && high / low > 60;
+  for (let power = -4; power < 8; power++) for (const step of [1, 2, 5]) {
+    const v = +`${step}e${power}`;
+    if (low <= v && v <= high && (!wide || step === 1)) out.push(`<path class="grid" d="M${f(x(v))} ${upper}V${lower}"/><text class="tick" x="${f(x(v))}" y="${lower + 15}" text-anchor="middle">${v.toLocaleString("en-US", {maximumFractionDigits: 6})}</text>`);
+  }
+  const stride = [1, 2, 5, 10, 20].find(s => (top - bottom) / s <= 8);
+  for (let t = Math.ceil(bottom / stride) * stride; t <= top; t += stride) out.push(`<text class="tick" x="${left - 6}" y="${f(y(t) + 4)}" text-anchor="end">${t}</text>`);
+  if (l.ms) out.push(`<path class="limit" d="M${f(edge)} ${upper}V${lower}"/>`);
+  if (l.top1 && y(l.top1) > upper) out.push(`<path class="limit" d="M${left} ${f(floor)}H${right}"/>`);
+  const unit = l.batch === 0 ? "ms per image" : l.batch === 1 ? "ms" : `ms per batch of ${l.batch}`;
+  out.push(`<text class="tick" x="${left}" y="14">Top-1, %</text><text class="tick" x="${(left + right) / 2}" y="${H - 8}" text-anchor="middle">median time, ${unit}${W < 420 ? "" : " (logarithmic; bar = 95 % interval)"}</text>`);
+  out.push(`<path class="front" d="${on.map((row, i) => i ? `H${f(x(ms(row)))} V${f(y(row.top1))}` : `M${f(x(ms(row)))} ${f(y(row.top1))}`).join(" ")}"/>`);
+  const front = new Set(on);
+  for (const row of [...rated.filter(r => !front.has(r)), ...on]) {
+    const px = x(ms(row)), py = y(row.top1), s = share(row, l), is = front.has(row);
+    if (row.low && row.high && (is || rated.length < 80)) out.push(`<path class="bar" d="M${f(Math.max(left, x(row.low / s)))} ${f(py)}H${f(Math.min(right, x(row.high / s)))}"/>`);
+    const kind = ["pt", is && "on", row === take ? "take" : meets(row, l) && "in", !row.measured && "hollow"].filter(Boolean).join(" ");
+    out.push(`<circle class="${kind}" data-n="${escape(row.network)}" cx="${f(px)}" cy="${f(py)}" r="${row === take ? 6 : is ? 4.5 : 3.5}" style="--c:${data.colours[row.family]}"><title>${escape(`${row.network}: ${row.top1.toFixed(1)} %, ${time(row, l.batch)} with ${row.backend}`)}</title></circle>`);
+  }
+  const points = on.map(row => [x(ms(row)), y(row.top1)]), taken = [];
+  on.map((row, i) => [row, points[i]]).reverse().forEach(([row, [px, py]]) => {
+    const word = short(row.network), [b, far] = place(px, py, LETTER * word.length, points, taken, [left, upper, right, lower]);
+    taken.push(b);
+    if (far) out.push(`<path class="lead" d="M${f(px)} ${f(py)}L${f(Math.min(Math.max(px, b[0]), b[2]))} ${f(Math.min(Math.max(py, b[1]), b[3]))}"/>`);
+    out.push(`<text class="name" x="${f((b[0] + b[2]) / 2)}" y="${f(b[3] - 3)}" text-anchor="middle">${escape(word)}</text>`);
+  });
+  return `<svg viewBox="0 0 ${W} ${H}" role="img" aria-label="Top-1 against time; the table says the same">${out.join("")}</svg>`;
+}
+function table(pool, l, take) {
+  const on = frontier(pool), good = on.filter(row => meets(row, l)), shown = good.length ? good : on.length ? on : pool;
+  const every = [["Top-1", 1], [`ms${l.batch ? "" : " per image"} (95 %)`, 1], ["against the limit"], ["images/s", 1], ["MiB", 1], ["mJ", 1], ["with"], ["trust"]];
+  const known = [row => row.top1 !== null, () => true, () => l.ms !== null, () => true, row => row.mib !== null, row => row.mj !== null, () => true, () => true].map(test => shown.some(test));
+  const heads = [["network"], ...every.filter((_, i) => known[i])];
+  const body = [...shown].reverse().map(row => {
+    const s = share(row, l), used = l.ms ? Math.min(100, 100 * row.ms / s / l.ms) : null;
+    const cells = [row.top1 === null ? "—" : row.top1.toFixed(1) + " %", number(row.ms / s) + (row.low && row.high ? ` <small>${number(row.low / s)}–${number(row.high / s)}</small>` : ""),
+      used === null ? "—" : `<span class="meter"><i style="width:${used.toFixed(0)}%"></i></span>`, number(rate(row)), number(row.mib), number(row.mj), escape(row.backend),
+      `<span class="chip ${row.trust === "clean" ? "clean" : "doubt"}">${escape(row.trust)}</span>`];
+    return `<tr${row === take ? ' class="taken"' : ""} data-n="${escape(row.network)}"><th scope="row"><i class="dot" style="background:${data.colours[row.family]}"></i>${escape(row.network)}</th>`
+      + cells.filter((_, i) => known[i]).map((text, i) => `<td${heads[i + 1][1] ? ' class="n"' : ""}>${text}</td>`).join("") + "</tr>";
+  });
+  return `<table><thead><tr>${heads.map(([name, n]) => `<th scope="col"${n ? " class=n" : ""}>${name}</th>`).join("")}</tr></thead><tbody>${body.join("")}</tbody></table>`;
+}
+const quote = word => /^[\w@%+=:,./-]+$/.test(word) ? word : "'" + word.replaceAll("'", `'"'"'`) + "'";
+function commands(row) {
+  if (!row || row.trust.startsWith("imported")) return null;
+  const said = [["model", row.model], ["backend", row.framework], ["precision", row.precision], ["batch_size", row.batch]].map(([k, v]) => "--only " + quote(`${k}=${v}`)).join(" ");
+  return [`dyno run ${said}`, `dyno export ${said}`];
+}
+
+// Limits: a slider's last step is no limit
+const STEPS = 60, sliders = {};
+function ranges() {
+  const l = state.limits, pool = fastest(rows[state.device], {...l, precision: ""});
+  const of = {ms: pool.map(row => row.ms / share(row, l)), rate: pool.map(rate), top1: pool.map(r => r.top1), mib: pool.map(r => r.mib), mj: pool.map(r => r.mj)};
+  for (const name of LIMITS) {
+    const values = of[name].filter(v => v !== null && v > 0), input = $(`#l-${name}`);
+    sliders[name] = values.length ? [Math.min(...values) * (name === "top1" ? 1 : .8), Math.max(...values) * (name === "top1" ? 1 : 1.25)] : null;
+    input.closest("label").hidden = !values.length;
+    if (name === "ms" && values.length && l.ms) sliders.ms = [Math.min(sliders.ms[0], l.ms), Math.max(sliders.ms[1], l.ms)];
+  }
+}
+const upward = name => name === "rate" || name === "top1"; // at least: no limit stands at the left
+function valueOf(name, step) {
+  const [low, high] = sliders[name], at = upward(name) ? step / STEPS : step / (STEPS - 1);
+  if (upward(name) ? step <= 0 : step >= STEPS) return null;
+  return name === "top1" ? Math.round(low + (high - low) * at) : +(low * (high / low) ** at).toPrecision(3);
+}
+function stepOf(name, value) {
+  if (value === null) return upward(name) ? 0 : STEPS;
+  const [low, high] = sliders[name], at = name === "top1" ? (value - low) / (high - low || 1) : Math.log(value / low) / Math.log(high / low || 2);
+  return Math.min(STEPS - 1, Math.max(upward(name) ? 1 : 0, Math.round(at * (upward(name) ? STEPS : STEPS - 1))));
+}
+const UNITS = {ms: "ms", rate: "images/s", top1: "%", mib: "MiB", mj: "mJ"};
+function controls() {
+  ranges();
+  for (const name of LIMITS) if (sliders[name]) {
+    const input = $(`#l-${name}`), value = state.limits[name], said = value === null ? "any" : `${name === "top1" ? value.toFixed(0) : significant(value, 3)} ${UNITS[name]}`;
+    input.value = stepOf(name, value);
+    input.setAttribute("aria-valuetext", said);
+    input.nextElementSibling.textContent = said;
+  }
+  const fill = (id, values, now) => { const select = $(id); select.innerHTML = values.map(([v, t]) => `<option value="${escape(v)}"${String(v) === String(now) ? " selected" : ""}>${escape(t)}</option>`).join(""); select.closest("label").hidden = values.length < 2; };
+  const screen = screens[state.device];
+  fill("#l-batch", screen.batches.map(b => [b, b || "each its own"]), state.limits.batch);
+  fill("#l-precision", [["", "any"], ...screen.precisions.map(p => [p, p])].slice(screen.precisions.length < 2 ? 1 : 0), state.limits.precision);
+  fill("#l-of", Object.entries(QUANTILES).filter(([name]) => name === "ms" || rows[state.device].some(row => row[name] !== null)), state.limits.of);
+}
+function show() {
+  const screen = screens[state.device], all = rows[state.device], l = state.limits;
+  const said = all.length ? decide(all, l) : screen.verdict, pool = fastest(all, l);
+  $("#verdict").textContent = said.title; $("#because").textContent = said.sentence;
+  document.title = `${said.title} (${state.device})`;
+  $("#machine").textContent = screen.machine; $("#trust-text").textContent = screen.trust;
+  $("#touched").textContent = touched(all.length && said.take);
+  const total = screen.counts.reduce((a, b) => a + b, 0) || 1;
+  document.querySelectorAll("#trust-bar i").forEach((part, i) => { part.style.width = `${100 * screen.counts[i] / total}%`; });
+  $("#unrated").textContent = screen.unrated;
+  $("#plot").innerHTML = chart(pool, l, said.take);
+  $("#choices-table").innerHTML = pool.length ? table(pool, l, said.take) : "";
+  const how = commands(said.take);
+  $("#commands").hidden = !how;
+  if (how) [$("#reproduce").textContent, $("#export").textContent] = how;
+  document.querySelectorAll("#tabs button[data-device]").forEach(tab => tab.setAttribute("aria-pressed", tab.dataset.device === state.device));
+  $("#limits").hidden = !all.length;
+}
+const touched = take => !take || take.trust === "clean" && !screens[state.device].counts[1] ? "" : take.trust === "clean" ? "No reservation touches this answer." : `This answer carries one: ${take.trust}.`;
+function remember() {
+  const start = screens[state.device].limits, parts = [["device", state.device], ...Object.entries(state.limits).filter(([k, v]) => v !== start[k]).map(([k, v]) => [k, v === null ? "any" : v])];
+  try { history.replaceState(null, "", "#choose?" + parts.map(([k, v]) => `${k}=${encodeURIComponent(v)}`).join("&")); } catch { /* a sandboxed page keeps no state */ }
+}
+function recall() {
+  if (!location.hash.startsWith("#choose?")) return;
+  const parts = new Map(location.hash.slice(8).split("&").map(part => part.split("=").map(decodeURIComponent)));
+  if (!names.includes(parts.get("device"))) return;
+  state.device = parts.get("device"); state.limits = clone(screens[state.device].limits);
+  for (const [name, text] of parts) {
+    if (LIMITS.includes(name)) state.limits[name] = text === "any" || !(+text > 0) ? null : +text;
+    if (name === "of" && QUANTILES[text] || name === "precision") state.limits[name] = text;
+    if (name === "batch" && screens[state.device].batches.includes(+text)) state.limits.batch = +text;
+  }
+}
+const hover = name => document.querySelectorAll("#plot [data-n], #choices-table [data-n]").forEach(el => el.classList.toggle("hot", name !== null && el.dataset.n === name));
+for (const id of ["#plot", "#choices-table"]) {
+  $(id).addEventListener("mouseover", event => hover(event.target.closest("[data-n]")?.dataset.n ?? null));
+  $(id).addEventListener("mouseleave", () => hover(null));
+}
+$("#limits").addEventListener("input", event => {
+  const name = event.target.id.slice(2);
+  if (LIMITS.includes(name)) state.limits[name] = valueOf(name, +event.target.value);
+  else state.limits[name] = name === "batch" ? +event.target.value : event.target.value;
+  controls(); show(); remember();
+});
+$("#limits").addEventListener("submit", event => event.preventDefault());
+$("#tabs").addEventListener("click", event => {
+  const tab = event.target.closest("button[data-device]");
+  if (!tab) return;
+  state.device = tab.dataset.device; state.limits = clone(screens[state.device].limits);
+  controls(); show(); remember();
+});
+document.querySelectorAll("[data-copy]").forEach(button => { button.onclick = async () => { await navigator.clipboard?.writeText($(button.dataset.copy).textContent); button.textContent = "copied"; }; });
+recall(); controls(); show();
+addEventListener("hashchange", () => { recall(); controls(); show(); });
+let width = innerWidth;
+addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; show(); } });
+box.dataset.live = "yes";
+window.choose = {state, decide: (device, limits) => decide(rows[device], limits), rows};
+})();

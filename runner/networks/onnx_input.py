@@ -1,0 +1,91 @@
+"""The image input of a user's ONNX file: its name, type, shape and layout, read from the file itself; and seeded images in that form."""
+
+from dataclasses import dataclass
+from typing import List, Optional
+
+import numpy
+
+from runner.errors import GraphError
+from runner.networks.graph import load_without_weights
+
+TYPES = {1: "float32", 10: "float16", 11: "float64", 2: "uint8", 3: "int8"}  # of TensorProto.DataType, those that hold images
+OTHERS = {6: "int32", 7: "int64", 8: "string", 9: "bool", 16: "bfloat16"}
+CHANNELS = (1, 3, 4)
+STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "org.openvinotoolkit")  # domains that some backend knows
+QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """``shape`` is [batch, ...] as the file has it, with None for a size that is free; ``precision`` is what its weights are in."""
+
+    name: str
+    type: str
+    shape: List[Optional[int]]
+    layout: str  # NCHW or NHWC
+    precision: str
+
+    @property
+    def sides(self):
+        """(height, width), None where free."""
+        return (self.shape[2], self.shape[3]) if self.layout == "NCHW" else (self.shape[1], self.shape[2])
+
+    def filled(self, input_px):
+        """The shape of one image in the file's layout, free sizes filled; GraphError where that is not ``input_px`` square."""
+        height, width = [side or input_px for side in self.sides]
+        if (height, width) != (input_px, input_px):
+            size = "%d px" % height if height == width else "%dx%d px (height x width), and only square ones are measured" % (height, width)
+            raise GraphError("its input is %s, not %d px%s" % (size, input_px, "; say `input_px: native`" if height == width else ""))
+        channels = (self.shape[1] if self.layout == "NCHW" else self.shape[3]) or 3
+        return [channels, height, width] if self.layout == "NCHW" else [height, width, channels]
+
+
+def read(path):
+    """The FileInput of a file; a GraphError, in one line, where it has none that an image fits."""
+    model = load_without_weights(path)
+    known = {name for entry in model.functions for name in (entry.domain,)} if hasattr(model, "functions") else set()
+    custom = sorted(
+        {"%s:%s" % (node.domain, node.op_type) for node in model.graph.node if node.domain not in STANDARD and node.domain not in known}
+    )
+    if custom:
+        raise GraphError("%s is no standard operator, and no backend has it" % ", ".join(custom[:3]))
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    if len(inputs) != 1:
+        raise GraphError(
+            "it has %d inputs (%s); one image input is needed" % (len(inputs), ", ".join(value.name for value in inputs[:4]) or "none")
+        )
+    tensor = inputs[0].type.tensor_type
+    if tensor.elem_type not in TYPES:
+        kind = OTHERS.get(tensor.elem_type, "of type %d" % tensor.elem_type)
+        raise GraphError("its input %s is %s, as token ids are; an image input (float or uint8) is needed" % (inputs[0].name, kind))
+    if not tensor.HasField("shape"):
+        raise GraphError("its input %s has no shape; export it with [batch, channels, height, width]" % inputs[0].name)
+    shape = [size.dim_value if size.dim_value > 0 else None for size in tensor.shape.dim]
+    if len(shape) != 4:
+        raise GraphError("its input is %s; [batch, channels, height, width] is needed" % shape)
+    last = shape[3] in CHANNELS and shape[1] not in CHANNELS
+    return FileInput(inputs[0].name, TYPES[tensor.elem_type], shape, "NHWC" if last else "NCHW", _precision(model))
+
+
+def _precision(model):
+    """The type of most weights, int8 where the file is quantised."""
+    if any(node.op_type in QUANTISED for node in model.graph.node):
+        return "int8"
+    total = {}
+    for tensor in model.graph.initializer:
+        count = 1
+        for length in tensor.dims:
+            count *= length
+        total[tensor.data_type] = total.get(tensor.data_type, 0) + count
+    floats = {kind: total[kind] for kind in (1, 10, 11, 16) if kind in total}
+    return {1: "fp32", 10: "fp16", 11: "fp64", 16: "bf16"}[max(floats, key=lambda kind: floats[kind])] if floats else "fp32"
+
+
+def staged(images, kind, layout):
+    """Images of about zero mean and unit variance, float32 [count, channels, height, width], as the file takes them."""
+    if kind in ("uint8", "int8"):
+        shift = 128 if kind == "uint8" else 0
+        images = numpy.clip(numpy.rint(images * 58 + shift), shift - 128, shift + 127)  # 58: the deviation of photographs' bytes
+    images = images.astype(kind)
+    return numpy.ascontiguousarray(images.transpose(0, 2, 3, 1)) if layout == "NHWC" else images

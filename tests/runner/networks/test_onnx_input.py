@@ -1,0 +1,104 @@
+"""A user's ONNX file is staged by its own type, shape and layout, or refused in a line of ours."""
+
+import numpy
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from support import dyno, matrix, records
+
+from runner.errors import GraphError
+from runner.networks import onnx_input
+from runner.networks.graph import load_without_weights
+
+FLOAT, HALF, DOUBLE, BYTE, LONG = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8, TensorProto.INT64
+
+
+def network(path, shape=(1, 3, 8, 8), kind=FLOAT, channels=3, nhwc=False, weights="float32", domain="", second=False):
+    """A convolution and a mean over an input of this type and shape (None: no shape at all)."""
+    nodes, last = [], "x"
+    if kind in (BYTE, DOUBLE):
+        nodes.append(helper.make_node("Cast", [last], ["f"], to=FLOAT))
+        last = "f"
+    if nhwc:
+        nodes.append(helper.make_node("Transpose", [last], ["t"], perm=[0, 3, 1, 2]))
+        last = "t"
+    nodes += [
+        helper.make_node("Conv", [last, "w"], ["c"]),
+        helper.make_node("GlobalAveragePool", ["c"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["y"]),
+    ]
+    if domain:
+        nodes.append(helper.make_node("Magic", ["y"], ["z"], domain=domain))
+    values = numpy.random.RandomState(0).standard_normal((4, channels, 1, 1)).astype(weights)
+    inputs = [helper.make_tensor_value_info("x", kind, shape)]
+    if second:
+        inputs.append(helper.make_tensor_value_info("mask", FLOAT, [1]))
+    out = HALF if weights == "float16" else FLOAT
+    graph = helper.make_graph(
+        nodes, "g", inputs, [helper.make_tensor_value_info(nodes[-1].output[0], out, None)], [numpy_helper.from_array(values, "w")]
+    )
+    opsets = [helper.make_opsetid("", 13)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=7), str(path))
+    return str(path)
+
+
+@pytest.mark.parametrize(("options", "kind", "layout", "shape", "precision"), [
+    ({}, "float32", "NCHW", [3, 8, 8], "fp32"),
+    ({"shape": (1, 8, 8, 3), "nhwc": True}, "float32", "NHWC", [8, 8, 3], "fp32"),
+    ({"kind": BYTE}, "uint8", "NCHW", [3, 8, 8], "fp32"),
+    ({"kind": DOUBLE}, "float64", "NCHW", [3, 8, 8], "fp32"),
+    ({"kind": HALF, "weights": "float16"}, "float16", "NCHW", [3, 8, 8], "fp16"),
+    ({"shape": ("n", 3, "h", "w")}, "float32", "NCHW", [3, 8, 8], "fp32"),
+    ({"shape": (1, 1, 8, 8), "channels": 1}, "float32", "NCHW", [1, 8, 8], "fp32"),
+])  # fmt: skip
+def test_type_shape_and_layout_are_read_from_the_file(tmp_path, options, kind, layout, shape, precision):
+    found = onnx_input.read(network(tmp_path / "a.onnx", **options))
+    assert (found.type, found.layout, found.filled(8), found.precision) == (kind, layout, shape, precision)
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"shape": (1, 16), "kind": LONG}, "int64, as token ids are"), ({"shape": None}, "has no shape"), ({"second": True}, "2 inputs .x, mask."),
+    ({"domain": "com.acme"}, "com.acme:Magic is no standard operator"), ({"shape": (1, 3, 8)}, "height, width. is needed"),
+])  # fmt: skip
+def test_what_no_image_fits_is_refused_in_our_words(tmp_path, options, said):
+    with pytest.raises(GraphError, match=said):
+        onnx_input.read(network(tmp_path / "a.onnx", **options))
+
+
+@pytest.mark.parametrize(("shape", "said"), [((1, 3, 8, 8), "8 px, not 16 px"), ((1, 3, 8, 16), "8x16 px")])
+def test_a_size_that_is_not_the_files_is_refused(tmp_path, shape, said):
+    with pytest.raises(GraphError, match=said):
+        onnx_input.read(network(tmp_path / "a.onnx", shape)).filled(16)
+
+
+def test_bytes_of_images_span_their_range():
+    images = numpy.random.RandomState(0).standard_normal((2, 3, 16, 16)).astype("float32")
+    made = onnx_input.staged(images, "uint8", "NHWC")
+    assert made.dtype == numpy.uint8 and made.shape == (2, 16, 16, 3) and made.flags.c_contiguous
+    assert abs(made.mean() - 128) < 5 and 45 < made.std() < 65
+
+
+def test_a_varint_without_an_end_is_no_file_and_takes_no_time(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"\x08" + b"\xff" * 2000000)
+    with pytest.raises(GraphError, match="no ONNX file"):
+        load_without_weights(str(tmp_path / "a.onnx"))
+
+
+def test_files_of_every_kind_are_measured_as_their_label_says_or_skipped(tmp_path):
+    for name, options in (("plain", {}), ("bytes", {"kind": BYTE}), ("nhwc", {"shape": (1, 8, 8, 3), "nhwc": True}), ("free", {"shape": ("n", 3, "h", "w")}),
+                          ("half", {"kind": HALF, "weights": "float16"}), ("oblong", {"shape": (1, 3, 8, 16)})):  # fmt: skip
+        network(tmp_path / (name + ".onnx"), **options)
+    models = ", ".join('"onnx:%s"' % (tmp_path / (name + ".onnx")) for name in ("plain", "bytes", "nhwc", "free", "half", "oblong"))
+    path = matrix(tmp_path, "backend: onnxruntime, input_px: [8, 16], model: [%s]" % models)
+    dyno("run", "-m", path, "-r", str(tmp_path / "results"))
+    found = {
+        (line["cell"]["model"].rsplit("/", 1)[-1], line["cell"]["input_px"]): line
+        for line in records(tmp_path / "results")
+        if line["kind"] == "cell"
+    }
+    states = {key: line["status"] for key, line in found.items()}
+    assert {key for key, status in states.items() if status == "ok"} == {
+        ("plain.onnx", 8), ("bytes.onnx", 8), ("nhwc.onnx", 8), ("free.onnx", 8), ("free.onnx", 16),
+    }  # fmt: skip
+    assert set(states.values()) == {"ok", "skipped"}
+    assert "weights are fp16" in found["half.onnx", 8]["reason"] and "8x16 px" in found["oblong.onnx", 8]["reason"]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 
 FORMAT = "%(asctime)s %(name)s %(levelname)s %(message)s"
 
@@ -22,6 +23,8 @@ def start(record_path: str, verbose: bool) -> str:
         root.addHandler(logging.NullHandler())
     if verbose:
         root.addHandler(logging.StreamHandler())
+    formatter = logging.Formatter(FORMAT)
+    formatter.converter = time.gmtime  # as all times in records
     for handler in root.handlers:
-        handler.setFormatter(logging.Formatter(FORMAT))
+        handler.setFormatter(formatter)
     return path

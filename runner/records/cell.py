@@ -32,6 +32,15 @@ class Cell(_Fields):
 
     __slots__ = ()
 
+    platform: str
+    device: str
+    backend: str
+    model: str
+    precision: str
+    batch_size: int
+    input_px: int
+    scenario: str
+
     @property
     def id(self):
         """The cell as one slug, fit for a file's name and one to one: where the slug loses anything, a hash of the fields follows."""

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from analysis.compare import compare
 from analysis.errors import FrameError
 from analysis.frame.frame import latest, merge, ranked
-from analysis.report import insight
+from analysis.report import insight, screen
 from runner import cli
 from runner.machine import environment
 from runner.measure import run
@@ -217,7 +217,7 @@ def try_records(tmp_path, strange):
     assert path.read_bytes().startswith(content)
     merged = merge([path])
     assert {"good/resnet18/1", "good/alexnet/1"} <= set(merged.frame["record_id"])
-    for function in (latest, ranked, insight.changes, insight.choices):
+    for function in (latest, ranked, insight.changes, screen.choices):
         function(merged.frame)
     for function in (insight.doubts,):
         function(merged)

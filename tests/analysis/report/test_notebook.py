@@ -28,7 +28,7 @@ def test_every_cell_of_the_notebook_runs_and_shows_something(executed):
 
 def test_the_notebook_shows_the_numbers_that_the_study_is_known_for(executed):
     said = "".join(output(cell) for cell in executed.cells if cell.cell_type == "code")
-    for number in ("150.392444", "584", "114", "fits 39 curves", "timed at 32 px but"):
+    for number in ("150.392444", "584", "114", "fits 39 curves", "timed at 32 px: the multiply-adds"):
         assert number in said, number
     assert any("image/png" in part.get("data", {}) for cell in executed.cells for part in cell.get("outputs", []))
 

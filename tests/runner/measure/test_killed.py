@@ -104,7 +104,9 @@ def test_a_process_killed_while_files_are_prepared_leaves_no_half_file(tmp_path,
         assert code == -9 and records(tmp_path) == []
     else:
         (line,) = records(tmp_path)
-        assert (code, line["status"], line["phase"], line["signal"]) == (0, "failed", "prepare", "SIGKILL"), err
+        assert (code, line["status"], line["phase"], line["signal"]) == (1, "failed", "prepare", "SIGKILL"), (
+            err
+        )  # no cell could be measured
         code, out, _ = dyno("status", "-m", run.path, "-r", str(tmp_path))
         assert "1 failed" in out
     args = ("--only", "model=killing:network", "--retry", "failed")

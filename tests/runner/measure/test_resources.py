@@ -168,7 +168,7 @@ def test_what_a_measuring_process_has_started_ends_with_it(tmp_path):
     mark = uuid.uuid4().hex
     path = matrix(tmp_path, "backend: 'fault:orphan', model: resnet18, input_px: 32", "seed: 0, timeout_s: 1")
     code, _, err = dyno("run", "-m", path, "-r", str(tmp_path), env={"DYNO_TEST_MARK": mark})
-    assert code == 0 and "timeout" in records(tmp_path)[0]["reason"], err
+    assert code == 1 and "timeout" in records(tmp_path)[0]["reason"], err
     wait_for(lambda: not alive(mark))
 
 

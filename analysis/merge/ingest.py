@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 
 from analysis.merge.columns import TYPES
-from runner.records.check import IMPORTED_LIMITS, LARGEST
+from runner.records.check import IMPORTED_LIMITS, IMPORTED_TEXT, LARGEST
 from runner.records.schema import SCHEMA_VERSION
 
-REQUIRED = ("platform", "model", "cell_id", "latency_s", "batch_size")
+REQUIRED = (*IMPORTED_TEXT, "latency_s", "batch_size")
 LONGEST_LINE = 2**22  # of what the door has read
 LONGEST_IMPORTED = 2**18  # beyond, the door reads the file; it sizes the buffers
 ROWS = 20_480  # of a row group: what is held in memory per thread
@@ -59,15 +59,15 @@ def text(value: str) -> str:
 
 def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, str]], columns: Sequence[str], part: str) -> None:
     """Write the part of these (number, path); raises duckdb.Error where a file is no text of lines."""
-    kinds: dict[str, Any] = {name: ["VARCHAR"] if TYPES[name] == "JSON" else TYPES[name] for name in columns}
+    # a number is taken as it is written and cast here: json_transform's own cast would take "0.5", a text, for one
+    kinds: dict[str, Any] = {name: {"JSON": ["VARCHAR"], "DOUBLE": "JSON"}.get(TYPES[name], TYPES[name]) for name in columns}
     shape = json.dumps({"schema_version": "INTEGER", "kind": "VARCHAR", "id": "VARCHAR", "row": kinds})
+    numbers = [name for name in columns if TYPES[name] == "DOUBLE"]
+    casts = ", ".join(f'TRY_CAST("{name}"::VARCHAR AS DOUBLE) AS "{name}"' for name in numbers)
+    within = " AND ".join(f'coalesce("{name}" BETWEEN 0 AND {IMPORTED_LIMITS.get(name, LARGEST)}, TRUE)' for name in numbers)
     present = " + ".join(f'("{name}" IS NOT NULL)::INT' for name in columns)
-    words = [f"$.row.{name}" for name in columns if TYPES[name] == "VARCHAR"]
-    figures = [f"$.row.{name}" for name in columns if TYPES[name] == "DOUBLE"]
-    limits = {name: IMPORTED_LIMITS.get(name, LARGEST) for name in columns if TYPES[name] == "DOUBLE"}
-    within = " AND ".join(f'coalesce("{name}" BETWEEN 0 AND {limit}, TRUE)' for name, limit in limits.items())
-    needed = " AND ".join(f'"{name}" IS NOT NULL' for name in REQUIRED)
     picked = ", ".join(f'{_column(name)} AS "{name}"' for name in columns if name != "file")
+    words = [f"$.row.{name}" for name in IMPORTED_TEXT]
     connection.execute("CREATE OR REPLACE TEMP TABLE reading (number INTEGER, path VARCHAR)")
     connection.executemany("INSERT INTO reading VALUES (?, ?)", list(files))
     paths = ", ".join(text(path) for _, path in files)
@@ -76,16 +76,17 @@ def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, s
         f"""COPY (
             SELECT number, CASE WHEN decided THEN hash('imported:' || id) END AS key, CASE WHEN decided THEN kind END AS kind,
                 id, {picked}, CASE WHEN NOT decided THEN line END AS undecided
-            FROM (SELECT *, coalesce(schema_version BETWEEN 1 AND {SCHEMA_VERSION} AND kind = 'imported' AND id IS NOT NULL AND {needed}
-                    AND latency_s > 0 AND batch_size > 0
-                    AND {within} AND {present} = keys AND words = {["VARCHAR"] * len(words)} AND NOT list_has_any(figures, ['VARCHAR', 'BOOLEAN']), FALSE) AS decided
-                FROM (SELECT filename, line, keys, words, figures, schema_version, kind, id, unnest("row")
-                    FROM (SELECT filename, line, len(json_keys(known, '$.row')) AS keys,
-                            json_type(known, {words}) AS words, json_type(known, {figures}) AS figures, unnest(json_transform(known, {text(shape)}))
-                        FROM (SELECT filename, line, CASE WHEN json_valid(line) THEN line END AS known
-                            FROM read_csv([{paths}], columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', header = false,
-                                auto_detect = false, new_line = '\\n', filename = true, max_line_size = {LONGEST_IMPORTED})
-                            WHERE line IS NOT NULL))))
+            FROM (SELECT *, coalesce(schema_version BETWEEN 1 AND {SCHEMA_VERSION} AND kind = 'imported' AND id IS NOT NULL
+                    AND latency_s > 0 AND batch_size > 0 AND {within} AND {present} = keys
+                    AND words = {["VARCHAR"] * len(words)}, FALSE) AS decided
+                FROM (SELECT * REPLACE ({casts})
+                    FROM (SELECT filename, line, keys, words, schema_version, kind, id, unnest("row")
+                        FROM (SELECT filename, line, len(json_keys(known, '$.row')) AS keys, json_type(known, {words}) AS words,
+                                unnest(json_transform(known, {text(shape)}))
+                            FROM (SELECT filename, line, CASE WHEN json_valid(line) THEN line END AS known
+                                FROM read_csv([{paths}], columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', header = false,
+                                    auto_detect = false, new_line = '\\n', filename = true, max_line_size = {LONGEST_IMPORTED})
+                                WHERE line IS NOT NULL)))))
             JOIN reading ON path = filename
         ) TO {text(part)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS}, WRITE_BLOOM_FILTER false)"""
     )

@@ -5,10 +5,8 @@ import os
 import warnings
 
 import pytest
-from support import need_torch
 
-need_torch()
-import torch
+torch = pytest.importorskip("torch")
 from torch import nn
 
 from runner.errors import CheckpointError

@@ -1,10 +1,11 @@
 """A user's ONNX file is staged by its own type, shape and layout, or refused in a line of ours."""
 
 import numpy
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from support import dyno, matrix, records
+
+onnx = pytest.importorskip("onnx")
+from onnx import TensorProto, helper, numpy_helper
 
 from runner.errors import GraphError
 from runner.networks import onnx_input

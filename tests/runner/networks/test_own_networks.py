@@ -4,10 +4,8 @@ import sys
 from collections import OrderedDict, namedtuple
 
 import pytest
-from support import need_torch
 
-need_torch()
-import torch
+torch = pytest.importorskip("torch")
 from torch import nn
 
 from runner.errors import ModelUnavailable

@@ -15,7 +15,7 @@ BROUGHT = ("numpy==2.2.6", "pandas==2.2.3", "matplotlib==3.10.3")  # older than 
 def test_the_install_cell_works_on_a_clean_python_and_leaves_what_is_there(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
     subprocess.run(build, check=True)
-    (wheel,) = tmp_path.glob("dyno-*.whl")
+    (wheel,) = tmp_path.glob("dyno_bench-*.whl")
     subprocess.run([bases.interpreter("3.13") / "bin/python3", "-m", "venv", tmp_path / "env"], check=True)
     python = tmp_path / "env/bin/python3"
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -189,7 +189,9 @@ def test_a_container_killed_in_the_middle_loses_at_most_the_cell_in_progress(doc
     assert [record["id"] for record in after[: len(before)]] == [record["id"] for record in before]
     measured = [record for record in after[len(before) :] if record["role"] == "cell"]
     unfinished = {record["cell_id"] for record in before if record["ended"] != "enough"}  # these are measured again too
-    assert left <= {record["cell_id"] for record in measured} <= left | unfinished and len(measured) == len({r["cell_id"] for r in measured})
+    assert left <= {record["cell_id"] for record in measured} <= left | unfinished and len(measured) == len(
+        {r["cell_id"] for r in measured}
+    )
     status = {record["cell"]["backend"]: record["status"] for record in after}
     assert {backend for backend, state in status.items() if state == "ok"} == MEASURED[name]
     assert {state for backend, state in status.items() if backend not in MEASURED[name]} <= {"skipped"}

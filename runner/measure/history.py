@@ -12,6 +12,7 @@ from runner.plan.protocol import Protocol
 from runner.records import check
 from runner.records import file as record_file
 from runner.records.cell import Cell, cell_from
+from runner.records.replicate import replicates_of
 
 Line = Dict[str, Any]
 THREADS_RULE = "usable CPUs"  # how many threads a backend is given (see runner.machine.threads)
@@ -134,8 +135,8 @@ def overhead_s(lines: Iterable[Line]) -> Optional[float]:
     """Median over measuring processes of what the harness adds: fork to exit less load, copies, warm-up and samples."""
     extra = []
     for line in lines:
-        for replicate in line.get("replicates") or ():
-            spans = replicate.get("spans") or {}
+        for replicate in replicates_of(line):
+            spans = replicate.spans
             parts = [spans.get(name) or 0.0 for name in ("load_s", "first_latency_s", "h2d_s", "d2h_s", "warmup_s", "measure_s")]
             if spans.get("process_s") is not None:
                 extra.append(spans["process_s"] - sum(parts))

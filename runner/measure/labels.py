@@ -4,6 +4,7 @@ from typing import Any, Dict, List
 
 from runner.measure import sampling, stopping
 from runner.networks import interchange
+from runner.records.replicate import Replicate, replicates_of
 
 PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a label; OTHER for coarser formats
 OTHER_LIMIT = 0.1
@@ -14,14 +15,14 @@ DISAGREE = 0.1  # between the slowest and the fastest process, where the limit o
 def quality(line: Dict[str, Any]) -> List[str]:
     """The labels of a cell's record, from its replicates, parity and sensitivity."""
     labels = []
-    replicates = line["replicates"]
-    if any(replicate["contended"] for replicate in replicates):
+    replicates = replicates_of(line)
+    if any(replicate.contended for replicate in replicates):
         labels.append("contended")
-    if any(replicate["warmup_verdict"] == "capped" for replicate in replicates):
+    if any(replicate.warmup_verdict == "capped" for replicate in replicates):
         labels.append("unsteady")
-    if any(sampling.throttled(replicate.get("sensors") or {}) for replicate in replicates):
+    if any(sampling.throttled(replicate.sensors) for replicate in replicates):
         labels.append("throttled")
-    if replicates and stopping.median([stopping.noise(sorted(replicate["samples_s"])) for replicate in replicates]) > NOISY:
+    if replicates and stopping.median([stopping.noise(sorted(replicate.samples_s)) for replicate in replicates]) > NOISY:
         labels.append("noisy")
     if line.get("ended") == "limit" and spread(replicates) > DISAGREE:
         labels.append("replicates disagree")
@@ -33,7 +34,7 @@ def quality(line: Dict[str, Any]) -> List[str]:
     return labels
 
 
-def spread(replicates: List[Dict[str, Any]]) -> float:
+def spread(replicates: List[Replicate]) -> float:
     """How much slower the slowest process is than the fastest, relative."""
-    medians = [stopping.median(replicate["samples_s"]) for replicate in replicates]
+    medians = [stopping.median(replicate.samples_s) for replicate in replicates]
     return max(medians) / min(medians) - 1 if medians and min(medians) > 0 else 0.0

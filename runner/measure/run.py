@@ -3,7 +3,7 @@
 import random
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from runner import backends, sensors
@@ -19,6 +19,7 @@ from runner.records import line as lines
 from runner.records import schema
 from runner.records.cell import Cell
 from runner.records.places import Places
+from runner.records.replicate import Replicate, replicate_from, replicates_of
 from runner.sensors._energy import per_image
 
 ANCHORS = ("start", "middle", "end")
@@ -114,8 +115,8 @@ class Run:
 
     def _count_left_out(self, todo: List[series.Series], found: history.History) -> None:
         pending = sum(len(found.pending.get(one.cell, [])) for one in todo)
-        joined = {id(replicate) for one in todo for replicate in one.replicates + one.dropped}
-        used = sum(id(line["replicates"][0]) in joined for one in todo for line in found.pending.get(one.cell, []))
+        joined = {replicate.key for one in todo for replicate in one.replicates + one.dropped}
+        used = sum(replicates_of(line)[0].key in joined for one in todo for line in found.pending.get(one.cell, []))
         if pending > used:
             self.notes.append(
                 "%d replicate(s) of earlier runs are left out: what was measured, or the machine, has changed" % (pending - used)
@@ -222,11 +223,13 @@ class Run:
         outcome = self._refusal(one.cell) or self._prepare(one)
         if outcome is None:
             outcome = self._measure(one.cell, self.sustained_s if one.line["role"] == "sustained" else 0.0)
-        replicate = None
+        replicate: Optional[Replicate] = None
         if outcome.result is not None:
             replicate, parity = settle(outcome, one.cell.batch_size, self.protocol.contention_limit)
             origin = self.session.origin
-            replicate.update(run=origin.run, environment=origin.environment, round=self.round, order=self.order, started_at=began)
+            replicate = replace(
+                replicate, run=origin.run, environment=origin.environment, round=self.round, order=self.order, started_at=began
+            )
         one.line["load"]["after"] = environment.load()
         one.line["harness"]["supervisor_cpu_s"] += _cpu_s() - cpu
         one.line["harness"]["worker_cpu_s"] += self.session.pool.cpu_s - worker_cpu
@@ -237,7 +240,7 @@ class Run:
             note_failure(line, outcome)
             self._note_if_too_large(one.cell, outcome)
             return line
-        replicate["wall_s"] = wall_s
+        replicate = replace(replicate, wall_s=wall_s)
         one.add(replicate, parity)
         if one.ended:
             return one.record(one.ended)
@@ -295,16 +298,20 @@ class Run:
             self.too_large[key] = (cell.batch_size, outcome.reason or "")
 
 
-def settle(outcome: Outcome, batch_size: int, contention_limit: float) -> Tuple[Dict[str, Any], Optional[Dict[str, Any]]]:
+def settle(outcome: Outcome, batch_size: int, contention_limit: float) -> Tuple[Replicate, Optional[Dict[str, Any]]]:
     """(replicate, parity) of a job that went well: with energy per image, and contended where others used the device."""
-    replicate = dict(outcome.result or {})
-    parity = replicate.pop("parity", None)
-    replicate["spans"]["process_s"] = outcome.process_s
-    images = len(replicate["samples_s"]) * replicate["window_batches"] * batch_size
-    replicate["sensors"].update(per_image(outcome.readings, images))
-    if sampling.shared(outcome.readings, contention_limit):  # others on the GPU
-        replicate["contended"] = True
-    return replicate, parity
+    result = dict(outcome.result or {})
+    parity = result.pop("parity", None)
+    one = replicate_from(result)
+    images = len(one.samples_s) * one.window_batches * batch_size
+    is_shared = sampling.shared(outcome.readings, contention_limit)  # others on the GPU
+    settled = replace(
+        one,
+        spans=dict(one.spans, process_s=outcome.process_s),
+        sensors=dict(one.sensors, **per_image(outcome.readings, images)),
+        contended=one.contended or is_shared,
+    )
+    return settled, parity
 
 
 def _cpu_s() -> float:

@@ -14,6 +14,7 @@ from typing import List, NamedTuple
 from runner import __version__, backends
 from runner.machine import environment
 from runner.records import file as record_file
+from runner.records.replicate import replicates_of
 
 BUDGET_S = 180.0
 FULL_BUDGET_S = 480.0
@@ -156,14 +157,14 @@ def _judged(line):
         return Row(what, "skipped", str(line["reason"]))
     if line["status"] != "ok" or not line["replicates"]:
         return Row(what, "wrong", "expected a measurement: %s" % line["reason"])
-    replicate = line["replicates"][-1]
-    ran = (replicate.get("executed") or {}).get("precision")
+    replicate = replicates_of(line)[-1]
+    ran = replicate.executed.get("precision")
     if ran is not None and ran != cell["precision"]:
         return Row(what, "wrong", "expected %s, but %s was executed" % (cell["precision"], ran))
     parity, limit = line.get("parity"), PARITY.get(cell["precision"], OTHER_PARITY)
     if parity and not (parity["max_rel"] is not None and parity["max_rel"] <= limit):
         return Row(what, "wrong", "expected outputs within %g of the reference, found %s" % (limit, parity["max_rel"]))
-    samples = sorted(replicate["samples_s"])
+    samples = sorted(replicate.samples_s)
     return Row(what, "ok", "%.3g ms%s" % (1e3 * samples[len(samples) // 2], "" if parity else ", outputs not compared"))
 
 

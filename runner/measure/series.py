@@ -8,6 +8,7 @@ from runner.measure import history, stopping
 from runner.plan.protocol import Protocol
 from runner.records import line as lines
 from runner.records.cell import Cell
+from runner.records.replicate import Replicate, replicates_of
 
 LEAST_ADAPTIVE = 3  # replicates asked for, from which on disagreeing ones are joined by more
 LEAST_CLEAN = 2  # replicates without contention that a cell needs, where so many are asked for
@@ -24,15 +25,15 @@ class Series:
     retries: int
     estimate_s: float  # of one replicate
     is_prepared: bool = False
-    replicates: List[Dict[str, Any]] = field(default_factory=list)
-    dropped: List[Dict[str, Any]] = field(default_factory=list)  # contended, and to be replaced
+    replicates: List[Replicate] = field(default_factory=list)
+    dropped: List[Replicate] = field(default_factory=list)  # contended, and to be replaced
     parity: Optional[Dict[str, Any]] = None
     process_interval: float = 0.05
 
-    def add(self, one: Dict[str, Any], parity: Optional[Dict[str, Any]]) -> None:
+    def add(self, one: Replicate, parity: Optional[Dict[str, Any]]) -> None:
         """Take a replicate; a contended one is dropped and replaced while there are retries left."""
         self.parity = lines.worse(self.parity, parity)
-        if one["contended"] and len(self.dropped) < self.retries:
+        if one.contended and len(self.dropped) < self.retries:
             self.dropped.append(one)
         else:
             self.replicates.append(one)
@@ -49,17 +50,18 @@ class Series:
 
     @property
     def agrees(self) -> bool:
-        medians = [stopping.median(one["samples_s"]) for one in self.replicates if not one["contended"]]
+        medians = [stopping.median(one.samples_s) for one in self.replicates if not one.contended]
         width = stopping.between_processes(medians)
         return width is None or width <= self.process_interval
 
     def record(self, ended: Optional[str]) -> lines.Line:
         """The cell's line with what was measured; contended replicates stay only where there are too few clean ones."""
-        clean = [one for one in self.replicates if not one["contended"]]
+        clean = [one for one in self.replicates if not one.contended]
         kept = clean if len(clean) >= min(LEAST_CLEAN, self.asked) else self.replicates
         out = self.dropped + [one for one in self.replicates if not any(one is other for other in kept)]
-        wall_s = sum(one.get("wall_s") or 0.0 for one in self.dropped + self.replicates)
-        done = dict(self.line, replicates=kept, discarded=[one["contention"] for one in out], parity=self.parity, ended=ended)
+        wall_s = sum(one.wall_s or 0.0 for one in self.dropped + self.replicates)
+        done = dict(self.line, replicates=[one.as_dict() for one in kept], parity=self.parity, ended=ended)
+        done["discarded"] = [one.contention for one in out]
         return dict(done, wall_s=max(self.line.get("wall_s") or 0.0, wall_s), asked=self.asked)
 
 
@@ -82,11 +84,11 @@ def of(
         return series
     base = found.last.get(cell)
     if reason == history.UNFINISHED and base and may_join(base, line, found, facts):
-        for one in base["replicates"]:
+        for one in replicates_of(base):
             series.add(one, base["parity"])
     for earlier in found.pending.get(cell, []):
         if may_join(earlier, line, found, facts):
-            series.add(earlier["replicates"][0], earlier["parity"])
+            series.add(replicates_of(earlier)[0], earlier["parity"])
     return series
 
 
@@ -95,7 +97,7 @@ def may_join(earlier: lines.Line, line: lines.Line, found: history.History, fact
     had, wanted = earlier.get("content") or {}, line["content"]
     if any(had.get(part) != wanted[part] for part in ("network", "protocol")):
         return False
-    names = {one.get("environment") for one in earlier["replicates"]} | {earlier["environment"]}
+    names = {one.environment for one in replicates_of(earlier)} | {earlier["environment"]}
     for name in names:
         then = found.environments.get(str(name))
         if then is None or any(then.get(fact) != facts.get(fact) for fact in ("host", "image", "image_digest")):

@@ -132,20 +132,22 @@ def _child(plain, backend, messages):
     if request.kind == ACCURACY:
         messages.send(result=top_k.evaluate(backend(job), job, request.count, phase, messages.send))
         return
-    messages.send(result=replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s))
+    measured, agreement = replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s)
+    messages.send(result=dict(measured.as_dict(), parity=agreement))
 
 
 def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_s=0.0):
-    """Measure one replicate in this process: the record's ``replicates[]``, with ``parity`` beside it."""
+    """Measure one replicate in this process: (Replicate, parity or None)."""
     from runner import sensors
     from runner.machine import contention
     from runner.measure import as_labelled, parity, stopping
+    from runner.records.replicate import Replicate
 
     inside, _ = sensors.inside()
     for sensor in inside.values():
         sensor.start()
     batch = job.artefact.batch()
-    spans, result = {}, {}
+    spans = {}
     phase("load")
     spans["load_s"] = _timed(backend.load, clock)
     spans["h2d_s"] = _timed(lambda: backend.stage(batch), clock)
@@ -177,8 +179,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     started = clock()
     samples = stopping.sample(timed, protocol, clock)
     spans["measure_s"] = clock() - started
-    if sustained_s:
-        result["sustained"] = stopping.sustain(infer, sustained_s, clock)
+    sustained = stopping.sustain(infer, sustained_s, clock) if sustained_s else None
     others = contention.between(before, contention.snapshot())
     gc.enable()
     phase("outputs")
@@ -188,9 +189,12 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     executed = backend.executed()
     as_labelled.check(job, executed, outputs)
     reference = job.artefact.reference()
-    if reference is not None and backend.needs is not None:
-        result["parity"] = parity.compare(outputs, reference)
-    result.update(
+    agreement = parity.compare(outputs, reference) if reference is not None and backend.needs is not None else None
+    readings = {name: sensor.read() for name, sensor in inside.items()}
+    framework_memory = backend.memory()
+    if framework_memory:
+        readings["framework_memory"] = framework_memory
+    measured = Replicate(
         samples_s=_to_ns(seconds / per_sample for seconds in samples.seconds),
         window_batches=per_sample,
         in_flight=backend.in_flight if throughput else 1,
@@ -203,13 +207,11 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
         contention=others,
         contended=contention.contended(others, protocol.contention_limit),
         executed=executed,
+        sensors=readings,
+        sustained=sustained,
     )
-    result["sensors"] = {name: sensor.read() for name, sensor in inside.items()}
-    framework_memory = backend.memory()
-    if framework_memory:
-        result["sensors"]["framework_memory"] = framework_memory
     backend.close()
-    return result
+    return measured, agreement
 
 
 def _to_ns(seconds):

@@ -10,6 +10,7 @@ import typer
 
 from runner.program import results
 from runner.program.terminal import both_terminals, clear_line, duration, live, plain
+from runner.records.replicate import replicates_of
 
 LOG = logging.getLogger("runner.measure")
 
@@ -74,11 +75,11 @@ class Display:
 
 def _note(line: results.Record) -> None:
     """Say in the log what the workers did for a cell."""
-    replicates = line.get("replicates") or ()
+    replicates = replicates_of(line)
     LOG.info("%s: %s in %.1f s, %d replicates", line["cell_id"], line["status"], line["wall_s"], len(replicates))
     for number, replicate in enumerate(replicates, 1):
-        spans = ", ".join("%s %.3f" % (name, value) for name, value in sorted((replicate.get("spans") or {}).items()) if value)
-        LOG.debug("replicate %d: %d samples; warm-up %s; %s", number, len(replicate["samples_s"]), replicate.get("warmup_verdict"), spans)
+        spans = ", ".join("%s %.3f" % (name, value) for name, value in sorted(replicate.spans.items()) if value)
+        LOG.debug("replicate %d: %d samples; warm-up %s; %s", number, len(replicate.samples_s), replicate.warmup_verdict, spans)
     if line["status"] != "ok":
         LOG.warning("%s: phase %s, signal %s: %s", line["status"], line["phase"], line["signal"], plain(line["reason"]))
         for text in str(line.get("stderr") or "").splitlines():

@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
 from runner.program.terminal import plain, table
+from runner.records.replicate import replicates_of
 
 AXES = ("network", "backend", "precision", "batch", "input", "scenario", "device")
 NUMBERS = ("batch", "input", "median", "lowest", "highest")
@@ -21,7 +22,7 @@ def axes(cell: Dict[str, Any]) -> List[str]:
 
 def replicate_medians_s(line: Record) -> List[float]:
     """The median of each measuring process, in seconds per batch."""
-    return [median(replicate["samples_s"]) for replicate in line.get("replicates") or () if replicate.get("samples_s")]
+    return [median(replicate.samples_s) for replicate in replicates_of(line) if replicate.samples_s]
 
 
 def milliseconds(seconds: float) -> str:

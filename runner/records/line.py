@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional, Sequence
 from runner.records import schema
 from runner.records.cell import Cell
 from runner.records.file import utc_now
+from runner.records.replicate import Replicate, replicates_of
 
 Line = Dict[str, Any]
 
@@ -53,10 +54,12 @@ def cell(
     return line
 
 
-def replicate(line: Line, one: Dict[str, Any], parity: Optional[Dict[str, Any]]) -> Line:
+def replicate(line: Line, one: Replicate, parity: Optional[Dict[str, Any]]) -> Line:
     """The line of one replicate of a cell that isn't finished; ``line`` is the cell's as it stands."""
-    name = "%s/r%d" % (line["id"], one["order"])
-    return dict(line, kind="replicate", id=name, replicates=[one], parity=parity, discarded=[], wall_s=one["wall_s"], order=one["order"])
+    name = "%s/r%d" % (line["id"], one.order)
+    return dict(
+        line, kind="replicate", id=name, replicates=[one.as_dict()], parity=parity, discarded=[], wall_s=one.wall_s, order=one.order
+    )
 
 
 def worse(parity: Optional[Dict[str, Any]], other: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
@@ -68,16 +71,15 @@ def worse(parity: Optional[Dict[str, Any]], other: Optional[Dict[str, Any]]) -> 
 
 def so_far(replicates: Sequence[Line]) -> Line:
     """The cell that replicate lines of one attempt add up to, where no run lived to write it."""
-    measured, parity = [line["replicates"][0] for line in replicates], None
+    measured, parity = [replicates_of(line)[0] for line in replicates], None
     for line in replicates:
         parity = worse(parity, line["parity"])
-    clean = [one for one in measured if not one["contended"]]
+    clean = [one for one in measured if not one.contended]
     kept = clean if len(clean) >= min(2, replicates[-1].get("asked") or 1) else measured
-    line = dict(
-        replicates[-1], kind="cell", id=replicates[-1]["id"].rpartition("/r")[0], replicates=kept, parity=parity, ended="interrupted"
-    )
-    line.update(discarded=[one["contention"] for one in measured if one not in kept], wall_s=sum(one["wall_s"] for one in measured))
-    line["quality"] = ["contended"] if any(one["contended"] for one in kept) else []
+    line = dict(replicates[-1], kind="cell", id=replicates[-1]["id"].rpartition("/r")[0], parity=parity, ended="interrupted")
+    line.update(replicates=[one.as_dict() for one in kept], discarded=[one.contention for one in measured if one not in kept])
+    line.update(wall_s=sum(one.wall_s or 0.0 for one in measured))
+    line["quality"] = ["contended"] if any(one.contended for one in kept) else []
     return line
 
 

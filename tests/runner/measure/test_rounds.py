@@ -14,6 +14,7 @@ from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
 from runner.records import file as files
 from runner.records.cell import Cell
+from runner.records.replicate import Replicate
 
 AXES = "backend: noop, model: [resnet18, alexnet], input_px: 32"
 CELL = Cell("cpu", "cpu", "noop", "alexnet", "fp32", 1, 32, "latency")
@@ -167,7 +168,7 @@ def test_what_the_machine_lacked_is_tried_again_when_it_has_changed(tmp_path):
 
 
 def one(median, is_contended=False):
-    return {"samples_s": [median] * 10, "contended": is_contended, "contention": {}, "wall_s": 1.0}
+    return Replicate([median] * 10, is_contended, wall_s=1.0)
 
 
 def of(*replicates, **more):
@@ -191,6 +192,6 @@ def test_a_contended_replicate_is_replaced_within_the_retries_and_two_clean_ones
     enough = of(noisy, noisy, clean, clean, noisy)
     assert enough.ended == "enough"
     line = enough.record("enough")
-    assert line["replicates"] == [clean, clean] and len(line["discarded"]) == 3
+    assert line["replicates"] == [clean.as_dict()] * 2 and len(line["discarded"]) == 3
     few = of(noisy, noisy, clean, noisy, noisy).record("enough")
-    assert few["replicates"] == [clean, noisy, noisy] and len(few["discarded"]) == 2
+    assert few["replicates"] == [each.as_dict() for each in (clean, noisy, noisy)] and len(few["discarded"]) == 2

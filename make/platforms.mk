@@ -5,6 +5,7 @@
 #   BUILD_FLAGS, RUN_FLAGS               more flags for docker build and docker run
 #   PREFLIGHT=true                       build without checking this host: for another machine
 #   DYNO_REGISTRY=ghcr.io/owner          pull the image of this revision from there, where it has it
+#   make compare-cpu A=dyno-cpu:1 B=dyno-cpu:2     measure both in alternating rounds (ROUNDS=6), then compare; also two matrices
 #   POWER_MODES="0 1"                    make jetson: once per nvpmodel mode
 DOCKER ?= docker
 RESULTS ?= results
@@ -19,7 +20,7 @@ CREATED = $(shell git log -1 --format=%cI 2>/dev/null)
 SOURCE = $(shell git remote get-url origin 2>/dev/null | sed -n '/^http/p')
 image = dyno-$(1):$(VERSION)
 # Paths and flags reach the scripts by the environment, so that any character may be in them.
-export DOCKER RESULTS MATRIX DATA BEFORE RUN_FLAGS BUILD_FLAGS DYNO_BASE DYNO_L4T VERSION DYNO_REGISTRY
+export DOCKER RESULTS MATRIX DATA BEFORE A B ROUNDS RUN_FLAGS BUILD_FLAGS DYNO_BASE DYNO_L4T VERSION DYNO_REGISTRY
 
 .PHONY: platforms doctor jetson $(PLATFORMS) $(IMAGES:%=build-%) $(foreach verb,preflight pin doctor shell accuracy compare,$(PLATFORMS:%=$(verb)-%))
 
@@ -70,10 +71,20 @@ jetson: ## find this Jetson's JetPack, then make its platform; POWER_MODES="0 1"
 $(PLATFORMS:%=pin-%): pin-%:
 	@sh docker/pins/pin.sh $*
 
-# The analysis in the host image: for a board or a host without Python 3.11.
+# The analysis in the host image: for a board or a host without Python 3.11. With A and B both are measured in alternating rounds.
 $(PLATFORMS:%=compare-%): compare-%:
-	@test -e "$$BEFORE" || { echo "BEFORE=$$BEFORE: name the earlier records: make $@ BEFORE=old/records" >&2; exit 2; }
-	@sh docker/inputs.sh doctor
-	@$(MAKE) --no-print-directory build-host
-	@name=$*-$$(uname -n).jsonl; if test -d "$$BEFORE"; then set -- /before/$$name; else set -- /before; fi; \
-		sh docker/run.sh $(call image,host) compare "$$1" /results/records/$$name $(ARGS)
+	$(if $(A)$(B),$(alternate),$(against))
+
+define alternate
+@sh docker/inputs.sh run
+@$(MAKE) --no-print-directory build-$* build-host
+@sh docker/compare.sh $(call image,$*) $(call image,host) $(ARGS)
+endef
+
+define against
+@test -e "$$BEFORE" || { echo "BEFORE=$$BEFORE: name the earlier records: make $@ BEFORE=old/records, or two images or matrices to measure: make $@ A=... B=..." >&2; exit 2; }
+@sh docker/inputs.sh doctor
+@$(MAKE) --no-print-directory build-host
+@name=$*-$$(uname -n).jsonl; if test -d "$$BEFORE"; then set -- /before/$$name; else set -- /before; fi; \
+	sh docker/run.sh $(call image,host) compare "$$1" /results/records/$$name $(ARGS)
+endef

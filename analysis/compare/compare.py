@@ -8,6 +8,8 @@ smaller than ``smallest_effect`` by two one-sided tests, corrected likewise. Wha
 Replicates share their moment, and moments differ: how much comes from the host's calibration, else from the runs' own anchors, which are
 one cell at several moments. Either is known with few degrees of freedom, which the test takes into account (Satterthwaite 1946). What all
 cells of a sweep drift by together is one draw, not one per cell: it is allowed for once, before cells are tested and corrected.
+
+Sides that were measured in alternating rounds (analysis.compare.alternate) are compared round by round: within one, both saw the same moment.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,30 +28,40 @@ FASTER, SLOWER, SAME, INCONCLUSIVE = VERDICTS = ("FASTER", "SLOWER", "SAME", "IN
 
 
 def compare(
-    frame_a: pd.DataFrame, frame_b: pd.DataFrame, smallest_effect: float = 0.02, alpha: float = 0.05, floor: Between | None = None
+    frame_a: pd.DataFrame,
+    frame_b: pd.DataFrame,
+    smallest_effect: float = 0.02,
+    alpha: float = 0.05,
+    floor: Between | None = None,
+    paired: bool = False,
 ) -> pd.DataFrame:
     """One row per cell of either frame: is B faster or slower than A?
 
     ``ratio`` is the time of B over that of A, ``low`` and ``high`` its interval (1 - alpha, per cell), ``process_sd``
     the standard deviation of log time between processes, moderated. ``floor`` is this host's noise between identical sweeps
-    (analysis.compare.noise); without it the anchors of the runs tell, where there are any. ``attrs`` name what is unlike, and the noise used.
+    (analysis.compare.noise); without it the anchors of the runs tell, where there are any. ``paired``: replicates of the same round are
+    compared with each other, and no other noise counts. ``attrs`` name what is unlike, and the noise used.
     Raises FrameError when there is nothing to compare.
     """
     a, b = _indexed(frame_a), _indexed(frame_b)
     cells = sorted(set(a) | set(b))
     rows = [dict(zip(CELL, cell, strict=True)) | _sides(a, b, cell) for cell in cells]
-    table = pd.DataFrame(rows, columns=[*CELL, "a", "b", "spread_a", "spread_b", "broken", "reason"])
+    table = pd.DataFrame(rows, columns=[*CELL, "a", "b", "rounds_a", "rounds_b", "spread_a", "spread_b", "broken", "reason", "so_far"])
     if table.empty:
         raise FrameError("nothing to compare: neither side has a cell")
-    known = floor or noise.moments(frame_a, frame_b)
-    judged = _judge(table, smallest_effect, alpha, known, 0.0 if floor else drift(frame_a, frame_b))
-    table = pd.concat([table.drop(columns=["a", "b", "spread_a", "spread_b"]), judged], axis=1)
+    known = None if paired else floor or noise.moments(frame_a, frame_b)
+    if paired:
+        judged = _judge_pairs(table, smallest_effect, alpha)
+    else:
+        judged = _judge(table, smallest_effect, alpha, known, 0.0 if floor else drift(frame_a, frame_b))
+    table = pd.concat([table.drop(columns=["a", "b", "rounds_a", "rounds_b", "spread_a", "spread_b"]), judged], axis=1)
     table["reason"] = table["reason"].where(table["reason"].notna() | table["verdict"].ne(INCONCLUSIVE), table["why"])
-    table = table.drop(columns="why")
+    table["reason"] = [", ".join(filter(None, pair)) or None for pair in zip(table["reason"], table["so_far"], strict=True)]
+    table = table.drop(columns=["why", "so_far"])
     table.attrs = {"unlike": unlike(frame_a, frame_b), "alpha": alpha, "smallest_effect": smallest_effect}
     table.attrs |= {
         "floor": float(np.hypot(known.sd, known.shared_sd)) if known else None,
-        "floor_of": "calibration" if floor else "anchors" if known else None,
+        "floor_of": "pairs" if paired else "calibration" if floor else "anchors" if known else None,
     }
     return table
 
@@ -103,16 +115,19 @@ def shared_logs(frames: Sequence[pd.DataFrame]) -> list[list[np.ndarray]]:
 def _sides(a: dict[tuple, dict[str, Any]], b: dict[tuple, dict[str, Any]], cell: tuple) -> dict[str, Any]:
     """Medians of the processes of both sides, or why there are none; ``broken``: A has a time and B failed."""
     sides: dict[str, Any] = {"broken": False, "reason": None}
-    reasons = []
+    reasons, unfinished = [], []
     for name, rows in (("a", a), ("b", b)):
         row = rows.get(cell)
         reason = _unusable(row)
         sides[name] = row["replicate_medians_s"] if row and reason is None else ()
+        sides[f"rounds_{name}"] = (row or {}).get("replicate_rounds") or ()
         sides[f"spread_{name}"] = bool(row and row.get("rounds", 0) > 1)
         if reason:
             reasons.append(f"{reason} in {name.upper()}")
+        elif row and isinstance(row.get("so_far"), str):
+            unfinished.append(f"so far {row['so_far']} in {name.upper()}")
     sides["broken"] = bool(len(sides["a"])) and b.get(cell, {}).get("status") == "failed"
-    return sides | {"reason": ", ".join(reasons) or None}
+    return sides | {"reason": ", ".join(reasons) or None, "so_far": ", ".join(unfinished) or None}
 
 
 def _unusable(row: dict[str, Any] | None) -> str | None:
@@ -158,34 +173,71 @@ def _judge(
     ``drifted``: what anchors say that everything drifted by; a change in that direction counts only as far as it goes beyond.
     """
     sides = [noise_model.times(table[side].tolist(), floor, table[f"spread_{side}"].to_numpy(bool)) for side in ("a", "b")]
-    found = noise_model.difference(*sides)
-    n_a, n_b = (table[side].map(len).to_numpy() for side in ("a", "b"))
+    counts = n_a, n_b = tuple(table[side].map(len).to_numpy() for side in ("a", "b"))
+    processes = np.sqrt((sides[0].variance * n_a + sides[1].variance * n_b) / 2)
+    columns = {"latency_a_s": np.exp(sides[0].mean), "latency_b_s": np.exp(sides[1].mean), "process_sd": processes}
+    shared = floor.allowance(alpha) if floor else 0.0
+    verdicts = _verdicts(noise_model.difference(*sides), smallest_effect, alpha, shared, drifted)
+    return _judged(table, verdicts, columns, counts, "one replicate a side tells no noise")
+
+
+def _judge_pairs(table: pd.DataFrame, smallest_effect: float, alpha: float) -> pd.DataFrame:
+    """The same from replicates of the same round: a side's several of one round count by their mean."""
+    pairs, means = [], []
+    for _, row in table.iterrows():
+        a, b = (_of_rounds(row[side], row[f"rounds_{side}"]) for side in ("a", "b"))
+        shared = sorted(set(a) & set(b))
+        pairs.append([b[name] - a[name] for name in shared])
+        means.append([np.mean([side[name] for name in shared]) if shared else np.nan for side in (a, b)])
+    found = noise_model.paired(pairs)
+    n = np.array([len(ratios) for ratios in pairs])
+    times_a, times_b = np.exp(np.array(means, float).T)
+    columns = {"latency_a_s": times_a, "latency_b_s": times_b, "process_sd": found.error * np.sqrt(n / 2)}
+    return _judged(table, _verdicts(found, smallest_effect, alpha), columns, (n, n), "fewer than two rounds that both sides have")
+
+
+def _of_rounds(medians_s: Sequence[float], rounds: Sequence[Any]) -> dict[Any, float]:
+    """Mean log time by round."""
+    logs: dict[Any, list[float]] = {}
+    for median_s, name in zip(medians_s, rounds, strict=False):
+        if name is not None:
+            logs.setdefault(name, []).append(np.log(median_s))
+    return {name: float(np.mean(found)) for name, found in logs.items()}
+
+
+def _verdicts(
+    found: noise_model.Difference, smallest_effect: float, alpha: float, shared: float = 0.0, drifted: float | np.ndarray = 0.0
+) -> dict[str, np.ndarray]:
+    """Verdict, ratio, interval and corrected p values. ``shared``: what all cells may have drifted by together, unseen."""
     effect = found.effect
     known = np.isfinite(found.error) & np.isfinite(effect)
-    margin, shared = np.log1p(smallest_effect), floor.allowance(alpha) if floor else 0.0
+    margin = np.log1p(smallest_effect)
     up, down = np.maximum(drifted, 0.0), np.maximum(np.negative(drifted), 0.0)
     allowed = shared + np.where(effect > 0, up, down)
     p_differs, p_same = (noise_model.corrected(np.where(known, p, np.nan)) for p in (found.p(allowed), found.p_within(margin - shared)))
     half = found.half(1 - alpha) + shared
-    verdicts = np.full(len(table), INCONCLUSIVE, dtype=object)
+    verdicts = np.full(len(effect), INCONCLUSIVE, dtype=object)
     with np.errstate(invalid="ignore"):
         verdicts[p_same <= alpha] = SAME
         differs = (p_differs <= alpha) & (np.abs(effect) > margin)
     verdicts[differs & (effect < 0)] = FASTER
     verdicts[differs & (effect > 0)] = SLOWER
-    processes = np.sqrt((sides[0].variance * n_a + sides[1].variance * n_b) / 2)
-    columns = {
+    return {
         "verdict": verdicts,
-        "latency_a_s": np.exp(sides[0].mean),
-        "latency_b_s": np.exp(sides[1].mean),
         "ratio": np.exp(effect),
         "low": np.where(known, np.exp(effect - half - up), np.nan),
         "high": np.where(known, np.exp(effect + half + down), np.nan),
         "p_differs": p_differs,
         "p_same": p_same,
-        "process_sd": np.where(known, processes, np.nan),
-        "replicates_a": n_a,
-        "replicates_b": n_b,
-        "why": np.where(known, "interval too wide", "one replicate a side tells no noise"),
     }
-    return pd.DataFrame(columns, index=table.index)
+
+
+def _judged(
+    table: pd.DataFrame, verdicts: dict[str, np.ndarray], columns: dict[str, np.ndarray], counts: tuple[Any, ...], unknown: str
+) -> pd.DataFrame:
+    """The columns of a comparison in their order; ``unknown`` says why a cell has no interval."""
+    known = np.isfinite(verdicts["low"])
+    times = {name: columns[name] for name in ("latency_a_s", "latency_b_s")}
+    more = {"process_sd": np.where(known, columns["process_sd"], np.nan), "replicates_a": counts[0], "replicates_b": counts[1]}
+    first = {"verdict": verdicts["verdict"], **times}
+    return pd.DataFrame({**first, **verdicts, **more, "why": np.where(known, "interval too wide", unknown)}, index=table.index)

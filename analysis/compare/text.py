@@ -105,6 +105,8 @@ def _notes(table: pd.DataFrame) -> list[str]:
 
 
 def _noise(attrs: dict) -> str:
+    if attrs["floor_of"] == "pairs":
+        return "noise from the ratios within alternating rounds"
     if attrs["floor"] is None:
         return "noise between sweeps is not known (`dyno noise` measures it)"
     return f"noise between sweeps {100 * attrs['floor']:.2f} %, from " + (

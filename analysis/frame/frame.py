@@ -28,12 +28,12 @@ from runner.records.schema import SCHEMA_VERSION, STATUSES
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
-        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "power_mode", "ended", "task")  # fmt: skip
+        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "power_mode", "ended", "so_far", "task")  # fmt: skip
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
            "memory_mb", "energy_j", "power_w", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
            "accuracy_images", "wall_s", "sensitivity", "n_asked")  # fmt: skip
-OTHER = ("contended", "replicate_medians_s", "quality", "op_features", "executed")
+OTHER = ("contended", "replicate_medians_s", "replicate_rounds", "quality", "op_features", "executed")
 COLUMNS = (*TEXT, *NUMBERS, *OTHER)
 NO_WORK = "noop"  # the backend that measures the harness itself: it executes no network, so it can't be ranked with those that do
 TASK_CELL = ("task", "cell_id", "role", "anchor")  # what a fleet's task measures once, however often it was delivered
@@ -262,7 +262,14 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
     out["op_features"] = complexity.get("groups")
     for name in ("max_rel", "cosine", "top1_flips"):
         out[f"parity_{name}"] = parity.get(name)
-    return out | timings(record.get("replicates") or [], out)
+    out |= timings(record.get("replicates") or [], out)
+    return out | {"so_far": so_far(out)}
+
+
+def so_far(cell: dict[str, Any]) -> str | None:
+    """ "2 of 3" replicates where a run ended before the cell had as many as were asked for; None where it has them."""
+    unfinished = cell["status"] == "ok" and cell["ended"] == "interrupted" and cell["n_asked"]
+    return f"{cell['n_replicates']} of {max(cell['n_asked'], cell['n_replicates'])}" if unfinished else None
 
 
 def task(of: dict[str, Any] | None) -> str | None:
@@ -282,8 +289,9 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
         "others_share": max(shares, default=np.nan),
         "executed": (replicates[0].get("executed") or {}) if replicates else {},
         "replicate_medians_s": (),
+        "replicate_rounds": (),
         "n_replicates": len(samples),
-        "rounds": len({r.get("round") for r in replicates if r.get("samples_s")}),
+        "rounds": len({(r.get("run"), r.get("round")) for r in replicates if r.get("samples_s")}),
         "n_samples": sum(map(len, samples)),
     }
     if cell["status"] != "ok" or not samples:
@@ -293,6 +301,7 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
     pooled = sorted(itertools.chain.from_iterable(samples))
     out |= {
         "replicate_medians_s": medians,
+        "replicate_rounds": tuple(r.get("round") for r in replicates if r.get("samples_s")),
         "latency_s": latency_s,
         "throughput": cell["batch_size"] / latency_s,
         "in_flight": replicates[0].get("in_flight"),

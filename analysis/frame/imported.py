@@ -20,6 +20,7 @@ def row(record: Mapping[str, Any], stem: str) -> dict[str, Any]:
         "environment": None,
         "contended": False,
         "replicate_medians_s": (),
+        "replicate_rounds": (),
         "op_features": None,
         **facts,
         "file": stem,

@@ -173,6 +173,7 @@ def finish(rows: Sequence[Mapping[str, Any]], stem: str, source: str) -> pd.Data
         "attempt": 1,
         "contended": False,
         "replicate_medians_s": (),
+        "replicate_rounds": (),
         "op_features": None,
         "started_at": None,
         "anchor": None,

@@ -11,7 +11,7 @@ from typing import Any
 from analysis.frame import frame as frames
 from analysis.frame.imported import EXTRA
 
-NESTED = ("quality", "replicate_medians_s", "op_features", "executed")
+NESTED = ("quality", "replicate_medians_s", "replicate_rounds", "op_features", "executed")
 NUMBERS = tuple(dict.fromkeys((*frames.NUMBERS, "rounds", "complexity_px", "accuracy_images")))
 TEXT = tuple(name for name in dict.fromkeys((*frames.TEXT, *EXTRA)) if name not in NUMBERS)
 WHOLE = (
@@ -25,7 +25,7 @@ WHOLE = (
     "n_asked",
     "rounds",
 )  # whole numbers where none is missing
-TUPLES = ("quality", "replicate_medians_s")
+TUPLES = ("quality", "replicate_medians_s", "replicate_rounds")
 TYPES = dict.fromkeys(NUMBERS, "DOUBLE") | dict.fromkeys(TEXT, "VARCHAR") | dict.fromkeys(NESTED, "JSON") | {"contended": "BOOLEAN"}
 
 

@@ -117,7 +117,7 @@ def _frame(table: Table) -> pd.DataFrame:
             columns[name] = np.ma.filled(array, False).astype(bool)
         elif name in NESTED:
             columns[name] = _nested(name, array, missing)
-    for name, absent in (("quality", ()), ("replicate_medians_s", ())):
+    for name, absent in (("quality", ()), ("replicate_medians_s", ()), ("replicate_rounds", ())):
         values = columns.get(name, [None] * len(imported))
         columns[name] = [absent if value is None else value for value in values]
     frame = pd.DataFrame(columns)

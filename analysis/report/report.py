@@ -21,7 +21,13 @@ from runner.files import atomic_write
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
 ANOTHER_ANSWER = "recommendation"  # `dyno recommend` makes it; the page has one answer, its first screen
 MOST_NETWORKS = 300  # beyond these the statistics take minutes
-FRAME_COLUMNS = ("op_features", "executed", "rounds", *noise.COLUMNS)  # nested, or what intervals are made of: they stay in the records
+FRAME_COLUMNS = (
+    "op_features",
+    "executed",
+    "rounds",
+    "replicate_rounds",
+    *noise.COLUMNS,
+)  # nested, or what intervals are made of: they stay in the records
 
 
 @dataclass(frozen=True)

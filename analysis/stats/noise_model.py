@@ -105,6 +105,17 @@ def difference(before: Times, after: Times) -> Difference:
     return Difference(after.mean - before.mean, error, _satterthwaite(*parts))
 
 
+def paired(log_ratios: Sequence[Sequence[float]]) -> Difference:
+    """From the log ratios of a cell's pairs, each measured within one moment: what moments add cancels, so only the pairs' own scatter counts."""
+    of_pairs = [np.asarray(ratios, float) for ratios in log_ratios]
+    n = np.array([len(ratios) for ratios in of_pairs], float)
+    mean = np.array([ratios.mean() if len(ratios) else np.nan for ratios in of_pairs])
+    own = np.array([ratios.var(ddof=1) if len(ratios) > 1 else 0.0 for ratios in of_pairs])
+    variance, degrees = variance_shrinkage.moderate(own, np.maximum(n - 1, 0)) if len(of_pairs) else (own, n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Difference(mean, np.sqrt(np.where(n > 1, variance, np.nan) / n), degrees)
+
+
 def corrected(p: np.ndarray) -> np.ndarray:
     """p values adjusted after Benjamini and Hochberg; NaN stays NaN and doesn't count."""
     adjusted = np.full(len(p), np.nan)

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from typing import List, Optional
 
 import typer
@@ -26,6 +27,8 @@ from runner.program.options import (
 )
 from runner.program.terminal import fail, measuring, plain, seconds, warn
 
+MOST_ROUNDS = 100
+
 
 def run(
     matrix: str = MATRIX,
@@ -39,6 +42,14 @@ def run(
     ),
     again: bool = typer.Option(False, "--again", help="Measure again what is done."),
     time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
+    round_: Optional[int] = typer.Option(
+        None,
+        "--round",
+        min=1,
+        max=MOST_ROUNDS,
+        metavar="N",
+        help="Measure one replicate of each cell, the N-th: one round of several runs, as `dyno compare --run` alternates them.",
+    ),
     strict: bool = typer.Option(False, "--strict", help="Exit code 1 if any cell failed."),
     verbose: bool = VERBOSE,
 ) -> None:
@@ -55,6 +66,10 @@ def run(
     budget_s = seconds(time_budget) if time_budget else None
     check_retry(retry)
     loaded, planned = planned_cells(matrix, profile, only)
+    if round_:
+        if sustained or again:
+            fail("--round measures one replicate; it goes with neither --sustained nor --again", exits.USAGE)
+        loaded = replace(loaded, protocol=replace(loaded.protocol, replicates=round_, max_replicates=round_, anchor_from=0))
     check_measurable(planned, matrix, only, results)
     places = places_of(results, cache)
     platform = environment.platform_name()
@@ -64,7 +79,7 @@ def run(
         log_path = log.start(path, verbose)
         with Display() as display:
             current = Run(loaded, places, platform, report=display)
-            left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained, again)
+            left = current.execute(planned.cells, retry, budget_s, 60.0 * sustained, again, round_ or 0)
     for note in current.notes:
         typer.echo(plain(note))
     warn(current.warnings)

@@ -68,13 +68,15 @@ class Run:
         time_budget_s: Optional[float] = None,
         sustained_s: float = 0.0,
         again: bool = False,
+        only_round: int = 0,
     ) -> int:
         """Measure what is due of ``cells``; returns the number of cells left for another run.
 
         In rounds: each cell once in random order, then each again, so that the replicates of a cell see different moments. With
         ``sustained_s`` each cell is run on end for so long in one process; such records have a role of their own. With ``again``
-        cells that are done are measured again.
+        cells that are done are measured again. With ``only_round`` this run is one round of several runs and its replicates say which.
         """
+        self.only_round = only_round
         self.role, self.sustained_s = ("sustained" if sustained_s else "cell"), sustained_s
         path = self.session.record_path
         with record_file.RecordFile(path) as self.session.file:
@@ -130,7 +132,7 @@ class Run:
         return series.of(cell, line, found, reason, self.protocol, estimate_s, facts, is_single=bool(self.sustained_s))
 
     def _rounds(self, todo: List[series.Series], time_budget_s: Optional[float]) -> int:
-        self.started, self.spent, self.planned, self.order, self.round = time.monotonic(), 0.0, 0.0, 0, 0
+        self.started, self.spent, self.planned, self.order, turns = time.monotonic(), 0.0, 0.0, 0, 0
         shuffle = random.Random(self.session.order_seed).shuffle
         total, left = len(todo), [one for one in todo if not one.ended]
         try:
@@ -140,13 +142,15 @@ class Run:
             is_long = not self.sustained_s and 0 < self.protocol.anchor_from <= total
             anchors = list(ANCHORS) if is_long and left else []
             quick = min(left, key=lambda one: (one.cell.scenario != "latency", one.estimate_s, one.cell.id)) if anchors else None
+            self.round = self.only_round
             if quick:
                 self._anchor(anchors.pop(0), quick)
             steps = sum(max(1, one.asked - len(one.replicates)) for one in left)
             taken = 0
             while left:
-                self.round += 1
-                if self.round > 1:
+                turns += 1
+                self.round = self.only_round or turns
+                if turns > 1:
                     self.session.pool.close()  # a new worker has another address layout and hash seed
                 shuffle(left)
                 if self.one_backend_at_a_time:

@@ -372,3 +372,45 @@ def test_the_report_can_be_made_in_the_host_image(house):
     name = f"cpu-{os.uname().nodename}.jsonl"
     assert out.strip().splitlines()[-1].endswith(f"[compare][/before/{name}][/results/records/{name}]")
     assert "host" not in run(house, "make", "platforms").stdout.replace("host image", "")
+
+
+def rounds_of(out):
+    """(image, round, place of the results) of each `run`, in order."""
+    calls = [re.findall(r"\[([^]]*)\]", line) for line in out.splitlines() if "[--round]" in line]
+    return [(call[call.index("run", 1) - 1], call[call.index("--round") + 1], call[call.index("--results") + 1]) for call in calls]
+
+
+def test_two_images_are_measured_in_alternating_rounds_and_compared_in_the_host_image(house):
+    out = run(house, "make", "compare-cpu", "A=dyno-cpu:1", "B=dyno-cpu:2", "ROUNDS=3", "ARGS=--profile quick").stdout
+    found = rounds_of(out)
+    assert [sorted(image for image, *_ in found[at : at + 2]) for at in (0, 2, 4)] == [["dyno-cpu:1", "dyno-cpu:2"]] * 3
+    assert [number for _, number, _ in found] == ["1", "1", "2", "2", "3", "3"]
+    places = {image: place for image, _, place in found}
+    assert places["dyno-cpu:1"].endswith("/a") and places["dyno-cpu:2"] == places["dyno-cpu:1"][:-1] + "b"
+    assert all("[--profile][quick]" in line for line in out.splitlines() if "[--round]" in line)
+    a, b = (places[image] + "/records" for image in ("dyno-cpu:1", "dyno-cpu:2"))
+    assert out.strip().splitlines()[-1].endswith(f"[dyno-host:1.2.3][compare][--paired][{a}][{b}]")
+    assert len(list((house / "results" / "compare").glob("*/[ab]"))) == 2
+
+
+def test_two_matrices_are_compared_in_the_platforms_own_image(house):
+    for name in ("before", "after"):
+        (house / f"{name}.yaml").write_text("axes: {}\n")
+    out = run(house, "make", "compare-cpu", "A=before.yaml", "B=after.yaml", "ROUNDS=2").stdout
+    assert {image for image, *_ in rounds_of(out)} == {"dyno-cpu:1.2.3"} and len(rounds_of(out)) == 4
+    mounted = [Path(re.search(r'source=([^"]*\.yaml)', line)[1]).name for line in out.splitlines() if "[--round]" in line]
+    assert sorted(mounted) == ["after.yaml"] * 2 + ["before.yaml"] * 2
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (["A=dyno-cpu:1"], "name both sides"),
+        (["A=none.yaml", "B=dyno-cpu:2"], "none.yaml: no such matrix"),
+        (["A=dyno-cpu:1", "B=dyno-cpu:2", "ROUNDS=1"], "ROUNDS=1: give the number"),
+        ([], "BEFORE=: name the earlier records"),
+    ],
+)
+def test_what_can_not_be_compared_is_said_before_anything_is_measured(house, given, said):
+    done = run(house, "make", "compare-cpu", *given, check=False)
+    assert done.returncode == 2 and said in done.stderr and "[--round]" not in done.stdout

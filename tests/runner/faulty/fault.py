@@ -25,6 +25,7 @@ class Backend(base.Backend):
         "orphan",
         "hog",
         "hang_load_from_4",
+        "timed",
     )
     needs = None
 
@@ -61,6 +62,8 @@ class Backend(base.Backend):
             time.sleep(0.001)
         if self.job.variant == "slow":
             time.sleep(0.05)
+        if self.job.variant == "timed":  # at batch 1 as long as the matrix's seed says, else 10 ms
+            time.sleep(1e-4 * self.job.artefact.seed if self.job.cell.batch_size == 1 else 0.01)
 
     def outputs(self):
         return numpy.zeros((len(self.batch), 10), numpy.float32)

@@ -1,6 +1,7 @@
 """Files that several processes and containers share: locks, and writing that leaves the old file or the whole new one."""
 
 import contextlib
+import hashlib
 import os
 import re
 import uuid
@@ -42,6 +43,35 @@ def atomic_write(path, data):
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
+
+
+def sha256(path):
+    """SHA-256 of a file's content, as hexadecimal digits."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 22), b""):
+            found.update(block)
+    return found.hexdigest()
+
+
+def made_once(path, make):
+    """``path``, made by ``make(name)`` under another name unless it is there with the hash that was recorded beside it."""
+    try:
+        with open(path + ".sha256", encoding="ascii") as file:
+            if file.read().strip() == sha256(path):
+                return path
+    except (OSError, UnicodeDecodeError):
+        pass
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = part(path)
+    try:
+        make(temporary)
+        atomic_write(path + ".sha256", sha256(temporary) + "\n")
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+    return path
 
 
 def slug(text):

@@ -6,7 +6,7 @@ import os
 import numpy
 
 from runner.errors import Unsupported
-from runner.files import part as part_of
+from runner.files import made_once
 
 FORMAT = 2  # of the conversion, part of the cache's key; 2: opset 12 where there is a Clip
 CLIP_OPSET = 12  # the first in which ONNX Runtime's CUDA provider has Clip (ReLU6) in fp16; below it, Clip runs on the CPU
@@ -21,14 +21,8 @@ def half(job):
     except ImportError as error:
         raise Unsupported("fp16 needs the Python package onnx to convert the network: %s" % error)
     key = "%s|%d" % (job.artefact.onnx_sha256 or job.artefact.onnx_path, FORMAT)
-    folder = os.path.join(job.cache_dir, "fp16")
-    path = os.path.join(folder, hashlib.sha256(key.encode()).hexdigest()[:24] + ".onnx")
-    if not os.path.exists(path):
-        os.makedirs(folder, exist_ok=True)
-        part = part_of(path)
-        onnx.save(convert(_with_clip_for_fp16(onnx.load(job.artefact.onnx_path))), part)
-        os.replace(part, path)
-    return path
+    path = os.path.join(job.cache_dir, "fp16", hashlib.sha256(key.encode()).hexdigest()[:24] + ".onnx")
+    return made_once(path, lambda part: onnx.save(convert(_with_clip_for_fp16(onnx.load(job.artefact.onnx_path))), part))
 
 
 def _with_clip_for_fp16(model):

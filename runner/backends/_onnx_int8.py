@@ -7,7 +7,7 @@ import os
 import numpy
 
 from runner.errors import DataError, Unsupported
-from runner.files import part as part_of
+from runner.files import made_once
 from runner.networks import datasets, preprocessing, weights
 
 IMAGES = 32
@@ -68,14 +68,8 @@ def qdq(job, tensorrt=False):
     source, images = batches(job)
     key = [job.artefact.onnx_sha256 or "", source, onnxruntime.__version__, onnx.__version__, str(tensorrt)]
     key += [hashlib.sha256(batch.tobytes()).hexdigest() for batch in images]
-    folder = os.path.join(job.cache_dir, "int8")
-    path = os.path.join(folder, hashlib.sha256("|".join(key).encode()).hexdigest()[:24] + ".onnx")
-    if not os.path.exists(path):
-        os.makedirs(folder, exist_ok=True)
-        part = part_of(path)
-        _quantise(onnx, quantization, job.artefact.onnx_path, part, images, tensorrt)
-        os.replace(part, path)
-    return path, source
+    path = os.path.join(job.cache_dir, "int8", hashlib.sha256("|".join(key).encode()).hexdigest()[:24] + ".onnx")
+    return made_once(path, lambda part: _quantise(onnx, quantization, job.artefact.onnx_path, part, images, tensorrt)), source
 
 
 def _quantise(onnx, quantization, source, path, images, tensorrt):

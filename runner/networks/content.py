@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib.machinery import PathFinder
 from typing import Any, Dict, List, Optional, Set
 
+from runner import files
 from runner.networks import sources, weights
 from runner.networks.spec import ModelSpec
 
@@ -57,14 +58,10 @@ def file_hash(path: str) -> Optional[str]:
 
 @lru_cache(maxsize=None)
 def _file_hash(path: str, size: int, mtime: float, inode: int) -> Optional[str]:
-    found = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            for block in iter(lambda: file.read(1 << 22), b""):
-                found.update(block)
+        return files.sha256(path)
     except OSError:
         return None
-    return found.hexdigest()
 
 
 def code_hash(module: str) -> Optional[str]:

@@ -7,15 +7,15 @@ One folder per network, input size, weights and seed::
                             b<N>.onnx       one static ONNX file per batch size
                             b<N>.ref.npy    fp32 PyTorch outputs for the seeded input: the reference of parity
 
-Files are written under another name and renamed, so that none is ever half there. An image without torch
-takes whatever a machine with torch has left in the cache (`dyno export`).
+Files are written under another name and renamed, so that none is ever half there; the manifest has their hashes, and a file
+of another hash (a bad disk, a copy cut short) is made anew. An image without torch takes whatever a machine with torch has left in the cache (`dyno export`).
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
+import zipfile
 from dataclasses import dataclass, field, replace
 from typing import Dict, Optional
 
@@ -59,6 +59,10 @@ class Artefact:
         return os.path.join(self.folder, "weights.pt")
 
     @property
+    def reference_path(self):
+        return os.path.join(self.folder, "b%d.ref.npy" % self.batch_size)
+
+    @property
     def onnx_sha256(self):
         return self._batch().get("sha256")
 
@@ -100,7 +104,7 @@ class Artefact:
 
     def reference(self):
         """fp32 PyTorch outputs for batch(), or None where no torch made them: float32 (batch, classes)."""
-        path = os.path.join(self.folder, "b%d.ref.npy" % self.batch_size)
+        path = self.reference_path
         return _repeated(numpy.load(path, allow_pickle=False), self.batch_size) if os.path.exists(path) else None
 
     def module(self):
@@ -116,11 +120,30 @@ class Artefact:
             raise Unprepared("no ONNX file: %s" % done["onnx_error"], skip=True)
         if not self.manifest:
             return "manifest"
-        if needs == "torch" and not os.path.exists(self.weights_path):
+        if needs == "torch" and not self.has_weights():
             return "weights"
-        if needs == "onnx" and not (os.path.exists(self.onnx_path) and os.path.getsize(self.onnx_path) == done.get("onnx_bytes")):
+        if needs == "onnx" and not self.has_onnx():
             return "onnx"
-        return None if done.get("reference") or self.is_file else "reference"
+        return None if self.is_file or self.has_reference() else "reference"
+
+    def has_weights(self):
+        """Whether the weights are there as they were made; without a hash, in the cache of an older release, at least not cut off."""
+        recorded = self.manifest.get("weights_sha256")
+        return _is_as_made(self.weights_path, recorded) if recorded else zipfile.is_zipfile(self.weights_path)
+
+    def has_onnx(self):
+        return _is_as_made(self.onnx_path, self.onnx_sha256)
+
+    def has_reference(self):
+        recorded = self._batch().get("reference_sha256")
+        return bool(self._batch().get("reference")) and (
+            _is_as_made(self.reference_path, recorded) if recorded else os.path.exists(self.reference_path)
+        )
+
+
+def _is_as_made(path, recorded):
+    """Whether a file has the hash that was recorded when it was made."""
+    return recorded is not None and content.file_hash(path) == recorded
 
 
 def _repeated(rows, count):
@@ -186,12 +209,13 @@ def _make(art, needs):
         "batches": {},
     }
     try:
-        if art.manifest and os.path.exists(art.weights_path):
+        if art.manifest and art.has_weights():
             module = art.module()
         else:
             module = sources.build(_at_size(art), art.seed)
             with _whole(art.weights_path) as part:
                 torch.save(module.state_dict(), part)
+                manifest["weights_sha256"] = files.sha256(part)
             manifest["sensitivity"] = weights.sensitivity(module, art.input_px, channels=sources.channels(art.spec.name, module))
     except (ModelUnavailable, CheckpointError) as error:
         raise Unprepared(str(error), skip=True)
@@ -208,7 +232,7 @@ def _make(art, needs):
         path = os.path.join(art.folder, "b%d.onnx" % size)
         try:
             batch.update(export.export_onnx(module, path, size, art.input_px, art.input_shape[0]))
-            batch.update(onnx_bytes=os.path.getsize(path), sha256=_sha256(path), onnx_error=None)
+            batch.update(onnx_bytes=os.path.getsize(path), sha256=files.sha256(path), onnx_error=None)
         except ExportError as error:
             batch["onnx_error"] = str(error)
             continue
@@ -218,17 +242,19 @@ def _make(art, needs):
             except complexity.ComplexityError as error:  # a network can be timed without being understood
                 manifest.update(complexity=None, complexity_error=str(error))
     batch = manifest["batches"].setdefault(str(art.batch_size), {})
-    if not batch.get("reference"):
-        _write_reference(torch, module, art)
-        batch["reference"] = "torch %s" % torch.__version__
+    if not art.has_reference():
+        batch.update(reference="torch %s" % torch.__version__, reference_sha256=_write_reference(torch, module, art))
     return _finish(art, manifest)
 
 
 def _write_reference(torch, module, art):
+    """Write the outputs that others are compared with; returns the file's hash."""
     with torch.no_grad():
         outputs = module(torch.from_numpy(art.distinct())).float().numpy()
-    with _whole(os.path.join(art.folder, "b%d.ref.npy" % art.batch_size)) as part, open(part, "wb") as file:
-        numpy.save(file, outputs, allow_pickle=False)
+    with _whole(art.reference_path) as part:
+        with open(part, "wb") as file:
+            numpy.save(file, outputs, allow_pickle=False)
+        return files.sha256(part)
 
 
 def _at_size(art):
@@ -255,7 +281,7 @@ def _adopt(art):
         manifest["complexity"] = complexity.of_onnx(art.onnx_path, art.batch_size)
     except Exception as error:  # what can't be counted can be timed all the same, and onnx has many kinds of error
         manifest.update(complexity=None, complexity_error=" ".join(str(error).split())[:300])
-    manifest["batches"][str(art.batch_size)] = {"onnx_bytes": os.path.getsize(art.onnx_path), "sha256": _sha256(art.onnx_path)}
+    manifest["batches"][str(art.batch_size)] = {"onnx_bytes": os.path.getsize(art.onnx_path), "sha256": files.sha256(art.onnx_path)}
     return _finish(art, manifest)
 
 
@@ -276,14 +302,6 @@ def _whole(path):
         if os.path.exists(part):
             os.remove(part)
         raise
-
-
-def _sha256(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 22), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def prune(cache, limit_bytes, keep: Optional[str] = None):

@@ -3,10 +3,11 @@
 import random
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Tuple
 
 from runner import backends
-from runner.errors import MatrixError
+from runner.errors import MatrixError, ModelUnavailable
 from runner.networks import sources
 from runner.plan import matrix
 from runner.records import schema
@@ -33,7 +34,7 @@ def plan(loaded, platform, devices, only=()):
         for cell in _product(block, platform, devices, loaded.models):
             if not all(matches(cell, field, values) for field, values in only):
                 continue
-            reason = _misfit(cell, facts[cell.base_backend]) or _excluded(cell, loaded.exclude)
+            reason = _misfit(cell, facts[cell.base_backend]) or _excluded(cell, loaded.exclude) or _unknown_size(cell, loaded.models)
             if reason:
                 excluded[cell] = reason
             else:
@@ -56,9 +57,24 @@ def _product(block, platform, devices, specs):
 
 
 def _input_px(spec, input_px):
+    """The cell's input size; 0 where it is the network's own, and that can't be told."""
     if spec.input_px:
         return spec.input_px
-    return sources.native_px(spec.name) if input_px == "native" else input_px
+    return _native(spec.name)[0] if input_px == "native" else input_px
+
+
+def _unknown_size(cell, specs):
+    """Why the network's own input size can't be told; None if it can. One network's fault leaves out its cells alone."""
+    return None if cell.input_px else _native(specs[cell.model].name)[1]
+
+
+@lru_cache(maxsize=None)
+def _native(name):
+    """(size, None) of a network's own input, or (0, why it can't be told)."""
+    try:
+        return sources.native_px(name), None
+    except ModelUnavailable as error:
+        return 0, str(error)
 
 
 def _misfit(cell, facts):

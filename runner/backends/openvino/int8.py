@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import sys
 
 import openvino
@@ -10,6 +11,9 @@ import openvino
 from runner.backends import _onnx_int8
 from runner.errors import Unsupported
 from runner.files import part as part_of
+from runner.files import sha256
+
+HASHES = "sha256"  # the file of hashes in a network's folder
 
 
 def quantised(job):
@@ -26,12 +30,28 @@ def quantised(job):
     name = hashlib.sha256("|".join(key).encode()).hexdigest()[:24]
     folder = os.path.join(job.cache_dir, "int8", "openvino-%s" % name)
     path = os.path.join(folder, "network.xml")
-    if not os.path.exists(path):
+    if not _is_as_made(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         part = part_of(folder)
         os.makedirs(part)
         model = openvino.Core().read_model(job.artefact.onnx_path)
         with contextlib.redirect_stdout(sys.stderr):  # it draws progress bars
             model = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
         openvino.save_model(model, os.path.join(part, "network.xml"), compress_to_fp16=False)
+        with open(os.path.join(part, HASHES), "w", encoding="ascii") as file:
+            file.write(_hashes(part))
         os.rename(part, folder)
     return path, source
+
+
+def _is_as_made(folder):
+    """Whether both files of a network have the hashes that were recorded when they were made."""
+    try:
+        with open(os.path.join(folder, HASHES), encoding="ascii") as file:
+            return file.read() == _hashes(folder)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _hashes(folder):
+    return "".join("%s  %s\n" % (sha256(os.path.join(folder, name)), name) for name in ("network.bin", "network.xml"))

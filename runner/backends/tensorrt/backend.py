@@ -10,7 +10,6 @@ except ImportError:  # said in load(), where it becomes a row
     torch = None
 
 import hashlib
-import json
 import os
 import sys
 import time
@@ -99,17 +98,16 @@ class Backend(base.Backend):
         os.makedirs(folder, exist_ok=True)
         stem = os.path.join(folder, trt_cache.digest(place + made))
         timing = os.path.join(folder, trt_cache.digest(place) + ".timing")
-        plan = trt_cache.read(stem + ".plan")
+        plan, done = trt_cache.kept(stem)
         self.load_cached = bool(plan)
         if plan:
-            self._done.update(json.loads(trt_cache.text(stem + ".json") or "{}"))
+            self._done.update(done)
             return plan
         started = time.perf_counter()
         plan, done = self._build(onnx, workspace, timing, stem + ".log")
         done["build_s"] = time.perf_counter() - started
         self._done.update(done)
-        trt_cache.write(stem + ".json", json.dumps(done).encode("utf-8"))
-        trt_cache.write(stem + ".plan", plan)
+        trt_cache.keep(stem, plan, done)
         return plan
 
     def _file(self):

@@ -1,6 +1,7 @@
 """Engines and timings in the cache on the volume: a plan loads only where it was built, by the release that built it."""
 
 import hashlib
+import json
 import os
 
 from runner.files import part as part_of
@@ -37,3 +38,20 @@ def write(path, data):
     with open(part, "wb") as file:
         file.write(data)
     os.replace(part, path)
+
+
+def keep(stem, plan, done):
+    """Keep an engine, with what was done to build it and the hash that tells whether it is still whole."""
+    write(stem + ".json", json.dumps(dict(done, plan_sha256=hashlib.sha256(plan).hexdigest())).encode("utf-8"))
+    write(stem + ".plan", plan)
+
+
+def kept(stem):
+    """(engine, what was done to build it); (b"", {}) where there is none, or its bytes are not those that were kept."""
+    plan = read(stem + ".plan")
+    try:
+        done = json.loads(text(stem + ".json"))
+        is_whole = hashlib.sha256(plan).hexdigest() == done.pop("plan_sha256")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return b"", {}
+    return (plan, done) if plan and is_whole else (b"", {})

@@ -102,7 +102,7 @@ def test_a_strongly_typed_fp16_network_is_an_fp16_file_without_flags(generation,
     over = module(generation)
     backend = loaded(over, gpu(tmp_path, precision="fp16", variant=variant))
     assert calls(over, "build_serialized_network") == [([],)]
-    (converted,) = (tmp_path / "fp16").iterdir()
+    (converted,) = (tmp_path / "fp16").glob("*.onnx")
     graph = onnx.load(str(converted)).graph
     types = {item.type.tensor_type.elem_type for item in list(graph.input) + list(graph.output)} | {
         tensor.data_type for tensor in graph.initializer

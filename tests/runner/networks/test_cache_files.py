@@ -1,0 +1,100 @@
+"""Files of the cache are used only as they were made: a flipped bit or a copy cut short is made anew, never measured."""
+
+import sys
+
+import numpy
+import pytest
+
+from runner import files
+from runner.networks import content, interchange
+from runner.networks.spec import ModelSpec
+
+
+def flip(path):
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    data[len(data) // 2] ^= 1
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def cut(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    with open(path, "wb") as file:
+        file.write(data[: len(data) // 2])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    torch = pytest.importorskip("torch")
+    from runner.networks import tiny
+
+    sys.modules["cached_nets"] = type(sys)("cached_nets")
+    sys.modules["cached_nets"].net = tiny.network
+    art = interchange.artefact(str(tmp_path_factory.mktemp("cache")), ModelSpec("cached_nets:net"), 0, 2, 32)
+    yield interchange.make(art, "onnx"), torch
+    del sys.modules["cached_nets"]
+
+
+@pytest.mark.parametrize("damage", [flip, cut])
+@pytest.mark.parametrize(("needs", "what", "path"), [
+    ("onnx", "onnx", "onnx_path"), ("torch", "weights", "weights_path"), ("onnx", "reference", "reference_path"),
+])  # fmt: skip
+def test_a_damaged_file_is_missing_and_is_made_anew_as_it_was(made, damage, needs, what, path):
+    art, torch = made
+    path = getattr(art, path)
+    before, outputs = files.sha256(path), art.reference()
+    assert art.missing(needs) is None
+    damage(path)
+    assert art.missing(needs) == what
+    again = interchange.make(art, needs)
+    assert again.missing("onnx") is None and again.missing("torch") is None
+    assert what == "weights" or files.sha256(path) == before  # torch's own format names the file within it
+    with torch.no_grad():
+        numpy.testing.assert_allclose(again.module()(torch.from_numpy(again.batch())).numpy(), outputs, rtol=1e-5, atol=1e-6)
+
+
+def test_weights_of_an_older_release_without_a_hash_serve_unless_they_are_cut_off(made):
+    art, _ = made
+    interchange.make(art, "torch")
+    manifest = {name: value for name, value in art.manifest.items() if name != "weights_sha256"}
+    old = interchange.Artefact(art.folder, art.spec, art.seed, art.batch_size, art.input_px, manifest)
+    assert old.missing("torch") is None
+    cut(old.weights_path)
+    assert old.missing("torch") == "weights"
+    interchange.make(art, "torch")
+
+
+def test_a_file_that_is_made_once_is_made_again_only_when_it_differs_from_what_was_made(tmp_path):
+    path, calls = str(tmp_path / "below" / "network.onnx"), []
+
+    def make(name):
+        calls.append(name)
+        with open(name, "wb") as file:
+            file.write(b"content")
+
+    for _ in range(2):
+        assert files.made_once(path, make) == path
+    assert len(calls) == 1
+    for damage in (flip, cut):
+        damage(path)
+        files.made_once(path, make)
+        with open(path, "rb") as file:
+            assert file.read() == b"content"
+    assert len(calls) == 3 and sorted(one.name for one in (tmp_path / "below").iterdir()) == ["network.onnx", "network.onnx.sha256"]
+
+
+def test_what_can_not_be_made_leaves_nothing_behind(tmp_path):
+    def make(name):
+        with open(name, "wb") as file:
+            file.write(b"half")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        files.made_once(str(tmp_path / "network.onnx"), make)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_there_has_no_hash(tmp_path):
+    assert content.file_hash(str(tmp_path / "absent")) is None

@@ -1,6 +1,7 @@
 """Commands that measure nothing: plan says what would be done, status what is done."""
 
 import json
+from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
 import typer
@@ -35,7 +36,7 @@ def plan(
         return _informative(loaded, planned, places_of(results, cache), informative, as_json)
     found = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))
     last, left = found.last, set(history.due(planned.cells, found, loaded.models, loaded.protocol))
-    estimates = {cell: history.estimate_s(cell, loaded.protocol, last) for cell in planned.cells}
+    estimates = history.estimates_s(planned.cells, loaded.protocol, last)
     total_s = sum(estimates[cell] for cell in left)
     if as_json:
         cells = [dict(cell.as_dict(), id=cell.id, missing=cell in left, estimate_s=round(estimates[cell], 1)) for cell in planned.cells]
@@ -87,27 +88,30 @@ def status(
     reasons = history.due(planned.cells, found, loaded.models, loaded.protocol)
     left = [cell for cell in reasons if cell not in last]
     stale = [cell for cell in reasons if cell in last]
-    lines = [last[cell] for cell in planned.cells if cell in last]
-    groups = {name: [line for line in lines if line["status"] == name] for name in ("ok", "failed", "skipped")}
-    contended = [line for line in groups["ok"] if "contended" in shown.labels(line)]
-    overhead_s = history.overhead_s(groups["ok"])
+    groups: Dict[str, List[str]] = {"ok": [], "failed": [], "skipped": []}  # cell ids: a record file may hold a hundred thousand
+    contended: List[str] = []
+    doubtful: Dict[str, List[Any]] = {"failed": [], "skipped": [], "ok": []}
+    overheads_s: List[float] = []
+    for line in (last[cell] for cell in planned.cells if cell in last):
+        groups[line["status"]].append(line["cell_id"])
+        if line["status"] == "ok":
+            overheads_s += line["overheads_s"]
+            contended += [line["cell_id"]] if "contended" in shown.labels(line) else []
+        if line["status"] != "ok" or shown.labels(line):
+            doubtful[line["status"]].append(shown.axes(line["cell"]) + [shown.verdict(line)])
+    overhead_s = median(overheads_s) if overheads_s else None
     if as_json:
-        document: Dict[str, Any] = {name: [line["cell_id"] for line in found] for name, found in groups.items()}
-        document.update(
-            contended=[line["cell_id"] for line in contended],
-            missing=[cell.id for cell in left],
-            stale=[cell.id for cell in stale],
-            overhead_s=overhead_s,
-        )
+        document: Dict[str, Any] = dict(groups)
+        document.update(contended=contended, missing=[cell.id for cell in left], stale=[cell.id for cell in stale], overhead_s=overhead_s)
         typer.echo(json.dumps(document, indent=1))
         return
     warn(warnings)
-    doubtful = groups["failed"] + groups["skipped"] + [line for line in groups["ok"] if shown.labels(line)]
-    if doubtful:
-        typer.echo(table(shown.AXES + ("what",), [shown.axes(line["cell"]) + [shown.verdict(line)] for line in doubtful], shown.NUMBERS))
+    rows = doubtful["failed"] + doubtful["skipped"] + doubtful["ok"]
+    if rows:
+        typer.echo(table(shown.AXES + ("what",), rows, shown.NUMBERS))
     for cell in stale:
         line = last[cell]
-        unfinished = "so far %d of %d replicates" % (len(line["replicates"]), max(line.get("asked") or 0, loaded.protocol.replicates))
+        unfinished = "so far %d of %d replicates" % (line["replicates"], max(line.get("asked") or 0, loaded.protocol.replicates))
         typer.echo(plain("%s: %s" % (cell.id, unfinished if reasons[cell] == history.UNFINISHED else reasons[cell])))
     counts = [("done", len(groups["ok"])), ("failed", len(groups["failed"])), ("skipped", len(groups["skipped"]))]
     counts += [("contended", len(contended)), ("missing", len(left))]
@@ -118,7 +122,7 @@ def status(
     _offer(groups["failed"], contended, left, chosen(matrix, profile, only, results))
 
 
-def _offer(failed: Sequence[Any], contended: Sequence[Any], left: Sequence[Any], options: Any) -> None:
+def _offer(failed: Sequence[str], contended: Sequence[str], left: Sequence[Any], options: Any) -> None:
     """The commands that mend what is listed."""
     if left:
         typer.echo("%s  measures what is missing" % shown.command("run", options))

@@ -1,18 +1,15 @@
 """What a record file already holds of a plan, and what of it is due: missing, stale, unfinished, or asked for again."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from runner.machine import environment
-from runner.measure import stopping
 from runner.networks import content
 from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
-from runner.records import check
 from runner.records import file as record_file
-from runner.records.cell import Cell, cell_from
-from runner.records.replicate import replicates_of
+from runner.records import index
+from runner.records.cell import Cell
 
 Line = Dict[str, Any]
 THREADS_RULE = "usable CPUs"  # how many threads a backend is given (see runner.machine.threads)
@@ -21,39 +18,39 @@ LACKING = ("import", "prepare", "load")  # phases in which a cell fails for what
 MISSING, RETRIED, AGAIN, UNFINISHED = "missing", "to be tried again", "measured again as asked", "unfinished"
 
 
-@dataclass
 class History:
-    """What a record file holds of one role; ``pending`` are the replicates after the last record of their cell."""
+    """What a record file holds of one role: the last record of each cell, shortened, and what of it may be gone on with."""
 
-    attempts: Dict[Cell, int] = field(default_factory=dict)
-    last: Dict[Cell, Line] = field(default_factory=dict)
-    pending: Dict[Cell, List[Line]] = field(default_factory=dict)
-    environments: Dict[str, Dict[str, Any]] = field(default_factory=dict)
-    warnings: List[str] = field(default_factory=list)
+    def __init__(self, found: index.Index, role: str = "cell") -> None:
+        self._index, self._role = found, role
+        self._read: Dict[Any, Any] = {}  # whole lines, by what they are of
+        self.last = index.Last(found, role)
+        self.warnings = record_file.warnings(found.path, found.bad, found.other)
+        if found.strange:
+            self.warnings.append("%s: %d line(s) are no records of a cell; set aside" % (found.path, found.strange))
+
+    def pending(self, cell: Cell) -> List[Line]:
+        """The replicates after the last record of a cell."""
+        if cell not in self._read:
+            some = self._index.pending.get((self._role, cell), [])
+            self._read[cell] = [self._index.line_at(one.offset, one.length) for one in some]
+        return list(self._read[cell])
+
+    def environment(self, name: Any) -> Optional[Dict[str, Any]]:
+        """The facts of a line of kind environment, by its id; None where there is no such line."""
+        if name not in self._read:
+            place = self._index.environments.get(name)
+            self._read[name] = self._index.line_at(*place)["environment"] if place else None
+        facts: Optional[Dict[str, Any]] = self._read[name]
+        return facts
 
 
 def read(path: str, role: str = "cell", refuse_newer: bool = False) -> History:
     """The History of a record file; RecordError where a newer Dyno wrote in it and the caller wants to write, too."""
-    found, strange, seen = History(), 0, set()
-    lines, found.warnings = record_file.read(path, refuse_newer)
-    for line in lines:
-        kind = line.get("kind")
-        if kind == "environment" and isinstance(line.get("id"), str) and isinstance(line.get("environment"), dict):
-            found.environments[line["id"]] = line["environment"]
-        elif kind == "cell" and not check.is_cell(line) or kind == "replicate" and not check.is_replicate(line):
-            strange += 1
-        elif kind == "cell" and line["role"] == role:
-            cell = cell_from(line["cell"])
-            found.attempts[cell] = max(found.attempts.get(cell, 0), line["attempt"])
-            found.last[cell] = line
-        elif kind == "replicate" and line["role"] == role and line["id"] not in seen:  # a repeated line counts once
-            seen.add(line["id"])
-            found.pending.setdefault(cell_from(line["cell"]), []).append(line)
-    for cell, replicates in found.pending.items():
-        found.pending[cell] = [line for line in replicates if line["attempt"] > found.attempts.get(cell, 0)]
-    if strange:
-        found.warnings.append("%s: %d line(s) are no records of a cell; set aside" % (path, strange))
-    return found
+    found = index.read(path)
+    if refuse_newer and found.newer:
+        record_file.refuse(path, found.newer)
+    return History(found, role)
 
 
 def expected(cell: Cell, spec: ModelSpec, protocol: Protocol, sustained_s: float = 0.0) -> Dict[str, Any]:
@@ -72,7 +69,7 @@ def is_stale(line: Line, wanted: Dict[str, Any]) -> Optional[str]:
     return "%s changed" % " and ".join(changed) if changed else None
 
 
-def missing(cells: Iterable[Cell], last: Dict[Cell, Line], retry: Sequence[str] = ()) -> List[Cell]:
+def missing(cells: Iterable[Cell], last: Mapping[Cell, Line], retry: Sequence[str] = ()) -> List[Cell]:
     """The cells without a record, and those whose last record is one of ``retry`` (failed, contended, skipped)."""
     result = []
     for cell in cells:
@@ -97,13 +94,17 @@ def due(
     asked = 1 if sustained_s else protocol.replicates
     absent = set(missing(cells, found.last, retry))
     reasons: Dict[Cell, str] = OrderedDict()
+    wanted: Dict[Tuple[str, str], Dict[str, Any]] = {}
     for cell in cells:
         line = found.last.get(cell)
         if line is None or cell in absent:
             reasons[cell] = MISSING if line is None else RETRIED
             continue
-        stale = is_stale(line, expected(cell, specs[cell.model], protocol, sustained_s))
-        known = found.environments.get(str(line.get("environment")), {})
+        kind = (cell.model, cell.precision)
+        if kind not in wanted:
+            wanted[kind] = expected(cell, specs[cell.model], protocol, sustained_s)
+        stale = is_stale(line, wanted[kind])
+        known = (line["status"] != "ok" and found.environment(line.get("environment"))) or {}
         gained = (
             capabilities
             and line["status"] != "ok"
@@ -126,33 +127,21 @@ def _lacked(line: Line) -> bool:
     return line.get("phase") in LACKING and " already failed: " not in (line.get("reason") or "") and line.get("signal") is None
 
 
-def unknown_content(cells: Iterable[Cell], last: Dict[Cell, Line]) -> int:
+def unknown_content(cells: Iterable[Cell], last: Mapping[Cell, Line]) -> int:
     """Cells whose record is of an age when records did not say what was measured."""
     return sum(1 for cell in cells if cell in last and not last[cell].get("content"))
 
 
-def overhead_s(lines: Iterable[Line]) -> Optional[float]:
-    """Median over measuring processes of what the harness adds: fork to exit less load, copies, warm-up and samples."""
-    extra = []
-    for line in lines:
-        for replicate in replicates_of(line):
-            spans = replicate.spans
-            parts = [spans.get(name) or 0.0 for name in ("load_s", "first_latency_s", "h2d_s", "d2h_s", "warmup_s", "measure_s")]
-            if spans.get("process_s") is not None:
-                extra.append(spans["process_s"] - sum(parts))
-    return stopping.median(extra) if extra else None
-
-
-def estimate_s(cell: Cell, protocol: Protocol, last: Dict[Cell, Line]) -> float:
-    """Seconds that a cell will take: what it took before, else like the backend's others, else what the protocol allows."""
-    if cell in last and last[cell].get("wall_s"):
-        return last[cell]["wall_s"]
-    like = sorted(
-        line["wall_s"]
-        for other, line in last.items()
-        if other.backend == cell.backend and other.batch_size == cell.batch_size and line.get("wall_s") and line.get("status") == "ok"
-    )
-    if like:
-        return like[len(like) // 2]
+def estimates_s(cells: Sequence[Cell], protocol: Protocol, last: Mapping[Cell, Line]) -> Dict[Cell, float]:
+    """Seconds that each cell will take: what it took before, else like the backend's others, else what the protocol allows."""
+    took: Dict[Cell, float] = {}
+    like: Dict[Tuple[str, int], List[float]] = {}
+    for cell, line in last.items():
+        if line.get("wall_s"):
+            took[cell] = line["wall_s"]
+            if line.get("status") == "ok":
+                like.setdefault((cell.backend, cell.batch_size), []).append(line["wall_s"])
+    middle = {key: sorted(some)[len(some) // 2] for key, some in like.items()}
     per_replicate = min(protocol.max_time_s, 3 * protocol.min_time_s) + protocol.warmup_max_s / 2 + 0.7
-    return protocol.replicates * per_replicate + 2.0
+    unknown = protocol.replicates * per_replicate + 2.0
+    return {cell: took.get(cell) or middle.get((cell.backend, cell.batch_size), unknown) for cell in cells}

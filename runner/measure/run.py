@@ -88,12 +88,12 @@ class Run:
             self._explain(cells, due, found)
             if not due:
                 return 0
-            for cell in set(found.last).difference(due):  # what earlier runs found too large
-                line = found.last[cell]
-                if line["status"] == "failed":
+            for cell, line in found.last.items():  # what earlier runs found too large
+                if cell not in due and line["status"] == "failed":
                     self._note_if_too_large(cell, Outcome(reason=line["reason"], stderr=line["stderr"], phase=line["phase"]))
             self._append_environment(facts)
-            todo = [self._series(cell, reason, found, facts) for cell, reason in due.items()]
+            estimates = history.estimates_s(list(due), self.protocol, found.last)
+            todo = [self._series(cell, reason, found, facts, estimates[cell]) for cell, reason in due.items()]
             self._count_left_out(todo, found)
             try:
                 return self._rounds(todo, time_budget_s)
@@ -116,19 +116,19 @@ class Run:
             self.notes.append("%d record(s) count as done, content unknown: they are older than this schema" % old)
 
     def _count_left_out(self, todo: List[series.Series], found: history.History) -> None:
-        pending = sum(len(found.pending.get(one.cell, [])) for one in todo)
+        pending = sum(len(found.pending(one.cell)) for one in todo)
         joined = {replicate.key for one in todo for replicate in one.replicates + one.dropped}
-        used = sum(replicates_of(line)[0].key in joined for one in todo for line in found.pending.get(one.cell, []))
+        used = sum(replicates_of(line)[0].key in joined for one in todo for line in found.pending(one.cell))
         if pending > used:
             self.notes.append(
                 "%d replicate(s) of earlier runs are left out: what was measured, or the machine, has changed" % (pending - used)
             )
 
-    def _series(self, cell: Cell, reason: str, found: history.History, facts: Dict[str, Any]) -> series.Series:
-        spec, attempt = self.session.specs[cell.model], found.attempts.get(cell, 0) + 1
+    def _series(self, cell: Cell, reason: str, found: history.History, facts: Dict[str, Any], took_s: float) -> series.Series:
+        spec, attempt = self.session.specs[cell.model], found.last.attempts(cell) + 1
         wanted = history.expected(cell, spec, self.protocol, self.sustained_s)
         line = lines.cell(self.session.origin, cell, spec.weights, wanted, self.role, attempt=attempt)
-        estimate_s = self.sustained_s + 5.0 if self.sustained_s else history.estimate_s(cell, self.protocol, found.last)
+        estimate_s = self.sustained_s + 5.0 if self.sustained_s else took_s
         return series.of(cell, line, found, reason, self.protocol, estimate_s, facts, is_single=bool(self.sustained_s))
 
     def _rounds(self, todo: List[series.Series], time_budget_s: Optional[float]) -> int:

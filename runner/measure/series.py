@@ -82,11 +82,11 @@ def of(
     series = Series(cell, line, asked, most, retries, estimate_s / asked, process_interval=protocol.process_interval)
     if is_single:
         return series
-    base = found.last.get(cell)
-    if reason == history.UNFINISHED and base and may_join(base, line, found, facts):
+    base = found.last.whole(cell) if reason == history.UNFINISHED and cell in found.last else None
+    if base and may_join(base, line, found, facts):
         for one in replicates_of(base):
             series.add(one, base["parity"])
-    for earlier in found.pending.get(cell, []):
+    for earlier in found.pending(cell):
         if may_join(earlier, line, found, facts):
             series.add(replicates_of(earlier)[0], earlier["parity"])
     return series
@@ -99,7 +99,7 @@ def may_join(earlier: lines.Line, line: lines.Line, found: history.History, fact
         return False
     names = {one.environment for one in replicates_of(earlier)} | {earlier["environment"]}
     for name in names:
-        then = found.environments.get(str(name))
+        then = found.environment(name)
         if then is None or any(then.get(fact) != facts.get(fact) for fact in ("host", "image", "image_digest")):
             return False
         if environment.comparable(then) != environment.comparable(facts):

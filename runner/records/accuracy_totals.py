@@ -51,16 +51,19 @@ def identity(cell, network, data_id, prepare):
 def history(path, refuse_newer=False):
     """(Totals by identity, warnings) of a record file."""
     totals: Dict[tuple, Totals] = {}
-    lines, warnings = record_file.read(path, refuse_newer)
-    for line in lines:
-        if line.get("kind") == "accuracy":
+    bad = other = 0
+    for one in record_file.scan(path) if record_file.is_readable(path) else ():
+        if refuse_newer and one.newer:
+            record_file.refuse(path, one.newer)
+        bad, other, line = bad + one.is_bad, other + one.is_other, one.line
+        if line is not None and line.get("kind") == "accuracy":
             try:
                 part = line["accuracy"]
                 key = identity(cell_from(line["cell"]), part["network"], part["data_id"], part["preprocessing"])
                 totals[key] = totals.get(key, Totals()).plus(line)
             except (KeyError, TypeError, AttributeError):
                 continue
-    return totals, warnings
+    return totals, record_file.warnings(path, bad, other)
 
 
 def summary(cell, totals):

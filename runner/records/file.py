@@ -11,6 +11,7 @@ import math
 import os
 import stat
 import time
+from typing import Any, Dict, NamedTuple, Optional
 
 from runner.errors import RecordError
 from runner.records import schema
@@ -24,16 +25,17 @@ except ImportError:  # Windows: no lock, so one run at a time is the user's care
 
 def dumps(record):
     """One line of JSON; NaN and infinities become null so that every reader takes it."""
-    return json.dumps(_finite(record), separators=(",", ":"), sort_keys=False, allow_nan=False)
+    return json.dumps(finite(record), separators=(",", ":"), sort_keys=False, allow_nan=False)
 
 
-def _finite(value):
+def finite(value):
+    """A value as JSON can hold it: NaN and infinities are None, keys are texts."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 
@@ -84,14 +86,18 @@ class RecordFile:
         size = os.fstat(self._fd).st_size
         if size == 0 or os.pread(self._fd, 1, size - 1) == b"\n":
             return
-        with open(self.path, "rb") as file:
-            content = file.read()
-        keep = content.rfind(b"\n") + 1
-        if _is_whole(content[keep:]):  # only the end of the line is missing
+        keep, blocks = size, [b""]  # the last line, from its end to its beginning
+        while keep and b"\n" not in blocks[-1]:
+            step = min(keep, 1 << 16)
+            keep -= step
+            blocks.append(os.pread(self._fd, step, keep))
+        begin = blocks[-1].rfind(b"\n") + 1
+        keep, torn = keep + begin, b"".join(blocks[::-1])[begin:]
+        if parsed(torn).line is not None:  # only the end of the line is missing
             os.write(self._fd, b"\n")
             return
         with open(self.path + ".torn", "ab") as file:
-            file.write(content[keep:] + b"\n")
+            file.write(torn + b"\n")
         os.ftruncate(self._fd, keep)
         self.warnings.append(
             "%s: the last line was torn (%d bytes); set aside in %s.torn" % (self.path, size - keep, os.path.basename(self.path))
@@ -134,51 +140,87 @@ class RecordFile:
             return False
 
 
-def _is_whole(text):
-    """Whether a line without its end is a record for all that."""
+class Read(NamedTuple):
+    """A line of a record file: ``line`` in the present schema, None where it is blank, torn (``is_bad``) or of a schema that is not known."""
+
+    offset: int
+    raw: bytes
+    line: Optional[Dict[str, Any]] = None
+    is_bad: bool = False
+    newer: Optional[int] = None  # the schema's version, where a later Dyno wrote it
+
+    @property
+    def is_other(self):
+        return self.line is None and not self.is_bad and bool(self.raw.strip())
+
+    @property
+    def end(self):
+        return self.offset + len(self.raw)
+
+
+def parsed(raw, offset=0):
+    """The Read of a line's bytes."""
+    if not raw.strip():
+        return Read(offset, raw)
     try:
-        return lift(json.loads(text.decode("utf-8"))) is not None
-    except (ValueError, AttributeError, RecursionError):
+        record = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return Read(offset, raw, is_bad=True)
+    return Read(offset, raw, lift(record), newer=record["schema_version"] if is_newer(record) else None)
+
+
+def scan(path, offset=0):
+    """The lines of a file from a byte on, one Read after the other."""
+    with open(path, "rb") as file:
+        file.seek(offset)
+        for raw in file:
+            yield parsed(raw, offset)
+            offset += len(raw)
+
+
+def is_readable(path):
+    """Whether anything can be read from a path; RecordError where it is there, but not for us."""
+    if not os.path.isfile(path):
         return False
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except OSError as error:
+        raise RecordError("%s: can't be read: %s" % (path, error.strerror))
+    return True
+
+
+def warnings(path, bad, other):
+    """What to say of lines that are no records."""
+    said = []
+    if os.path.lexists(path) and not os.path.isfile(path):
+        said.append("%s: is no plain file; nothing is read from it" % path)
+    if bad:
+        said.append("%s: %d line(s) are torn or no JSON; set aside" % (path, bad))
+    if other:
+        said.append("%s: %d line(s) have another schema_version; set aside" % (path, other))
+    return said
+
+
+def refuse(path, newer):
+    """RecordError for who is about to write: measurements of a newer schema can't be known here."""
+    found = (path, newer, schema.SCHEMA_VERSION)
+    raise RecordError("%s: has records of schema %d, this Dyno knows up to %d; update it, or give another --results" % found)
 
 
 def read(path, refuse_newer=False):
     """(records, warnings) of one file, lifted to the present schema; lines that are no record are counted, never fatal.
 
-    Who is about to write refuses lines of a newer schema, whose measurements it can't know: RecordError.
+    Who is about to write refuses lines of a newer schema: RecordError.
     """
     records, bad, other = [], 0, 0
-    if not os.path.lexists(path):
-        return records, []
-    if not os.path.isfile(path):
-        return records, ["%s: is no plain file; nothing is read from it" % path]
-    try:
-        os.close(os.open(path, os.O_RDONLY))
-    except OSError as error:
-        raise RecordError("%s: can't be read: %s" % (path, error.strerror))
-    with open(path, "rb") as file:
-        for line in file:
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line.decode("utf-8"))
-            except (ValueError, RecursionError):
-                bad += 1
-                continue
-            if refuse_newer and is_newer(record):
-                found = (path, record["schema_version"], schema.SCHEMA_VERSION)
-                raise RecordError("%s: has records of schema %d, this Dyno knows up to %d; update it, or give another --results" % found)
-            lifted = lift(record)
-            if lifted is None:
-                other += 1
-            else:
-                records.append(lifted)
-    warnings = []
-    if bad:
-        warnings.append("%s: %d line(s) are torn or no JSON; set aside" % (path, bad))
-    if other:
-        warnings.append("%s: %d line(s) have another schema_version; set aside" % (path, other))
-    return records, warnings
+    if is_readable(path):
+        for one in scan(path):
+            if refuse_newer and one.newer:
+                refuse(path, one.newer)
+            bad, other = bad + one.is_bad, other + one.is_other
+            if one.line is not None:
+                records.append(one.line)
+    return records, warnings(path, bad, other)
 
 
 def task():

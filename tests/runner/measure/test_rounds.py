@@ -77,7 +77,8 @@ def test_replicates_of_another_machine_or_matrix_do_not_join(tmp_path):
     path = with_replicates(tmp_path, 2)
     run(path, tmp_path)
     found = history.read(record_file(tmp_path))
-    last, facts = found.last[CELL], list(found.environments.values())[0]
+    last = found.last.whole(CELL)
+    facts = found.environment(last["environment"])
     wanted = {"content": history.expected(CELL, ModelSpec("alexnet"), Protocol())}
     assert series.may_join(last, wanted, found, facts)
     changes = (

@@ -281,9 +281,9 @@ def test_the_estimate_of_a_cell_is_what_it_or_its_like_took_before():
     cell = Cell("cpu", "cpu", "noop", "alexnet", "fp32", 1, 224, "latency")
     other = cell._replace(model="vgg11")
     protocol = Protocol()
-    assert history.estimate_s(cell, protocol, {cell: {"wall_s": 7.0}}) == 7.0
-    assert history.estimate_s(cell, protocol, {other: {"wall_s": 9.0, "status": "ok"}}) == 9.0
-    assert 5 < history.estimate_s(cell, protocol, {}) < 60
+    assert history.estimates_s([cell], protocol, {cell: {"wall_s": 7.0}}) == {cell: 7.0}
+    assert history.estimates_s([cell], protocol, {other: {"wall_s": 9.0, "status": "ok"}}) == {cell: 9.0}
+    assert 5 < history.estimates_s([cell], protocol, {})[cell] < 60
 
 
 def test_contended_cells_are_missing_only_for_who_asks():

@@ -32,7 +32,7 @@ class History:
     def pending(self, cell: Cell) -> List[Line]:
         """The replicates after the last record of a cell."""
         if cell not in self._read:
-            some = self._index.pending.get((self._role, cell), [])
+            some = self._index.pending.get(self._role, {}).get(cell, [])
             self._read[cell] = [self._index.line_at(one.offset, one.length) for one in some]
         return list(self._read[cell])
 

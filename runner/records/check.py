@@ -5,12 +5,13 @@ import math
 from runner.records.schema import CELL_FIELDS, FIELDS, STATUSES
 
 NUMBERS = {int, float, type(None)}
+TYPES = {"int": (int,), "float": (int, float), "str": (str,), "object": (dict,), "bool": (bool,), "null": (type(None),)}
 LARGEST = 1e18  # of any number: what is beyond is no measurement
 LONGEST_S = 1e9
 
 
 def _schema():
-    """{name: (kinds, nested)}: kinds as in FIELDS with ``list`` for a name that ends in []."""
+    """{name: kinds as in FIELDS, the Python types that they are, ``list`` for a name that ends in [], what is nested ``in`` it}."""
     tree = {}
     for path, kinds, _, _ in FIELDS:
         place = tree
@@ -18,9 +19,9 @@ def _schema():
         for index, name in enumerate(names):
             last = index == len(names) - 1
             plain = name.replace("[]", "").replace("{}", "")
-            entry = place.setdefault(
-                plain, {"kinds": kinds.split("|") if last else ["object"], "list": name.endswith(("[]", "[]{}")), "in": {}}
-            )
+            found = kinds.split("|") if last else ["object"]
+            types = frozenset(one for kind in found for one in TYPES[kind])
+            entry = place.setdefault(plain, {"kinds": found, "types": types, "list": name.endswith(("[]", "[]{}")), "in": {}})
             place = entry["in"]
     return tree
 
@@ -32,9 +33,9 @@ GROUP_NUMBERS = ("count", "macs", "bytes", "out")
 def misfit(line, schema=None):
     """The first field of another type than the schema's, by its name; None when all fit. Fields that are absent or null fit."""
     for name, entry in (SCHEMA if schema is None else schema).items():
-        value = line.get(name)
-        if value is None:
+        if name not in line or line[name] is None:
             continue
+        value = line[name]
         if entry["list"] != isinstance(value, list):
             return name
         if not entry["list"]:
@@ -49,7 +50,8 @@ def misfit(line, schema=None):
 
 
 def _misfit_of_one(name, value, entry):
-    if not any(_is(value, kind) for kind in entry["kinds"]):
+    kind = type(value)
+    if kind not in entry["types"] or (kind is float or kind is int) and not -LARGEST < value < LARGEST:  # NaN and infinities are not
         return name
     if name == "groups" and not all(_is_group(group) for group in value.values()):
         return name
@@ -59,8 +61,8 @@ def _misfit_of_one(name, value, entry):
 def _is(value, kind):
     if kind in ("int", "float"):
         number = type(value) is int or kind == "float" and type(value) is float
-        return number and abs(value) < LARGEST  # NaN and infinities are not
-    return type(value) is {"str": str, "object": dict, "bool": bool, "null": type(None)}[kind]
+        return number and abs(value) < LARGEST
+    return type(value) in TYPES[kind]
 
 
 def _is_group(group):

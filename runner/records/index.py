@@ -41,7 +41,6 @@ KEPT = (
 SPANS = ("load_s", "first_latency_s", "h2d_s", "d2h_s", "warmup_s", "measure_s")
 
 Line = Dict[str, Any]
-Key = Tuple[str, Cell]  # role, cell
 
 Entry = NamedTuple("Entry", [("attempts", int), ("offset", int), ("length", int), ("short", bytes)])
 Pending = NamedTuple("Pending", [("id", str), ("attempt", int), ("offset", int), ("length", int)])
@@ -58,8 +57,8 @@ class Index:
     bad: int = 0
     other: int = 0
     newer: Optional[int] = None
-    entries: Dict[Key, Entry] = field(default_factory=dict)
-    pending: Dict[Key, List[Pending]] = field(default_factory=dict)
+    entries: Dict[str, Dict[Cell, Entry]] = field(default_factory=dict)  # by role
+    pending: Dict[str, Dict[Cell, List[Pending]]] = field(default_factory=dict)
     environments: Dict[str, Tuple[int, int]] = field(default_factory=dict)
 
     def add(self, read: record_file.Read) -> None:
@@ -75,21 +74,24 @@ class Index:
         elif kind == "cell" and not check.is_cell(line) or kind == "replicate" and not check.is_replicate(line):
             self.strange += 1
         elif kind in ("cell", "replicate"):
-            key = (intern(line["role"]), _interned(cell_from(line["cell"])))
+            role, cell = intern(line["role"]), _interned(cell_from(line["cell"]))
             if kind == "cell":
-                before = self.entries.get(key)
-                attempts = max(before.attempts if before else 0, line["attempt"])
-                self.entries[key] = Entry(attempts, read.offset, len(read.raw), _dumps(shortened(line)))
-            elif all(one.id != line["id"] for one in self.pending.get(key, ())):  # a repeated line counts once
-                self.pending.setdefault(key, []).append(Pending(line["id"], line["attempt"], read.offset, len(read.raw)))
+                entries = self.entries.setdefault(role, {})
+                attempts = max(entries[cell].attempts if cell in entries else 0, line["attempt"])
+                entries[cell] = Entry(attempts, read.offset, len(read.raw), _dumps(shortened(line)))
+            else:
+                some = self.pending.setdefault(role, {}).setdefault(cell, [])
+                if all(one.id != line["id"] for one in some):  # a repeated line counts once
+                    some.append(Pending(line["id"], line["attempt"], read.offset, len(read.raw)))
 
     def drop_finished(self) -> None:
         """Forget the replicates of attempts whose record was written."""
-        for key, some in list(self.pending.items()):
-            done = self.entries[key].attempts if key in self.entries else 0
-            self.pending[key] = [one for one in some if one.attempt > done]
-            if not self.pending[key]:
-                del self.pending[key]
+        for role, waiting in self.pending.items():
+            for cell, some in list(waiting.items()):
+                done = self.entries.get(role, {}).get(cell)
+                waiting[cell] = [one for one in some if done is None or one.attempt > done.attempts]
+                if not waiting[cell]:
+                    del waiting[cell]
 
     def line_at(self, offset: int, length: int) -> Line:
         """The whole line at a place; RecordError where the file has been changed since."""
@@ -119,7 +121,7 @@ class Last(Mapping[Cell, Line]):
 
     def __init__(self, index: Index, role: str) -> None:
         self._index, self._role = index, role
-        self._entries = {cell: entry for (one, cell), entry in index.entries.items() if one == role}
+        self._entries = index.entries.get(role, {})
 
     def __getitem__(self, cell: Cell) -> Line:
         return dict(json.loads(self._entries[cell].short.decode("ascii")), cell=cell.as_dict(), role=self._role)
@@ -176,9 +178,15 @@ def _save(index: Index, start: int) -> None:
     if index.size - start < max(SMALLEST, index.size // 20):
         return
     index.drop_finished()
-    body = [_dumps([list(key[1]), key[0]] + list(entry[:3])) + b"\t" + entry.short for key, entry in index.entries.items()]
-    more = [_dumps([list(key[1]), key[0], [list(one) for one in some]]) for key, some in index.pending.items()]
-    content = b"\n".join(body + [b""] + more)
+    body = [
+        _dumps([role, list(cell)] + list(entry[:3])) + b"\t" + entry.short
+        for role, entries in index.entries.items()
+        for cell, entry in entries.items()
+    ]
+    body += [
+        _dumps([role, list(cell), [list(one) for one in some]]) for role, waiting in index.pending.items() for cell, some in waiting.items()
+    ]
+    content = b"".join(line + b"\n" for line in body)
     try:
         head = {"format": FORMAT, "schema": schema.SCHEMA_VERSION, "stamp": _stamp(index.path), "crc_body": zlib.crc32(content)}
         head.update({name: getattr(index, name) for name in ("size", "crc", "strange", "bad", "other", "newer", "environments")})
@@ -191,23 +199,23 @@ def _load(path: str) -> Index:
     """The index beside a record file; an empty one where there is none that fits."""
     try:
         with open(place(path), "rb") as file:
-            head, content = json.loads(file.readline().decode("ascii")), file.read()
-        if (head["format"], head["schema"], head["crc_body"]) != (FORMAT, schema.SCHEMA_VERSION, zlib.crc32(content)) or not _fits(
-            path, head
-        ):
-            return Index(path)
-        counts = {name: head[name] for name in ("size", "crc", "strange", "bad", "other", "newer")}
-        index = Index(path, environments={name: (at[0], at[1]) for name, at in head["environments"].items()}, **counts)
-        body, _, more = content.partition(b"\n\n") if b"\n\n" in content else (content.rstrip(b"\n"), b"", b"")
-        for line in body.split(b"\n") if body else []:
-            start, _, short = line.partition(b"\t")
-            cell, role, attempts, offset, length = json.loads(start.decode("ascii"))
-            index.entries[intern(role), _interned(Cell(*cell))] = Entry(attempts, offset, length, short)
-        for line in more.split(b"\n") if more else []:
-            cell, role, some = json.loads(line.decode("ascii"))
-            index.pending[intern(role), _interned(Cell(*cell))] = [Pending(*one) for one in some]
-        return index
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            head, crc = json.loads(file.readline().decode("ascii")), 0
+            if (head["format"], head["schema"]) != (FORMAT, schema.SCHEMA_VERSION) or not _fits(path, head):
+                return Index(path)
+            counts = {name: head[name] for name in ("size", "crc", "strange", "bad", "other", "newer")}
+            index = Index(path, environments={name: (at[0], at[1]) for name, at in head["environments"].items()}, **counts)
+            for line in file:
+                crc = zlib.crc32(line, crc)
+                start, _, short = line.partition(b"\t")
+                role, fields, *rest = json.loads(start.decode("ascii"))
+                cell = _interned(Cell(*fields))
+                if short:
+                    attempts, offset, length = rest
+                    index.entries.setdefault(intern(role), {})[cell] = Entry(attempts, offset, length, short)
+                else:
+                    index.pending.setdefault(intern(role), {})[cell] = [Pending(*one) for one in rest[0]]
+        return index if crc == head["crc_body"] else Index(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return Index(path)
 
 

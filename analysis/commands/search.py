@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from runner.program.terminal import measuring
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -49,4 +51,6 @@ def register(app: typer.Typer) -> None:
         if next_:
             typer.echo(drive.next_matrix(task, places, measurements))
             return
-        typer.echo(drive.run(task, places, measurements, drive.seconds(budget), typer.echo))
+        budget_s = drive.seconds(budget)
+        with measuring(str(results), "what is measured is kept, the same command goes on"):
+            typer.echo(drive.run(task, places, measurements, budget_s, typer.echo))

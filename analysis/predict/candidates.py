@@ -17,6 +17,7 @@ from analysis.predict.setups import key
 from runner.networks.sources import torchvision
 
 COLUMNS = ("model", "top1", "input_px")
+OWN = "own"  # weights and licence of a candidate of the user
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Candidate:
     @property
     def terms(self) -> str:
         """What its licence means for use, where that must be said."""
-        meaning = catalogue.licence(self.license)
-        return {"free": "", "non-commercial": f"non-commercial ({self.license})", "own terms": f"own terms ({self.license})"}.get(
+        meaning = "own" if self.license == OWN else catalogue.licence(self.license)
+        return {"free": "", "own": "", "non-commercial": f"non-commercial ({self.license})", "own terms": f"own terms ({self.license})"}.get(
             meaning, "licence unknown"
         )
 
@@ -89,7 +90,7 @@ def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
         if not 1 < top1 <= 100:
             raise FrameError(f"{path}: line {number}: top1 {top1:g} is no accuracy in percent (1 to 100)")
         graph = graphs.find(frame, row["model"], px)
-        found.append(Candidate(row["model"], graph.px, top1, np.nan, "own", "own", str(path), graph.complexity))
+        found.append(Candidate(row["model"], graph.px, top1, np.nan, OWN, OWN, str(path), graph.complexity))
     return found
 
 

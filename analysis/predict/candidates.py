@@ -42,9 +42,12 @@ class Candidate:
     def terms(self) -> str:
         """What its licence means for use, where that must be said."""
         meaning = "own" if self.license == OWN else catalogue.licence(self.license)
-        return {"free": "", "own": "", "non-commercial": f"non-commercial ({self.license})", "own terms": f"own terms ({self.license})"}.get(
-            meaning, "licence unknown"
-        )
+        return {
+            "free": "",
+            "own": "",
+            "non-commercial": f"non-commercial ({self.license})",
+            "own terms": f"own terms ({self.license})",
+        }.get(meaning, "licence unknown")
 
 
 def catalogued(license: str | None = None, min_top1: float | None = None) -> list[Candidate]:
@@ -103,6 +106,6 @@ def rows(candidates: list[Candidate]) -> pd.DataFrame:
     """Candidates with the frame's columns of a network, as analysis.recommend takes them."""
     return pd.DataFrame(
         {"model": c.model, "input_px": c.input_px, "top1": c.top1, "top5": c.top5, "accuracy_source": "published", "accuracy_weights": c.weights,
-         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model)}
+         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model), "terms": c.terms}
         for c in candidates
     )  # fmt: skip

@@ -132,7 +132,9 @@ def test_every_candidate_is_one_graph_with_its_best_weights_and_licences_are_kep
 
 
 def a_task(*arms, count=60, limit_s=0.04):
-    return Task(tuple(candidates.catalogued(min_top1=70)[:count]), arms or (Arm("onnxruntime", "fp32", "cpu"),), Limits(latency_s=limit_s), 1)
+    return Task(
+        tuple(candidates.catalogued(min_top1=70)[:count]), arms or (Arm("onnxruntime", "fp32", "cpu"),), Limits(latency_s=limit_s), 1
+    )
 
 
 def test_next_prints_a_matrix_that_the_runner_takes_the_same_one_when_asked_again_and_another_when_it_left_no_record(tmp_path):

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
             list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="RESULTS/records")
         ] = None,
         license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
+        candidates: Annotated[Path | None, typer.Option(help="CSV of own networks: model, top1, input_px.")] = None,
         all_: Annotated[bool, typer.Option("--all", help="Everything that meets the limits, not the frontier alone.")] = False,
         only_records: Annotated[
             bool, typer.Option("--only-records", help="Networks of the records alone, without the catalogue's.")
@@ -40,7 +41,8 @@ def register(app: typer.Typer) -> None:
         from analysis.compare.text import plain
         from analysis.frame import frame as frames
         from analysis.frame.metrics import MILLI
-        from analysis.predict import candidates
+        from analysis.predict import advice as words
+        from analysis.predict import candidates as networks
         from analysis.predict import recommend as advice
 
         if license not in (None, "commercial"):
@@ -48,12 +50,15 @@ def register(app: typer.Typer) -> None:
 
         frame = frames.merge(records or [Path(below_results("records"))]).frame
         limits = advice.Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
-        known = None if only_records else candidates.rows(candidates.catalogued(license, min_top1))
+        mine = networks.own(candidates, frame) if candidates else []
+        others = [] if only_records else networks.catalogued(license, min_top1)
+        chosen = mine + [c for c in others if c.key not in {own.key for own in mine}]
+        known = networks.rows(chosen) if chosen else None
         found = advice.advise(frame, platform, limits, batch_size, known, backend=backend, device=device, precision=precision)
         typer.echo(
             json.dumps(found.as_dict(all_), indent=1, allow_nan=False)
             if json_
-            else "\n".join(map(plain, advice.text(found, all_).split("\n")))
+            else "\n".join(map(plain, words.text(found, all_).split("\n")))
         )
         if check and not found.candidates["meets"].any():
             raise typer.Exit(exits.BAD)

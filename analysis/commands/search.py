@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from runner.program.terminal import measuring
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -22,6 +24,9 @@ def register(app: typer.Typer) -> None:
         platform: Annotated[str | None, typer.Option(help="Platform, where the records hold several.")] = None,
         license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
         candidates: Annotated[Path | None, typer.Option(help="CSV of own networks: model, top1, input_px.")] = None,
+        only_candidates: Annotated[
+            bool, typer.Option("--only-candidates", help="The networks of --candidates alone, without the catalogue's.")
+        ] = False,
         measurements: Annotated[int, typer.Option(min=1, help="Most networks to measure.")] = 20,
         budget: Annotated[str | None, typer.Option(help="Begin nothing after this time: 90s, 15m, 2h.")] = None,
         results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
@@ -41,7 +46,10 @@ def register(app: typer.Typer) -> None:
         places = drive.Places(results, platform)
         frame = drive.frame_of(places)
         found = known.own(candidates, drive.empty_or(frame)) if candidates else []
-        found += [c for c in known.catalogued(license, min_top1) if c.key not in {mine.key for mine in found}]
+        if only_candidates and not candidates:
+            raise typer.BadParameter("give the networks with --candidates", param_hint="--only-candidates")
+        others = [] if only_candidates else known.catalogued(license, min_top1)
+        found += [c for c in others if c.key not in {mine.key for mine in found}]
         found = [c for c in found if min_top1 is None or c.top1 >= min_top1]
         arms = [Arm(b, p, device) for b in dict.fromkeys(backend or ["pytorch"]) for p in dict.fromkeys(precision or ["fp32"])]
         drive.check(found, limits)
@@ -49,4 +57,6 @@ def register(app: typer.Typer) -> None:
         if next_:
             typer.echo(drive.next_matrix(task, places, measurements))
             return
-        typer.echo(drive.run(task, places, measurements, drive.seconds(budget), typer.echo))
+        budget_s = drive.seconds(budget)
+        with measuring(str(results), "what is measured is kept, the same command goes on"):
+            typer.echo(drive.run(task, places, measurements, budget_s, typer.echo))

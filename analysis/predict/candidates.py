@@ -17,6 +17,7 @@ from analysis.predict.setups import key
 from runner.networks.sources import torchvision
 
 COLUMNS = ("model", "top1", "input_px")
+OWN = "own"  # weights and licence of a candidate of the user
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ class Candidate:
     @property
     def terms(self) -> str:
         """What its licence means for use, where that must be said."""
-        meaning = catalogue.licence(self.license)
-        return {"free": "", "non-commercial": f"non-commercial ({self.license})", "own terms": f"own terms ({self.license})"}.get(
-            meaning, "licence unknown"
-        )
+        meaning = "own" if self.license == OWN else catalogue.licence(self.license)
+        return {
+            "free": "",
+            "own": "",
+            "non-commercial": f"non-commercial ({self.license})",
+            "own terms": f"own terms ({self.license})",
+        }.get(meaning, "licence unknown")
 
 
 def catalogued(license: str | None = None, min_top1: float | None = None) -> list[Candidate]:
@@ -89,7 +93,7 @@ def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
         if not 1 < top1 <= 100:
             raise FrameError(f"{path}: line {number}: top1 {top1:g} is no accuracy in percent (1 to 100)")
         graph = graphs.find(frame, row["model"], px)
-        found.append(Candidate(row["model"], graph.px, top1, np.nan, "own", "own", str(path), graph.complexity))
+        found.append(Candidate(row["model"], graph.px, top1, np.nan, OWN, OWN, str(path), graph.complexity))
     return found
 
 
@@ -102,6 +106,6 @@ def rows(candidates: list[Candidate]) -> pd.DataFrame:
     """Candidates with the frame's columns of a network, as analysis.recommend takes them."""
     return pd.DataFrame(
         {"model": c.model, "input_px": c.input_px, "top1": c.top1, "top5": c.top5, "accuracy_source": "published", "accuracy_weights": c.weights,
-         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model)}
+         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model), "terms": c.terms}
         for c in candidates
     )  # fmt: skip

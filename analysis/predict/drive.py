@@ -1,6 +1,5 @@
 """Drives a search: each step writes a matrix, has `dyno run` measure it in a child process, and reads the records again."""
 
-import json
 import re
 import subprocess
 import sys
@@ -10,18 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.errors import FrameError
 from analysis.frame import frame as frames
 from analysis.frame.metrics import MILLI
-from analysis.predict import searching
+from analysis.predict import path, search, searching
 from analysis.predict.candidates import Candidate
 from analysis.predict.recommend import Limits
 from analysis.predict.searching import State, Task
+from runner.program import exits
 
-DONE = "# nothing more to measure"  # first line that --next prints when the search has ended
+FINISHED = "# nothing more to measure"  # first line that --next prints when the search has ended
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+GRACE_S = 20.0  # that `dyno run` has to end its cell's processes when a search is stopped
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,6 @@ class Places:
 
     results: Path
     platform: str | None = None
-
-    @property
-    def asked(self) -> Path:
-        """The search's path: a line per cell that was asked for."""
-        return self.results / "search" / "path.jsonl"
 
 
 def seconds(text: str | None) -> float:
@@ -48,7 +45,7 @@ def seconds(text: str | None) -> float:
 
 
 def frame_of(places: Places) -> pd.DataFrame | None:
-    """The merged records of one platform; None while there are none. Raises FrameError where the platform is not clear."""
+    """The merged records of one platform; None while there are none of it. Raises FrameError where the platform is not clear."""
     folder = places.results / "records"
     if not folder.is_dir() or not any(folder.glob("*.jsonl")):
         return None
@@ -60,9 +57,8 @@ def frame_of(places: Places) -> pd.DataFrame | None:
     platforms = sorted(frame["platform"].unique())
     if places.platform is None and len(platforms) > 1:
         raise FrameError(f"{folder}: records of {', '.join(platforms)}; say which with --platform")
-    if places.platform is not None and len(platforms) and places.platform not in platforms:
-        raise FrameError(f"--platform {places.platform}: no records of it in {folder}; there are {', '.join(platforms)}")
-    return frame[frame["platform"].eq(places.platform or platforms[0])] if len(platforms) else None
+    mine = frame[frame["platform"].eq(places.platform or (platforms or [""])[0])]
+    return mine if len(mine) else None
 
 
 def empty_or(frame: pd.DataFrame | None) -> pd.DataFrame:
@@ -80,82 +76,129 @@ def check(candidates: list[Candidate], limits: Limits) -> None:
         raise FrameError(f"--min-top1 {limits.top1:g}: no known network is that accurate (with these licences); lower it")
 
 
-def asked(places: Places, task: Task) -> list[tuple[str, int, str, str]]:
-    """Cells at the task's batch size that were asked for by now."""
-    found = []
-    for line in places.asked.read_text(encoding="utf-8").splitlines() if places.asked.is_file() else []:
-        try:
-            cell = json.loads(line)
-            if (cell["batch_size"], cell["device"]) == (task.batch_size, task.arms[0].device):
-                found.append((str(cell["model"]), int(cell["input_px"]), str(cell["backend"]), str(cell["precision"])))
-        except (ValueError, KeyError, TypeError):
-            continue  # a line that a killed search left torn
-    return found
-
-
 def next_matrix(task: Task, places: Places, measurements: int) -> str:
-    """The matrix of what to measure next as text; one that begins with DONE when there is nothing more."""
-    now = searching.state(task, frame_of(places), asked(places, task))
-    wanted = _wanted(now, measurements)
+    """The matrix of what to measure next as text; one that begins with FINISHED when there is nothing more."""
+    now, way = _now(task, places)
+    wanted = _wanted(now, way, measurements)
     if wanted is None:
-        return "\n".join([DONE, *(f"# {line}" for line in searching.text(now).splitlines())])
+        _ended(places, now)
+        return "\n".join([FINISHED, *(f"# {line}" for line in searching.text(now).splitlines())])
     row, count, why = wanted
-    _note(places, task, row, why)
+    _asked(places, now, row, why, by_hand=True)
     return f"# {task.named(row)}: {why}\n{searching.matrix(task, row, count)}"
 
 
 def run(task: Task, places: Places, measurements: int, budget_s: float, say: Callable[[str], Any]) -> str:
     """Search until the chance of a better network is small, or measurements or time are spent; returns the answer."""
-    began = time.monotonic()
+    began, spent, steps = time.monotonic(), 0.0, 0
     in_vain: set[int | None] = set()
-    now = searching.state(task, frame_of(places), asked(places, task))
+    now, way = _now(task, places)
     while True:
-        wanted = _wanted(now, measurements, in_vain)
-        if wanted is None:
-            return searching.text(now)
-        if time.monotonic() - began > budget_s:
-            return f"{searching.text(now)}\nthe time is spent; the same command goes on"
+        left_s, usual_s = budget_s - (time.monotonic() - began), spent / max(steps, 1)
+        wanted = _wanted(now, way, measurements, in_vain, left_s < (1 + searching.lacking(now)) * usual_s)
+        if wanted is None or left_s <= 0:
+            _ended(places, now)
+            return searching.text(now) + ("" if wanted is None else "\nthe time is spent; the same command goes on")
         row, count, why = wanted
-        say(f"{len(now.records) + (row not in now.records):3}  {task.named(row)}: {why}")
-        _note(places, task, row, why)
-        _measure(task, places, row, count)
+        say(f"{len(way.asked) + (task.key(row) not in way.asked):3}  {task.named(row)}: {why}")
+        _asked(places, now, row, why)
+        since = time.monotonic()
+        _measure(now, places, row, count)
+        spent, steps = spent + time.monotonic() - since, steps + 1
         earlier = searching.again(now)
-        if earlier is not None and earlier != row and earlier not in in_vain:
+        if earlier is not None and earlier != row and earlier not in in_vain and budget_s - (time.monotonic() - began) > usual_s:
             # One more replicate of an earlier one, so that those of a finalist lie in different moments.
-            _measure(task, places, earlier, searching.replicates(now, earlier) + 1)
-        before, now = now, searching.state(task, frame_of(places), asked(places, task))
+            _measure(now, places, earlier, searching.replicates(now, earlier) + 1)
+        before, (now, way) = now, _now(task, places, [task.key(row)])
+        _check_platform(places, now)
+        _done(places, now, row)
         for one in (row, earlier):
             if one in before.records and searching.replicates(now, one) <= searching.replicates(before, one):
                 in_vain.add(one)
         say(f"     {searching.outcome(now, row)}")
 
 
-def _wanted(now: State, measurements: int, in_vain: Collection[int | None] = ()) -> tuple[int, int, str] | None:
-    """(row, replicates, why) of the next cell; None when the search has ended. `in_vain`: rows that more replicates were asked of to no avail."""
+def _now(task: Task, places: Places, tried: Collection[path.Key] = ()) -> tuple[State, path.Way]:
+    """What is known of a task; cells that were `tried` just now and left no record can't be measured here."""
+    way = path.read(places.results, task.id, task.arms[0].device, task.batch_size)
+    return searching.state(task, frame_of(places), way.left_out | frozenset(tried)), way
+
+
+def _wanted(
+    now: State, way: path.Way, measurements: int, in_vain: Collection[int | None] = (), hurry: bool = False
+) -> tuple[int, int, str] | None:
+    """(row, replicates, why) of the next cell; None when the search has ended.
+
+    in_vain: rows that more replicates were asked of to no avail. hurry: the time that is left will do for the answer's replicates alone.
+    """
     choice = now.choice
-    if not choice.done and choice.row is not None and len(now.records) < measurements:
-        return choice.row, 1, choice.why
     again = searching.again(now)
-    if again is None or again in in_vain:
-        return None
-    return again, searching.replicates(now, again) + 1, "once more, so that its interval is known"
+    again = None if again in in_vain else again
+    looked_at = sum(now.task.key(row) in way.asked for row in [*now.records, *now.reasons])
+    if not choice.done and choice.row is not None and looked_at < measurements and not (hurry and again is not None):
+        return choice.row, 1, choice.why
+    return None if again is None else (again, searching.replicates(now, again) + 1, "once more, so that its interval is known")
 
 
-def _note(places: Places, task: Task, row: int, why: str) -> None:
-    candidate, arm = task.of(row)
-    places.asked.parent.mkdir(parents=True, exist_ok=True)
-    line = {"model": candidate.model, "input_px": candidate.input_px, "backend": arm.backend, "precision": arm.precision, "device": arm.device,
-            "batch_size": task.batch_size, "limit_ms": None if task.limits.latency_s is None else MILLI * task.limits.latency_s, "why": why,
-            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}  # fmt: skip
-    with open(places.asked, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+def _asked(places: Places, now: State, row: int, why: str, by_hand: bool = False) -> None:
+    task, choice = now.task, now.choice
+    mean, half = choice.mean[row], search.Z90 * choice.sd[row]
+    expected = {
+        name: float(MILLI * np.exp(log)) for name, log in (("expected_ms", mean), ("low_ms", mean - half), ("high_ms", mean + half))
+    }
+    facts = {"top1": task.of(row)[0].top1, "limits": task.limits.given(), **expected, "chance": float(choice.chance[row]), "why": why}
+    cell = path.cell_of(task.key(row), task.arms[0].device, task.batch_size)
+    path.append(places.results, path.ASKED, task.id, cell | facts | ({"by_hand": True} if by_hand else {}))
 
 
-def _measure(task: Task, places: Places, row: int, count: int) -> None:
+def _done(places: Places, now: State, row: int) -> None:
+    record = now.records.get(row)
+    cell = path.cell_of(now.task.key(row), now.task.arms[0].device, now.task.batch_size)
+    found = {"latency_ms": None if record is None else MILLI * float(record["latency_s"]), "meets": bool(now.choice.chance[row] > 0)}
+    path.append(places.results, path.DONE, now.task.id, cell | found | {"reason": now.reasons.get(row)} | _standing(now))
+
+
+def _ended(places: Places, now: State) -> None:
+    path.append(places.results, path.ENDED, now.task.id, {"answer": searching.text(now)} | _standing(now))
+
+
+def _standing(now: State) -> dict[str, Any]:
+    best = now.choice.best
+    return {
+        "best": None if best is None else now.task.named(best),
+        "best_top1": None if best is None else float(now.pool.top1[best]),
+        "doubt": now.choice.doubt,
+        "measured": len(now.records),
+    }
+
+
+def _check_platform(places: Places, now: State) -> None:
+    """Raise FrameError where what this machine measures isn't of the platform that was asked for."""
+    if places.platform is not None and not now.records and frame_of(places) is None and frame_of(Places(places.results)) is not None:
+        raise FrameError(
+            f"--platform {places.platform}: this machine is none; `make search-{places.platform}`, or --next prints what to measure there"
+        )
+
+
+def _measure(now: State, places: Places, row: int, count: int) -> None:
     """Have `dyno run` measure one cell; raises FrameError where it can't begin."""
-    path = places.asked.parent / "next.yaml"
-    path.write_text(searching.matrix(task, row, count), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-m", "runner", "run", "--matrix", str(path), "--results", str(places.results)],
-                          capture_output=True, text=True)  # fmt: skip
-    if done.returncode == 2:
-        raise FrameError(f"dyno run: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+    matrix = places.results / "search" / "next.yaml"
+    matrix.parent.mkdir(parents=True, exist_ok=True)
+    matrix.write_text(searching.matrix(now.task, row, count), encoding="utf-8")
+    command = [sys.executable, "-m", "runner", "run", "--matrix", str(matrix), "--results", str(places.results)]
+    if row in now.records and now.records[row]["contended"]:
+        command += ["--retry", "contended"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        out, err = child.communicate()
+    except BaseException:
+        child.terminate()
+        try:
+            child.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        raise
+    if child.returncode == exits.USAGE:
+        raise FrameError(f"dyno run: {(err or out).strip().splitlines()[-1]}")
+    if child.returncode == exits.INTERRUPTED:
+        raise KeyboardInterrupt

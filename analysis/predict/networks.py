@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.networks.informative import ARITHMETIC, GROUPS, descriptors
+from runner.networks.informative import ARITHMETIC, GROUPS, described
 from runner.networks.informative import work as work_of
 
 ELEMENT_BYTES = 4
@@ -60,7 +60,7 @@ class Networks:
     @functools.cached_property
     def described(self) -> np.ndarray:
         """runner.networks.informative's descriptors of every network, (n, descriptors)."""
-        return np.asarray(descriptors(self.features()))
+        return np.asarray(described(self.macs, self.bytes, self.count, self.params))
 
     def features(self) -> list[dict[str, Any]]:
         """The same as a record's `complexity`: what runner.networks.informative works on."""

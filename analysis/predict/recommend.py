@@ -52,7 +52,7 @@ class Advice:
 
     @property
     def recommended(self) -> pd.DataFrame:
-        """The frontier of those that meet the limits: measured first, then by latency."""
+        """The frontier of those that meet the limits, measured or predicted."""
         return self._ordered("frontier")
 
     @property
@@ -60,27 +60,34 @@ class Advice:
         """Everything that meets the limits, in the same order."""
         return self._ordered("meets")
 
+    @property
+    def best_measured(self) -> pd.DataFrame:
+        """The frontier of the measured ones that meet the limits, whatever is predicted of others."""
+        own = self.fitting[self.fitting["kind"].ne("predicted")]
+        return own[frontier(own["latency_s"].to_numpy(float), own["top1"].fillna(0.0).to_numpy(float))].reset_index(drop=True)
+
     def _ordered(self, which: str) -> pd.DataFrame:
+        """Measured ones first; then the most accurate first where there is a limit on what they cost, else the fastest."""
         own = self.candidates[self.candidates[which]]
-        return (
-            own.assign(order=own["kind"].ne("measured"))
-            .sort_values(["order", "latency_s"], kind="stable")
-            .drop(columns="order")
-            .reset_index(drop=True)
-        )
+        costs = any(name != "top1" for name in self.limits.given())
+        keys = own.assign(predicted=own["kind"].eq("predicted"), loss=-own["top1"].fillna(0.0) if costs else 0.0)
+        return own.loc[keys.sort_values(["predicted", "loss", "latency_s"], kind="stable").index].reset_index(drop=True)
 
     def as_dict(self, everything: bool = False) -> dict[str, Any]:
         """For JSON: missing numbers are null. `everything`: all that meets the limits, not the frontier alone."""
-        shown = self.fitting if everything else self.recommended
-        rows = shown.astype(object).where(shown.notna(), None).to_dict("records")
         return {
             "platform": self.platform,
             "batch_size": self.batch_size,
             "limits": asdict(self.limits),
-            "recommended": rows,
+            "recommended": _plain(self.fitting if everything else self.recommended),
+            "best_measured": _plain(self.best_measured),
             "relax": list(self.relax),
             "settle": list(self.settle),
         }
+
+
+def _plain(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in rows.astype(object).where(rows.notna(), None).to_dict("records")]
 
 
 @keeping()
@@ -157,8 +164,19 @@ def candidates(
         "top1_high",
         *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")),
         "extrapolates",
+        "terms",
     ]
-    return pd.DataFrame(table).assign(backend=setup.backend, device=setup.device, precision=setup.precision).reindex(columns=columns)
+    return (
+        pd.DataFrame(table)
+        .assign(terms=_terms(table, more), backend=setup.backend, device=setup.device, precision=setup.precision)
+        .reindex(columns=columns)
+    )
+
+
+def _terms(table: list[dict[str, Any]], known: pd.DataFrame | None) -> list[str]:
+    """What the licence of each network's weights means for use, where that must be said."""
+    terms = {} if known is None else dict(zip(zip(known["model"], known["input_px"], strict=True), known["terms"], strict=True))
+    return [terms.get((row["model"], row["input_px"]), "") for row in table]
 
 
 def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -251,44 +269,10 @@ def relax(table: pd.DataFrame, limits: Limits) -> Iterable[str]:
 
 
 def _named(row: Mapping[Any, Any]) -> str:
-    return f"{row['model']} in {row['backend']} {row['precision']} ({row['kind']})"
+    return f"{row['model']} at {row['input_px']:g} px in {row['backend']} {row['precision']} ({row['kind']})"
 
 
 def _missed(values: np.ndarray, name: str, limit: float) -> np.ndarray:
     """By how much a limit is missed, as a logarithm; 0 where it is met, NaN where the quantity is unknown."""
     ratio = np.log(values / limit)
     return np.maximum(-ratio if name == "top1" else ratio, 0)
-
-
-def text(advice: Advice, everything: bool = False) -> str:
-    """The advice as a table for the terminal; `everything`: all that meets the limits, not the frontier alone."""
-    given = advice.limits.given()
-    wanted = ", ".join(f"{NAMES[n]} {'at least' if n == 'top1' else 'at most'} {said(n, v)}" for n, v in given.items()) or "no limits"
-    lines = [f"{advice.platform}, batch {advice.batch_size}: {wanted}"]
-    if advice.relax:
-        return "\n".join(
-            [
-                *lines,
-                f"none of {advice.candidates['model'].nunique()} networks meets this; relax one:",
-                *(f"  {line}" for line in advice.relax),
-            ]
-        )
-    shown = ["latency_s", *(n for n in ("memory_mb", "energy_j") if n in given)]
-    lines.append(f"{'network':24}{'set-up':20}{'Top-1':>7}  " + "".join(f"{NAMES[n] + ' (90 %)':>34}" for n in shown) + "   sure")
-    for row in (advice.fitting if everything else advice.recommended).to_dict("records"):
-        accuracy = "      ?" if row["top1"] != row["top1"] else f"{row['top1']:7.1f}"
-        ranges = "".join(f"{_range(row, n):>34}" for n in shown)
-        sure = "   ?" if row["sure"] != row["sure"] else f"{row['sure']:4.0%}"
-        note = f"  {row['kind']}" + (f": {row['extrapolates']}" if row["extrapolates"] else "")
-        name = row["model"] if row["input_px"] == 224 else f"{row['model']} ({row['input_px']:g} px)"
-        lines.append(f"{name:24}{row['backend'] + ' ' + row['precision']:20}{accuracy}  {ranges}  {sure}{note}")
-    if advice.settle:
-        lines += ["measuring these would tell most:", *(f"  {line}" for line in advice.settle)]
-    return "\n".join(lines)
-
-
-def _range(row: Mapping[Any, Any], name: str) -> str:
-    if row[f"{name}_low"] != row[f"{name}_low"]:
-        return f"{said(name, row[name])} (spread unknown)"
-    low, high = (said(name, row[f"{name}_{end}"]).split()[0] for end in ("low", "high"))
-    return f"{said(name, row[name])} ({low} to {high})"

@@ -17,8 +17,8 @@ from analysis.predict.networks import Networks
 
 GAIN = 0.3  # points of Top-1 that matter
 DOUBT = 0.05  # chance of a better network that is left when a search ends
-START = 3  # networks measured before anything is fitted where a machine of the same kind is known; ALONE where none is
-ALONE = 6
+START = 3  # networks measured before anything is fitted where a machine of the same kind is known; FAR where only others are, ALONE where none is
+FAR, ALONE = 4, 6
 OWN_FROM = 8  # networks of its own from which a device's own predictor is worth its time
 FREEDOM = 4  # of Student's t: errors of prediction have heavy tails
 LEAST_SD = 0.02
@@ -74,7 +74,7 @@ def choose(pool: Pool, seen: Seen, limit_s: float, sources: Sequence[Source], ot
     best = int(met[np.argmax(pool.top1[met])]) if len(met) else None
     open_ = np.ones(len(pool), bool)
     open_[np.concatenate([seen.rows, seen.failed])] = False
-    start = _start(pool, seen, mean, limit_s, any(not source.unlike for source in sources))
+    start = _start(pool, seen, mean, limit_s, _first(sources))
     floor = float(pool.top1[best]) if best is not None else float(np.min(pool.top1)) - 1.0
     gain = np.where(open_, np.maximum(pool.top1 - floor, 0), 0) * chance
     better = open_ & (pool.top1 > floor + (GAIN if best is not None else 0))
@@ -116,7 +116,7 @@ def _one_arm(nets: Networks, known: Networks, y: np.ndarray, sources: Sequence[S
         logs = np.array([source.log(nets)[0] for source in near])
         return logs.mean(0) + np.log(nets.batch), np.full(len(nets), UNKNOWN_ARM_SD if near[0].name.startswith("arm ") else UNKNOWN_SD)
     like = any(not source.unlike for source in sources)
-    enough = len(y) >= (2 * OWN_FROM if like else max(predictor.FEWEST, ALONE))
+    enough = len(y) >= (2 * OWN_FROM if like else max(predictor.FEWEST, _first(sources)))
     blended = blend(known, y, sources, predictor.train(known, y) if enough else None)
     if blended is None:  # no source, and too few for a predictor: in proportion to the work
         size, ours = np.log(nets.total_macs + 1), np.log(known.total_macs + 1)
@@ -140,9 +140,13 @@ def _arm(pool: Pool, seen: Seen, arm: int, mean: np.ndarray, sd: np.ndarray) -> 
     return Source(f"arm {arm}", pool.nets[rows], source_log, unlike=False)
 
 
-def _start(pool: Pool, seen: Seen, mean: np.ndarray, limit_s: float, like: bool) -> int | None:
+def _first(sources: Sequence[Source]) -> int:
+    """How many networks are measured before gains are weighed."""
+    return START if any(not source.unlike for source in sources) else FAR if sources else ALONE
+
+
+def _start(pool: Pool, seen: Seen, mean: np.ndarray, limit_s: float, wanted: int) -> int | None:
     """A row to begin with: on the frontier of accuracy and expected time, spread over its times; None when enough are measured."""
-    wanted = START if like else ALONE
     tried = len(seen.rows) + len(seen.failed)
     if len(seen.rows) >= wanted or tried >= 3 * wanted:
         return None

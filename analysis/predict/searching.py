@@ -1,7 +1,7 @@
 """A search for real: what records say of the candidates, what to measure next, and the answer in words."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,23 @@ import yaml
 from analysis.frame import noise
 from analysis.frame.frame import latest
 from analysis.frame.metrics import MILLI
-from analysis.predict import predictor, public, search
+from analysis.predict import path, predictor, public, recommend, search
 from analysis.predict.blend import Source
 from analysis.predict.candidates import Candidate, nets
+from analysis.predict.conformal import COVERAGE
 from analysis.predict.recommend import Limits
 from analysis.predict.search import Choice, Pool, Seen
 
 REPLICATES = 3  # of the answer and of those near it
-PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "anchor_from": 0}
+PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "contention_retries": 1,
+                    "anchor_from": 0}  # fmt: skip
 ARM_FAILS = 4  # an arm that failed so often and never worked is given up
 NEAR = 0.3  # points of Top-1 within which a runner-up is named
+SURE = 0.99  # below this the answer says how sure it is
+CLOSE, BUSY = (
+    1.1,
+    2.0,
+)  # times over the limit from which a network may come back below it when measured once more; BUSY: it had busy neighbours
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,11 @@ class Task:
     batch_size: int
 
     @property
+    def id(self) -> str:
+        """What this search's lines in the path bear."""
+        return path.search_id({"limits": asdict(self.limits), "arms": [asdict(arm) for arm in self.arms], "batch_size": self.batch_size})
+
+    @property
     def pool(self) -> Pool:
         """Every candidate in every arm: row = arm x candidates + candidate."""
         count = len(self.candidates)
@@ -55,6 +67,11 @@ class Task:
         """Candidate and arm of a row of the pool."""
         arm, candidate = divmod(row, len(self.candidates))
         return self.candidates[candidate], self.arms[arm]
+
+    def key(self, row: int) -> path.Key:
+        """What a row is found by in records and in the path."""
+        candidate, arm = self.of(row)
+        return candidate.model, candidate.input_px, arm.backend, arm.precision
 
     def named(self, row: int) -> str:
         """A row in words."""
@@ -74,10 +91,10 @@ class State:
     choice: Choice
 
 
-def state(task: Task, frame: pd.DataFrame | None, asked: Sequence[tuple[str, int, str, str]] = ()) -> State:
-    """The State from a frame (None: nothing measured yet). `asked`: cells that were asked for; without a record they can't run here."""
+def state(task: Task, frame: pd.DataFrame | None, left_out: Collection[path.Key] = ()) -> State:
+    """The State from a frame (None: nothing measured yet). `left_out`: cells that were tried and can't run here unless a record says otherwise."""
     pool = task.pool
-    number = {(c.model, c.input_px, arm.backend, arm.precision): i * len(task.candidates) + j for i, arm in enumerate(task.arms) for j, c in enumerate(task.candidates)}  # fmt: skip
+    number = {task.key(row): row for row in range(len(pool))}
     records: dict[int, dict[str, Any]] = {}
     reasons: dict[int, str] = {}
     for record in _rows(frame, task):
@@ -89,7 +106,7 @@ def state(task: Task, frame: pd.DataFrame | None, asked: Sequence[tuple[str, int
             reasons.pop(row, None)
         elif row not in records:
             reasons[row] = str(record["reason"] or record["status"])
-    for cell in asked:
+    for cell in left_out:
         row = number.get(cell)
         if row is not None and row not in records and row not in reasons:
             reasons[row] = "left out by the matrix or the device"
@@ -144,13 +161,21 @@ def _other_chance(pool: Pool, records: dict[int, dict[str, Any]], limits: Limits
 
 
 def again(now: State) -> int | None:
-    """The row to measure once more: of those near the limit or the answer, the one with fewest replicates; None when all have REPLICATES."""
+    """The row to measure once more: of the answer, those near it and those near the limit, the one with fewest replicates; None when all have REPLICATES.
+
+    What a busy machine made miss the limit is measured once more, too, where it would be the answer.
+    """
     best, limit = now.choice.best, now.task.limits.latency_s or np.inf
-    if best is None:
-        return None
-    rows = [row for row in now.records if now.pool.top1[row] >= now.pool.top1[best] - NEAR]
-    rows = [row for row in rows if float(now.records[row]["latency_s"]) <= 1.1 * limit and replicates(now, row) < REPLICATES]
-    return min(rows, key=lambda row: (row != best, replicates(now, row)), default=None)
+    floor = now.pool.top1[best] - NEAR if best is not None else -np.inf
+    reach = {row: BUSY if record["contended"] else CLOSE for row, record in now.records.items()}
+    rows = [row for row in now.records if now.pool.top1[row] >= floor and replicates(now, row) < REPLICATES]
+    rows = [row for row in rows if float(now.records[row]["latency_s"]) <= reach[row] * limit]
+    return min(rows, key=lambda row: (row != best, replicates(now, row), -now.pool.top1[row]), default=None)
+
+
+def lacking(now: State) -> int:
+    """How many replicates the best one lacks."""
+    return 0 if now.choice.best is None else max(REPLICATES - replicates(now, now.choice.best), 0)
 
 
 def replicates(now: State, row: int) -> int:
@@ -197,10 +222,13 @@ def text(now: State) -> str:
 def _line(now: State, row: int) -> str:
     candidate, _ = now.task.of(row)
     record = now.records[row]
-    interval = noise.bounds(pd.DataFrame([record]))
+    interval = noise.bounds(pd.DataFrame([record]), COVERAGE)
     low, high = interval["low_s"].iloc[0], interval["high_s"].iloc[0]
     spread = f" ({MILLI * low:.3g} to {MILLI * high:.3g})" if low == low else ""
-    terms = f"; {candidate.terms}" if candidate.terms else ""
+    limit = now.task.limits.latency_s
+    sure = recommend.chance(pd.DataFrame([{"latency_s": record["latency_s"], "latency_s_low": low, "latency_s_high": high}]), "latency_s", limit)[0] if spread and limit else 1.0  # fmt: skip
+    terms = (f", {sure:.0%} sure to meet the limit" if sure < SURE else "") + (f"; {candidate.terms}" if candidate.terms else "")
+    terms += "; beside a busy neighbour" if record["contended"] else ""
     return f"{now.task.named(row)}: Top-1 {candidate.top1:.1f} % ({candidate.weights}), {MILLI * float(record['latency_s']):.3g} ms{spread}{terms}"
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.errors import FrameError
 from analysis.frame.cached import once
-from analysis.frame.frame import ranked
+from analysis.frame.frame import latest, ranked
 from analysis.predict.networks import Networks, networks
 
 KEYS = ("platform", "device", "backend", "precision")
@@ -64,6 +64,9 @@ def matching(frame: pd.DataFrame, platform: str, **wanted: str | None) -> dict[S
     everything = setups(frame)
     mine = {setup: rows for setup, rows in everything.items() if setup.platform == platform}
     if not mine:
+        unusable = _unusable(frame, platform)
+        if unusable:
+            raise FrameError(f"--platform {platform}: {unusable}")
         known = sorted({setup.platform for setup in everything})
         raise FrameError(
             f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --informative 10` picks what to measure first"
@@ -77,6 +80,20 @@ def matching(frame: pd.DataFrame, platform: str, **wanted: str | None) -> dict[S
                 )
             mine = fit
     return mine
+
+
+def _unusable(frame: pd.DataFrame, platform: str) -> str:
+    """Why nothing can be learnt from a platform that there are records of; empty where there are none."""
+    last = latest(frame[frame["role"].eq("cell") & frame["platform"].eq(platform)])
+    if last.empty:
+        return ""
+    busy = int((last["status"].eq("ok") & last["contended"].astype(bool)).sum())
+    how = f"{busy} of {len(last)} cells had busy neighbours" if busy else f"none of {len(last)} cells is ok"
+    return (
+        f"{how}, and nothing else can be ranked; "
+        + ("`dyno run --retry contended`" if busy else "`dyno run --retry failed`")
+        + " measures them again"
+    )
 
 
 def with_graph(rows: pd.DataFrame) -> pd.Series:

@@ -28,7 +28,11 @@ def descriptors(features):
     Logarithms of multiply-adds, bytes and operators, of their ratios, and the share of each group in both.
     """
     macs, moved, _, count = work(features)
-    params = np.array([float(network.get("params") or 0) for network in features])
+    return described(macs, moved, count, np.array([float(network.get("params") or 0) for network in features]))
+
+
+def described(macs, moved, count, params):
+    """The descriptors of networks whose work is known as arrays: (networks, groups), and (networks,) parameters."""
     total, traffic, operators = macs.sum(1) + 1, moved.sum(1) + 1, count.sum(1) + 1
     sizes = [total / traffic, total, traffic / operators, (params + 1) / total, total / operators]
     shares = [macs[:, : len(ARITHMETIC)] / total[:, None], moved / traffic[:, None]]

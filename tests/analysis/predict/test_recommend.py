@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.analyses import recommendation
+from analysis.errors import FrameError
 from analysis.frame.frame import Merged
-from analysis.predict import recommend
+from analysis.predict import advice as advice_text
+from analysis.predict import recommend, show
 from analysis.predict.recommend import Limits
 
 ZOO = cost_laws.zoo(24)
@@ -77,8 +79,8 @@ def test_where_nothing_fits_it_says_what_to_relax():
     advice = recommend.advise(FRAME, "made-up-cpu", Limits(latency_s=0.03, top1=69))
     assert advice.recommended.empty and advice.relax
     limit = advice.candidates.loc[advice.candidates["top1"] >= 69, "latency_s"].min()
-    assert any(line.startswith("latency: 30.0 ms to ") and recommend.said("latency_s", limit) in line for line in advice.relax)
-    assert "relax one" in recommend.text(advice)
+    assert any(line.startswith("latency: 30.0 ms to ") and show.said("latency_s", limit) in line for line in advice.relax)
+    assert "relax one" in advice_text.text(advice)
 
 
 def test_where_no_single_limit_is_enough_the_nearest_is_named():
@@ -112,7 +114,7 @@ def test_the_commands_print_tables_and_json(monkeypatch):
     monkeypatch.setattr(analysis.frame.frame, "merge", lambda paths: Merged(FRAME))
     limits = ["--platform", "made-up-cpu", "--max-latency-ms", "300", "--min-top1", "62"]
     table = CliRunner().invoke(app, ["recommend", *limits])
-    assert table.exit_code == 0 and "latency at most 300 ms, Top-1 at least 62.0 %" in table.output and "predicted" in table.output
+    assert table.exit_code == 0 and "latency at most 300 ms, Top-1 at least 62.0 %" in table.output and "○" in table.output
     found = json.loads(CliRunner().invoke(app, ["recommend", *limits, "--json"]).output)
     assert found["limits"]["latency_s"] == 0.3 and all(row["latency_s"] <= 0.3 for row in found["recommended"])
     unmeasured = list(ZOO)[20]
@@ -127,7 +129,7 @@ def test_what_is_imported_is_never_called_measured_and_its_spread_is_unknown():
 
     advice = recommend.advise(zhao.read(), "jetson-nano", Limits(latency_s=0.1), 1)
     assert set(advice.recommended["kind"]) == {"imported"} and advice.recommended["sure"].isna().all()
-    assert advice.recommended["latency_s_low"].isna().all() and "spread unknown" in recommend.text(advice)
+    assert advice.recommended["latency_s_low"].isna().all() and "spread unknown" in advice_text.text(advice)
 
 
 def test_accuracies_on_two_data_sets_are_never_mixed():
@@ -138,3 +140,29 @@ def test_accuracies_on_two_data_sets_are_never_mixed():
     other = cifar[cifar["platform"].eq("jetson-nano")].head(6).assign(accuracy_data="ImageNet", top1=76.0)
     kept = recommend.of_one_data_set(pd.concat([cifar, other], ignore_index=True))
     assert kept["top1"].notna().sum() == cifar["top1"].notna().sum() and not kept["top1"].eq(76.0).any()
+
+
+def test_what_is_measured_stands_first_even_where_a_prediction_promises_more():
+    advice = recommend.advise(FRAME, "made-up-cpu", Limits(latency_s=10.0))
+    lines = advice_text.text(advice).splitlines()
+    marks = [line[0] for line in lines if line[0] in "●○" and "predicted;" not in line and "measured " not in line]
+    assert marks[0] == "●" and marks == sorted(marks, reverse=marks[0] > marks[-1])
+    best = advice.best_measured
+    assert set(best["kind"]) == {"measured"} and best["top1"].is_monotonic_decreasing and best["latency_s"].is_monotonic_decreasing
+
+
+def test_a_licence_that_forbids_sale_is_marked():
+    known = pd.DataFrame(
+        [{"model": "mine", "input_px": 224, "top1": 99.0, "top5": np.nan, "accuracy_source": "published", "accuracy_weights": "w",
+          "params_m": FRAME["params_m"].iloc[0], "op_features": FRAME["op_features"].iloc[0], "family": "vgg", "terms": "non-commercial (cc-by-nc-4.0)"}]
+    )  # fmt: skip
+    advice = recommend.advise(FRAME, "made-up-cpu", Limits(latency_s=1e3), known=known)
+    line = next(line for line in advice_text.text(advice).splitlines() if " mine " in line)
+    assert line.startswith("○") and "non-commercial (cc-by-nc-4.0)" in line
+
+
+def test_a_platform_whose_cells_were_all_disturbed_says_so():
+    with pytest.raises(FrameError, match="had busy neighbours.*--retry contended"):
+        recommend.advise(FRAME.assign(contended=True), "made-up-cpu", Limits())
+    with pytest.raises(FrameError, match="no records of it; there are made-up-cpu"):
+        recommend.advise(FRAME, "nowhere", Limits())

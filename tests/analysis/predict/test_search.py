@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from analysis.cli import app
 from analysis.data import catalogue
 from analysis.errors import FrameError
-from analysis.predict import blend, candidates, drive, predictor, public, search, searching
+from analysis.predict import blend, candidates, drive, path, predictor, public, search, searching
 from analysis.predict.networks import Networks
 from analysis.predict.recommend import Limits
 from analysis.predict.searching import Arm, Task
@@ -131,14 +131,44 @@ def test_every_candidate_is_one_graph_with_its_best_weights_and_licences_are_kep
     assert all(c.top1 >= 85 for c in candidates.catalogued(min_top1=85))
 
 
-def test_next_prints_a_matrix_that_the_runner_takes_and_then_another_one(tmp_path):
-    task = Task(tuple(candidates.catalogued(min_top1=70)[:60]), (Arm("onnxruntime", "fp32", "cpu"),), Limits(latency_s=0.04), 1)
-    first, second = (drive.next_matrix(task, drive.Places(tmp_path), 20) for _ in range(2))
+def a_task(*arms, count=60, limit_s=0.04):
+    return Task(
+        tuple(candidates.catalogued(min_top1=70)[:count]), arms or (Arm("onnxruntime", "fp32", "cpu"),), Limits(latency_s=limit_s), 1
+    )
+
+
+def test_next_prints_a_matrix_that_the_runner_takes_the_same_one_when_asked_again_and_another_when_it_left_no_record(tmp_path):
+    places = drive.Places(tmp_path)
+    first, second, third = (drive.next_matrix(a_task(), places, 20) for _ in range(3))
     loaded = matrix.parse(first)
-    assert loaded.blocks[0]["backend"] == ("onnxruntime",) or loaded.blocks[0]["backend"] == ["onnxruntime"]
-    assert first.splitlines()[1:] != second.splitlines()[1:]  # what was asked for and left no record can't run there
-    (tmp_path / "search" / "path.jsonl").open("a").write('{"torn')
-    assert drive.next_matrix(task, drive.Places(tmp_path), 20).startswith("# timm:")
+    assert list(loaded.blocks[0]["backend"]) == ["onnxruntime"]
+    assert first == second and second.splitlines()[1:] != third.splitlines()[1:]
+    path.file_in(tmp_path).open("a").write('{"torn')
+    assert drive.next_matrix(a_task(), places, 20).startswith("# timm:")
+
+
+def test_the_path_says_what_was_expected_and_what_came_and_a_cell_asked_for_by_a_killed_search_is_asked_for_again(tmp_path):
+    task, places = a_task(), drive.Places(tmp_path)
+    now, _ = drive._now(task, places)
+    row = now.choice.row
+    drive._asked(places, now, row, now.choice.why)
+    again, way = drive._now(task, places)  # killed before the cell was measured
+    assert again.choice.row == row and task.key(row) in way.asked and not way.left_out
+    without, _ = drive._now(task, places, [task.key(row)])  # dyno run ended, and there is no record
+    drive._done(places, without, row)
+    assert drive._now(task, places)[0].choice.row != row
+    table = path.table(tmp_path)
+    assert list(table["step"]) == [1] and table["low_ms"][0] < table["expected_ms"][0] < table["high_ms"][0]
+    assert table["reason"][0] == "left out by the matrix or the device" and table["meets"][0] == False  # noqa: E712
+
+
+def test_networks_measured_before_a_search_do_not_count_as_its_measurements(tmp_path):
+    task, places = a_task(), drive.Places(tmp_path)
+    now, way = drive._now(task, places)
+    assert drive._wanted(now, way, 1) is not None
+    drive._asked(places, now, now.choice.row, "")
+    now, way = drive._now(task, places, [task.key(now.choice.row)])
+    assert drive._wanted(now, way, 1) is None and drive._wanted(now, way, 2) is not None
 
 
 def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():

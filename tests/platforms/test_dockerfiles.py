@@ -173,7 +173,8 @@ def test_the_documented_docker_run_lines_have_every_flag_that_the_labels_ask_for
         assert line.startswith("docker run COMMON ") and line.endswith(" IMG run") and labels.get("dyno.docker-flags", "") in line
         assert all(f"--volume {file}:{file}:ro" in line for file in labels.get("dyno.docker-mounts", "").split())
         assert ("$groups" in line) == ("dyno.docker-groups" in labels)
-    assert all(f"--device {device} " in "\n".join(lines) for device in labels.get("dyno.docker-devices", "").split())
+    devices = dict(pair.split("=") for pair in labels.get("dyno.docker-devices", "").split())
+    assert all(any(f"DYNO_DEVICES=cpu,{name} --device {node} " in line for line in lines) for name, node in devices.items())
 
 
 def test_the_documented_lines_hold_as_typed(tmp_path):

@@ -148,7 +148,7 @@ def test_records_belong_to_whoever_calls_make_and_carry_host_and_digest(house):
 
 
 def test_devices_and_files_are_passed_only_where_the_host_has_them(house):
-    label(house, "dyno.docker-devices", "/dev/dri /dev/accel")
+    label(house, "dyno.docker-devices", "gpu=/dev/dri npu=/dev/accel")
     label(house, "dyno.docker-mounts", "/etc/nv_tegra_release /etc/nvpmodel.conf")
     host = house / "host"
     (host / "dev/dri").mkdir(parents=True)
@@ -162,6 +162,41 @@ def test_devices_and_files_are_passed_only_where_the_host_has_them(house):
     assert f"--device /dev/dri --group-add {os.getgid() or 104}" in flags and "/dev/accel" not in flags
     assert "--volume /etc/nv_tegra_release:/etc/nv_tegra_release:ro" in flags and "nvpmodel" not in flags
     assert "DYNO_BOARD=Somebody's Jetson Nano" in shlex.split(flags)
+    assert "--env DYNO_DEVICES=cpu,gpu " in flags  # so that nothing is planned for the processor that isn't there
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("dyno.docker-flags", "--runtime nvidia --privileged"),
+        ("dyno.docker-flags", "--ipc=hostile"),
+        ("dyno.docker-flags", "--gpus all $(touch owned)"),
+        ("dyno.docker-flags", "--volume /:/host"),
+        ("dyno.docker-devices", "gpu=/dev/../etc"),
+        ("dyno.docker-devices", "gpu=/dev/dri;touch"),
+        ("dyno.docker-devices", "/dev/sda"),
+        ("dyno.docker-groups", "/dev/../etc/shadow"),
+        ("dyno.docker-mounts", "/etc/shadow"),
+    ],
+)
+def test_a_label_that_asks_for_anything_else_is_refused_and_nothing_runs(house, name, text):
+    """An image from a registry may say anything; its labels are data and never a shell's words."""
+    label(house, name, text)
+    (house / "results").mkdir()
+    done = run(house, "sh", "docker/run.sh", "image", "doctor", check=False, RESULTS="results", MATRIX="matrix.yaml")
+    assert done.returncode == 1 and done.stdout == "" and not (house / "owned").exists()
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"image: its label {name} asks for `") and text.split()[-1].strip(")") in line
+
+
+def test_every_images_own_labels_are_known(house):
+    for path in sorted(ROOT.glob("docker/*/Dockerfile")):
+        for name in ("flags", "devices", "groups", "mounts"):
+            found = re.search(f'dyno.docker-{name}="([^"]*)"', path.read_text())
+            label(house, f"dyno.docker-{name}", found[1] if found else "")
+        out = run(house, "sh", "docker/flags.sh", "image").stdout
+        asked = re.search('dyno.docker-flags="([^"]*)"', path.read_text())
+        assert not asked or asked[1] in out
 
 
 def test_on_jetpack_6_the_groups_of_all_tegra_and_dri_nodes_are_passed_by_number(house):
@@ -317,6 +352,13 @@ def test_make_builds_nothing_on_a_host_that_is_not_ready(house):
 def test_make_doctor_checks_the_host_and_asks_the_images_that_are_here(house, orin):
     out = run(house, "make", "doctor", MACHINE="aarch64", RUNTIMES="nvidia", HOST_ROOT=orin, PREFLIGHT="sh docker/preflight.sh").stdout
     assert "ok    L4T" in out and "[dyno-jetson-jp6:1.2.3][doctor]" in out and "dyno-cpu" not in out
+
+
+def test_make_doctor_says_what_an_image_lacks_here_in_place_of_starting_it(house):
+    env = {"MACHINE": "x86_64", "RUNTIMES": "", "HOST_ROOT": "/nowhere", "PREFLIGHT": "sh docker/preflight.sh"}
+    done = run(house, "make", "doctor", check=False, **env)
+    assert done.returncode and "[dyno-cpu:1.2.3][doctor]" in done.stdout and "[dyno-cuda" not in done.stdout
+    assert "FAIL  nvidia runtime docker run --gpus needs it: " in done.stderr
 
 
 POWER = """#!/bin/sh

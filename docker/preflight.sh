@@ -59,6 +59,11 @@ else
 fi
 
 if [ -n "$daemon" ]; then
+    # RUN --mount, which every Dockerfile has, is of 20.10; JetPack 4.4 and 4.5 came with 19.03
+    if [ "${daemon%%.*}" -lt 20 ] 2>/dev/null; then
+        fail docker "$daemon is too old, 20.10 or later is needed" "sudo apt-get update && sudo apt-get install --only-upgrade docker.io"
+    fi
+
     # BuildKit: in clients before 23, in the buildx plugin since
     client=$($docker version --format '{{.Client.Version}}' 2>/dev/null)
     if $docker buildx version >/dev/null 2>&1; then
@@ -74,6 +79,8 @@ if [ -n "$daemon" ]; then
     # The nvidia runtime
     mend="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
     has nvidia-ctk || mend="sudo apt-get install nvidia-container-toolkit && $mend"
+    has nvidia-ctk || apt-cache show nvidia-container-toolkit >/dev/null 2>&1 ||
+        mend="add NVIDIA's repository (docs.nvidia.com/datacenter/cloud-native/container-toolkit), then $mend"
     [ "$platform" != jetson-jp4 ] || mend="sudo apt-get install nvidia-container-runtime nvidia-docker2 && sudo systemctl restart docker"
     case " $(label dyno.docker-flags) " in
         *" --runtime nvidia "*)
@@ -82,6 +89,11 @@ if [ -n "$daemon" ]; then
                 *) fail "nvidia runtime" "docker doesn't know it" "$mend" ;;
             esac ;;
         *" --gpus "*)
+            if [ -e "$root/dev/nvidiactl" ] || [ -e "$root/dev/dxg" ]; then
+                ok driver "NVIDIA's is loaded"
+            else
+                fail driver "NVIDIA's is not loaded (no /dev/nvidiactl)" "sudo ubuntu-drivers install && sudo reboot; nvidia-smi must then list the GPU"
+            fi
             case " $runtimes " in
                 *" nvidia "*) ok "nvidia runtime" "known to docker" ;;
                 *) if has nvidia-container-runtime-hook; then ok "nvidia runtime" "its hook is installed"; else fail "nvidia runtime" "docker run --gpus needs it" "$mend"; fi ;;

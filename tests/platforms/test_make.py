@@ -26,7 +26,7 @@ def house(tmp_path):
         """#!/bin/sh
 # Answers `image inspect --format ...` from files named after labels; prints everything else.
 case "$*" in
-    "info --format"*) echo "27.5.1|/|runc $RUNTIMES" ;;
+    "info --format"*) echo "${SERVER:-27.5.1}|/|runc $RUNTIMES" ;;
     version*) echo "${CLIENT:-20.10.24}" ;;
     "buildx version") test -n "$BUILDX" ;;
     "image inspect dyno-"*) test -z "$ABSENT" ;;
@@ -307,6 +307,10 @@ def test_preflight_passes_on_a_board_that_is_ready(house, orin):
     assert done.returncode == 0 and done.stderr == ""
     assert [line.split()[1] for line in done.stdout.splitlines()] == ["docker", "BuildKit", "nvidia", "space", "processor", "L4T"]
     assert preflight(house, "--quiet", "jetson-jp6", HOST_ROOT=orin).stdout == ""
+    (house / "host/dev").mkdir()
+    (house / "host/dev/nvidiactl").write_text("")
+    done = preflight(house, "cuda", HOST_ROOT=orin, MACHINE="x86_64")
+    assert done.returncode == 0 and "ok    driver         NVIDIA's is loaded" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -315,6 +319,8 @@ def test_preflight_passes_on_a_board_that_is_ready(house, orin):
         ({"CLIENT": "28.2.2"}, "jetson-jp6", "BuildKit       docker 28.2.2 has no buildx: sudo apt-get install docker-buildx"),
         ({"RUNTIMES": ""}, "jetson-jp6", "nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"),
         ({"RUNTIMES": ""}, "jetson-jp4", "sudo apt-get install nvidia-container-runtime nvidia-docker2"),
+        ({"SERVER": "19.03.6"}, "jetson-jp6", "docker         19.03.6 is too old, 20.10 or later is needed: sudo apt-get update"),
+        ({"MACHINE": "x86_64"}, "cuda", "driver         NVIDIA's is not loaded (no /dev/nvidiactl): sudo ubuntu-drivers install"),
         ({"MACHINE": "x86_64"}, "jetson-jp6", "jetson-jp6 is made for arm64, this is x86_64"),
         ({"MACHINE": "armv7l"}, "ncs2", "install a 64-bit system (arm64)"),
         ({}, "jetson-jp5", "this board's release goes with jetson-jp6: make jetson-jp6"),

@@ -24,6 +24,13 @@ fail() { # NAME WHAT MEND
     printf 'FAIL  %-14s %s: %s\n' "$1" "$2" "$3" >&2
     failed=1
 }
+lacks_buildx() { # MEND: no obstacle where the image may be pulled
+    if [ -n "${DYNO_REGISTRY:-}" ]; then
+        printf -- '--    %-14s %s: %s\n' BuildKit "docker $client has no buildx, needed where $DYNO_REGISTRY lacks the image" "$1" >&2
+    else
+        fail BuildKit "docker $client has no buildx" "$1"
+    fi
+}
 label() {
     [ -z "$platform" ] || sed -n "s/.*$1=\"\\([^\"]*\\)\".*/\\1/p" "$dockerfile" | head -n 1
 }
@@ -71,9 +78,9 @@ if [ -n "$daemon" ]; then
     elif [ "${client%%.*}" -lt 23 ] 2>/dev/null; then
         ok BuildKit "in docker $client"
     elif dpkg-query --show docker-ce-cli >/dev/null 2>&1; then
-        fail BuildKit "docker $client has no buildx" "sudo apt-get install docker-buildx-plugin"
+        lacks_buildx "sudo apt-get install docker-buildx-plugin"
     else
-        fail BuildKit "docker $client has no buildx" "sudo apt-get install docker-buildx"
+        lacks_buildx "sudo apt-get install docker-buildx"
     fi
 
     # The nvidia runtime

@@ -334,6 +334,11 @@ def test_each_failure_of_preflight_is_one_line_with_what_mends_it(house, orin, e
     assert done.returncode == 1 and len(failed) == 1 and failed[0].startswith("FAIL  "), done.stderr
 
 
+def test_an_image_that_can_be_pulled_needs_no_buildx(house, orin):
+    done = preflight(house, "--quiet", "jetson-jp6", HOST_ROOT=orin, CLIENT="28.2.2", DYNO_REGISTRY="ghcr.io/somebody")
+    assert done.returncode == 0 and "--    BuildKit" in done.stderr and "needed where ghcr.io/somebody lacks the image" in done.stderr
+
+
 @pytest.mark.parametrize(
     "says, expected",
     [

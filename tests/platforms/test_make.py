@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -412,6 +413,30 @@ def test_ctrl_c_sets_the_power_mode_that_was_there(house, nvpmodel):
     assert (house / "mode").read_text() == "0\n"
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(10) == 130 and (house / "mode").read_text() == "1\n"
+
+
+def test_ctrl_c_on_make_sets_it_again_too(house, orin, nvpmodel):
+    """As a terminal sends it: to make, the script and docker at once."""
+    fake = house / "docker-fake"
+    fake.write_text(fake.read_text().replace("*) for", "*' run') echo measuring; exec sleep 30 ;;\n    *) for"))
+    settings = {"DOCKER": str(fake), "LABELS": str(house / "labels"), "PREFLIGHT": "true", "SUM": "sha256:" + "5" * 64, "HOST_ROOT": orin}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    process = subprocess.Popen(
+        ["make", "jetson", "POWER_MODES=0"],
+        cwd=house,
+        env=dict(env, **settings, **nvpmodel),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert any(line == b"measuring\n" for line in process.stdout) and (house / "mode").read_text() == "0\n"
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(10) != 0
+    deadline = time.monotonic() + 5  # make does not wait for what it has interrupted
+    while (house / "mode").read_text() != "1\n" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (house / "mode").read_text() == "1\n"
 
 
 def test_the_report_can_be_made_in_the_host_image(house):

@@ -24,6 +24,16 @@ fail() { # NAME WHAT MEND
     printf 'FAIL  %-14s %s: %s\n' "$1" "$2" "$3" >&2
     failed=1
 }
+lacks_runtime() { # WHAT
+    mend="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
+    if ! has nvidia-ctk; then
+        mend="sudo apt-get install nvidia-container-toolkit && $mend"
+        apt-cache show nvidia-container-toolkit >/dev/null 2>&1 ||
+            mend="add NVIDIA's repository (docs.nvidia.com/datacenter/cloud-native/container-toolkit), then $mend"
+    fi
+    [ "$platform" != jetson-jp4 ] || mend="sudo apt-get install nvidia-container-runtime nvidia-docker2 && sudo systemctl restart docker"
+    fail "nvidia runtime" "$1" "$mend"
+}
 lacks_buildx() { # MEND: no obstacle where the image may be pulled
     if [ -n "${DYNO_REGISTRY:-}" ]; then
         printf -- '--    %-14s %s: %s\n' BuildKit "docker $client has no buildx, needed where $DYNO_REGISTRY lacks the image" "$1" >&2
@@ -84,16 +94,11 @@ if [ -n "$daemon" ]; then
     fi
 
     # The nvidia runtime
-    mend="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
-    has nvidia-ctk || mend="sudo apt-get install nvidia-container-toolkit && $mend"
-    has nvidia-ctk || apt-cache show nvidia-container-toolkit >/dev/null 2>&1 ||
-        mend="add NVIDIA's repository (docs.nvidia.com/datacenter/cloud-native/container-toolkit), then $mend"
-    [ "$platform" != jetson-jp4 ] || mend="sudo apt-get install nvidia-container-runtime nvidia-docker2 && sudo systemctl restart docker"
     case " $(label dyno.docker-flags) " in
         *" --runtime nvidia "*)
             case " $runtimes " in
                 *" nvidia "*) ok "nvidia runtime" "known to docker" ;;
-                *) fail "nvidia runtime" "docker doesn't know it" "$mend" ;;
+                *) lacks_runtime "docker doesn't know it" ;;
             esac ;;
         *" --gpus "*)
             if [ -e "$root/dev/nvidiactl" ] || [ -e "$root/dev/dxg" ]; then
@@ -103,7 +108,7 @@ if [ -n "$daemon" ]; then
             fi
             case " $runtimes " in
                 *" nvidia "*) ok "nvidia runtime" "known to docker" ;;
-                *) if has nvidia-container-runtime-hook; then ok "nvidia runtime" "its hook is installed"; else fail "nvidia runtime" "docker run --gpus needs it" "$mend"; fi ;;
+                *) if has nvidia-container-runtime-hook; then ok "nvidia runtime" "its hook is installed"; else lacks_runtime "docker run --gpus needs it"; fi ;;
             esac ;;
     esac
 

@@ -238,6 +238,8 @@ def test_sudo_keeps_buildkit_and_results_belong_to_who_called_it(house):
     fake.chmod(0o755)
     path = f"{sudo.parent}:{os.environ['PATH']}"
     assert "buildkit=1 home=\n" in run(house, "make", "build-cpu", "DOCKER=sudo docker", PATH=path).stdout
+    fake.write_text(fake.read_text().replace('case "$*" in', 'test "$1" != --context || shift 2\ncase "$*" in', 1))
+    assert "buildkit=1 home=" in run(house, "make", "build-cpu", "DOCKER=docker --context docker-box", PATH=path).stdout
     flags = run(house, "sh", "docker/flags.sh", "image", SUDO_UID="1001", SUDO_GID="1002").stdout
     assert "--user 1001:1002" in flags
 

@@ -112,8 +112,10 @@ def registry():
     server.server_close()
 
 
-def test_pin_records_one_platform_in_its_lock_and_touches_no_dockerfile(registry, tmp_path):
+def test_pin_records_one_platform_in_its_lock_and_touches_no_dockerfile(registry, tmp_path, capsys):
     pin = load(DOCKER / "pins/pin.py")
+    (tmp_path / "pins").mkdir()
+    (tmp_path / "pins/hints.txt").write_text(f"# seen elsewhere\nsha256:{'1' * 64}  {registry}/some/base:1.0\n")
     for name in ("cpu", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "Dockerfile").write_text(
@@ -122,6 +124,7 @@ def test_pin_records_one_platform_in_its_lock_and_touches_no_dockerfile(registry
     before = (tmp_path / "cpu/Dockerfile").read_text()
     failures = pin.pin("cpu", tmp_path)
     assert len(failures) == 1 and failures[0].startswith(f"{registry}/gone:1.0: HTTP Error 404")
+    assert capsys.readouterr().err.count("note: ") == 1  # of the base that a hint has otherwise; the file has none
     assert (tmp_path / "cpu/pins.lock").read_text().splitlines() == [
         f"sha256:{hashlib.sha256(b'the manifest').hexdigest()}  {registry}/some/base:1.0",
         f"sha256:{hashlib.sha256(b'a wheel').hexdigest()}  http://{registry}/file.whl",

@@ -23,7 +23,7 @@ root=${HOST_ROOT:-}
 set -f # a pattern in a label is expanded only where it is meant
 refuse() { # LABEL VALUE
     echo "$image: its label $1 asks for \`$2\`, which docker/flags.sh doesn't know, so nothing is run" >&2
-    exit 1
+    exit 2
 }
 label() {
     ${DOCKER:-docker} image inspect --format "{{with index .Config.Labels \"$1\"}}{{.}}{{end}}" "$image"

@@ -160,6 +160,17 @@ def test_a_wheel_of_an_index_that_nobody_vouches_for_is_checked_where_its_checks
         assert done.returncode == code and words in done.stdout and done.stdout.count("pip install") == 2 - code
 
 
+def test_a_group_that_a_python_lacks_stops_the_build_by_its_name(tmp_path):
+    """A base with another Python than the lock was written for would else go without, in silence."""
+    (tmp_path / "install.sh").write_text((DOCKER / "pins/install.sh").read_text())
+    (tmp_path / ("py%d%d.txt" % sys.version_info[:2])).write_text(f"# heading\nb==1 --hash=sha256:{'0' * 64}  # runner\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").symlink_to(sys.executable)
+    env = dict(os.environ, PIP="false", PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    done = subprocess.run(["sh", str(tmp_path / "install.sh"), "runner", "run"], env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and "has no group run, so this base's Python can't have it" in done.stderr
+
+
 def test_a_digest_from_one_source_is_a_hint_and_not_in_a_dockerfile():
     hints = [line.split() for line in (DOCKER / "pins/hints.txt").read_text().splitlines() if not line.startswith("#")]
     text = "".join(path.read_text() for path in DOCKER.glob("*/Dockerfile"))

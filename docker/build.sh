@@ -23,10 +23,8 @@ stop() {
 # The client of docker before 23 needs the variable; sudo would drop it, so it is set behind sudo.
 buildkit=
 for word in $docker; do
-    case ${word##*/} in
-        docker*) buildkit="$buildkit env DOCKER_BUILDKIT=1 $word" ;;
-        *) buildkit="$buildkit $word" ;;
-    esac
+    case "$buildkit " in *" env DOCKER_BUILDKIT=1 "*) ;; *) case ${word##*/} in docker*) word="env DOCKER_BUILDKIT=1 $word" ;; esac ;; esac
+    buildkit="$buildkit $word"
 done
 
 recorded() { # FILE REFERENCE

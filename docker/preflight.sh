@@ -24,6 +24,23 @@ fail() { # NAME WHAT MEND
     printf 'FAIL  %-14s %s: %s\n' "$1" "$2" "$3" >&2
     failed=1
 }
+lacks_runtime() { # WHAT
+    mend="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
+    if ! has nvidia-ctk; then
+        mend="sudo apt-get install nvidia-container-toolkit && $mend"
+        apt-cache show nvidia-container-toolkit >/dev/null 2>&1 ||
+            mend="add NVIDIA's repository (docs.nvidia.com/datacenter/cloud-native/container-toolkit), then $mend"
+    fi
+    [ "$platform" != jetson-jp4 ] || mend="sudo apt-get install nvidia-container-runtime nvidia-docker2 && sudo systemctl restart docker"
+    fail "nvidia runtime" "$1" "$mend"
+}
+lacks_buildx() { # MEND: no obstacle where the image may be pulled
+    if [ -n "${DYNO_REGISTRY:-}" ]; then
+        printf -- '--    %-14s %s: %s\n' BuildKit "docker $client has no buildx, needed where $DYNO_REGISTRY lacks the image" "$1" >&2
+    else
+        fail BuildKit "docker $client has no buildx" "$1"
+    fi
+}
 label() {
     [ -z "$platform" ] || sed -n "s/.*$1=\"\\([^\"]*\\)\".*/\\1/p" "$dockerfile" | head -n 1
 }
@@ -59,6 +76,11 @@ else
 fi
 
 if [ -n "$daemon" ]; then
+    # RUN --mount, which every Dockerfile has, is of 20.10; JetPack 4.4 and 4.5 came with 19.03
+    if [ "${daemon%%.*}" -lt 20 ] 2>/dev/null; then
+        fail docker "$daemon is too old, 20.10 or later is needed" "sudo apt-get update && sudo apt-get install --only-upgrade docker.io"
+    fi
+
     # BuildKit: in clients before 23, in the buildx plugin since
     client=$($docker version --format '{{.Client.Version}}' 2>/dev/null)
     if $docker buildx version >/dev/null 2>&1; then
@@ -66,25 +88,27 @@ if [ -n "$daemon" ]; then
     elif [ "${client%%.*}" -lt 23 ] 2>/dev/null; then
         ok BuildKit "in docker $client"
     elif dpkg-query --show docker-ce-cli >/dev/null 2>&1; then
-        fail BuildKit "docker $client has no buildx" "sudo apt-get install docker-buildx-plugin"
+        lacks_buildx "sudo apt-get install docker-buildx-plugin"
     else
-        fail BuildKit "docker $client has no buildx" "sudo apt-get install docker-buildx"
+        lacks_buildx "sudo apt-get install docker-buildx"
     fi
 
     # The nvidia runtime
-    mend="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
-    has nvidia-ctk || mend="sudo apt-get install nvidia-container-toolkit && $mend"
-    [ "$platform" != jetson-jp4 ] || mend="sudo apt-get install nvidia-container-runtime nvidia-docker2 && sudo systemctl restart docker"
     case " $(label dyno.docker-flags) " in
         *" --runtime nvidia "*)
             case " $runtimes " in
                 *" nvidia "*) ok "nvidia runtime" "known to docker" ;;
-                *) fail "nvidia runtime" "docker doesn't know it" "$mend" ;;
+                *) lacks_runtime "docker doesn't know it" ;;
             esac ;;
         *" --gpus "*)
+            if [ -e "$root/dev/nvidiactl" ] || [ -e "$root/dev/dxg" ]; then
+                ok driver "NVIDIA's is loaded"
+            else
+                fail driver "NVIDIA's is not loaded (no /dev/nvidiactl)" "sudo ubuntu-drivers install && sudo reboot; nvidia-smi must then list the GPU"
+            fi
             case " $runtimes " in
                 *" nvidia "*) ok "nvidia runtime" "known to docker" ;;
-                *) if has nvidia-container-runtime-hook; then ok "nvidia runtime" "its hook is installed"; else fail "nvidia runtime" "docker run --gpus needs it" "$mend"; fi ;;
+                *) if has nvidia-container-runtime-hook; then ok "nvidia runtime" "its hook is installed"; else lacks_runtime "docker run --gpus needs it"; fi ;;
             esac ;;
     esac
 

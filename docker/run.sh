@@ -20,5 +20,6 @@ data=
 [ -z "${DATA:-}" ] || data=$(bind "$DATA" /data readonly)
 before=
 [ -z "${BEFORE:-}" ] || before=$(bind "$BEFORE" /before readonly)
-eval "exec ${DOCKER:-docker} run $(sh "$here/flags.sh" "$image") \
+flags=$(sh "$here/flags.sh" "$image") # an assignment of its own, so that a refusal ends this, too
+eval "exec ${DOCKER:-docker} run $flags \
     --mount \"\$results\" --mount \"\$matrix\" ${data:+--mount \"\$data\"} ${before:+--mount \"\$before\"} ${RUN_FLAGS:-} \"\$image\" \"\$@\""

@@ -31,7 +31,7 @@ doctor: ## check this host for Docker and its devices; then by each image that i
 	@fit=$$(sh docker/jetson.sh 2>/dev/null | cut -d ' ' -f 1); IMAGE=dyno-$$fit:$(VERSION) $(PREFLIGHT) $$fit; code=$$?; \
 	for name in $${fit:-$(PLATFORMS)}; do \
 		if $(DOCKER) image inspect dyno-$$name:$(VERSION) >/dev/null 2>&1; then \
-			echo "$$name:"; sh docker/inputs.sh doctor && sh docker/run.sh dyno-$$name:$(VERSION) doctor || code=1; \
+			echo "$$name:"; $(PREFLIGHT) --quiet $$name && sh docker/inputs.sh doctor && sh docker/run.sh dyno-$$name:$(VERSION) doctor || code=1; \
 		fi; \
 	done; exit $$code
 

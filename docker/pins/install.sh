@@ -12,6 +12,12 @@ if [ ! -f "$lock" ]; then
     echo "$lock: no lock for this base's Python; write its .in beside the others and run lock.py" >&2
     exit 1
 fi
+for group in "$@"; do
+    if ! grep -q -E "  # (.* )?$group( |\$)" "$lock"; then
+        echo "$lock has no group $group, so this base's Python can't have it; name it in its .in and run lock.py" >&2
+        exit 1
+    fi
+done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 grep -E "  # (.* )?($(echo "$*" | tr ' ' '|'))( |\$)" "$lock" >"$work/all.txt"

@@ -67,16 +67,24 @@ def checksum(url: str) -> str:
     return "sha256:" + found.hexdigest()
 
 
+def recorded(path: Path) -> dict[str, str]:
+    """{reference: digest} of a lock or of hints.txt."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {line.split()[1]: line.split()[0] for line in lines if line.startswith("sha256:")}
+
+
 def pin(platform: str, docker: Path = DOCKER) -> list[str]:
     """Renew a platform's lock; the lines that failed."""
     text = (docker / platform / "Dockerfile").read_text()
     lock = docker / platform / "pins.lock"
-    known = dict(reversed(line.split()) for line in lock.read_text().splitlines()) if lock.exists() else {}
+    known, hints = recorded(lock), recorded(docker / "pins/hints.txt")
     failures = []
     for reference, ask in [(base, digest) for base in BASE.findall(text)] + [(url, checksum) for url in URL.findall(text)]:
         try:
             known[reference] = ask(reference)
             print(f"{known[reference]}  {reference}")
+            if hints.get(reference, known[reference]) != known[reference]:
+                print(f"note: {reference} is {known[reference]} here; another source saw {hints[reference]}", file=sys.stderr)
         except (URLError, OSError, ValueError, KeyError) as error:
             failures.append(f"{reference}: {error}")
     lock.write_text("".join(f"{value}  {reference}\n" for reference, value in known.items()))

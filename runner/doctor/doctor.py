@@ -30,7 +30,10 @@ def checks(results_dir, platform, root="/"):
 def _identity(platform, root):
     error = identity_error(root, platform)
     return Check(
-        "platform", error is None, error or platform, "run the image of this machine's platform: `make help` lists them" if error else None
+        "platform",
+        error is None,
+        error or platform,
+        "each machine runs its own platform's image: `make platforms` lists them" if error else None,
     )
 
 

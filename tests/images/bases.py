@@ -34,15 +34,19 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def debian(folder, arch=None):
-    """Debian 12 in ``folder``; for another architecture qemu runs its set-up."""
+# What a stand-in of another architecture holds: Debian's own Python runs there, none of pyenv's does.
+PACKAGES_ELSEWHERE = ["ca-certificates", "python3", "python3-pip", "libgomp1", "util-linux"]
+
+
+def debian(folder, arch=None, suite="bookworm"):
+    """Debian in ``folder``; for another architecture qemu runs its set-up."""
     subprocess.run(
         [
             "debootstrap",
             "--variant=minbase",
             *([f"--arch={arch}"] if arch else []),
-            f"--include={','.join(PACKAGES)}",
-            "bookworm",
+            f"--include={','.join(PACKAGES_ELSEWHERE if arch else PACKAGES)}",
+            suite,
             str(folder),
         ],
         check=True,

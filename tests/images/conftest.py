@@ -18,7 +18,6 @@ USER = "12345:12345"  # whoever runs a container; CI itself is root
 # What stands in for each platform's real base, and the stages that no stand-in can take, replaced by build arguments.
 STAND_INS = {
     "cpu": ("py311", {}),
-    "cpu-arm64": ("arm64-torch25", {"TORCH": "torch"}),  # PyTorch's CPU build for aarch64 is on its own index only
     "openvino": ("py311", {}),
     "ncs2": ("py38", {"OPENVINO": "wheel", "EXPORTER": "none"}),
     "ncs2-2022": ("py38-openvino2022", {"OPENVINO": "base", "EXPORTER": "none"}),
@@ -28,10 +27,20 @@ STAND_INS = {
     "jetson-jp6": ("py310", {"FRAMEWORKS": "base"}),
     "jetson-jp7": ("py312", {"FRAMEWORKS": "base"}),
     "host": ("py312", {}),
+    # For arm64, under emulation. Debian has Python 3.9 and 3.11 for it; PyPI's torch for aarch64 is a CPU build up to 2.10.
+    "cpu-arm64": ("arm64-torch25", {"TORCH": "torch"}),  # PyTorch's CPU build for aarch64 is on its own index only
+    "jetson-jp5-arm64": ("arm64old-torch21", {"FRAMEWORKS": "base"}),
+    "jetson-jp6-arm64": ("arm64-torch25", {"FRAMEWORKS": "base"}),
+    "jetson-jp7-arm64": ("arm64-torch210", {"FRAMEWORKS": "base"}),
+    "host-arm64": ("arm64", {}),
 }
+SUITES = {"arm64": "bookworm", "arm64old": "bullseye"}
 # Bases that are another one and what the real base has besides Python.
 DERIVED = {
+    "arm64old-torch21": "FROM dyno-standin:arm64old\nRUN python3 -m pip install --no-cache-dir --no-deps torch==2.1.0 torchvision==0.16.0\n",
     "arm64-torch25": "FROM dyno-standin:arm64\nRUN python3 -m pip install --no-cache-dir --no-deps torch==2.5.0 torchvision==0.20.0\n",
+    # with what it imports: the real base of jetson-jp7 brings all of it
+    "arm64-torch210": "FROM dyno-standin:arm64\nRUN python3 -m pip install --no-cache-dir torch==2.10.0 torchvision==0.25.0\n",
     "py36-torch110": "FROM dyno-standin:py36\nRUN python3 -m pip install --no-cache-dir --no-deps torch==1.10.0 torchvision==0.11.1\n",
     "py38-openvino2022": "FROM dyno-standin:py38\nRUN python3 -m pip install --no-cache-dir --no-deps openvino==2022.3.2\n",
 }
@@ -46,10 +55,12 @@ class Images:
         self._roots = {}
         self._made = {}
 
-    def root(self, arch=None):
-        if arch not in self._roots:
-            self._roots[arch] = bases.debian(self.folder / f"debian-{arch}", arch)
-        return self._roots[arch]
+    def root(self, name=None):
+        """Files of a Debian: this machine's architecture, or one of SUITES."""
+        if name not in self._roots:
+            folder = self.folder / f"debian-{name}"
+            self._roots[name] = bases.debian(folder, "arm64", SUITES[name]) if name else bases.debian(folder)
+        return self._roots[name]
 
     def base(self, name):
         tag = f"dyno-standin:{name}"
@@ -57,8 +68,8 @@ class Images:
             if name in DERIVED:
                 self.base(name.split("-")[0])
                 bases.build(self.docker, tag, DERIVED[name])
-            elif name == "arm64":
-                bases.import_base(self.docker, self.root("arm64"), tag)
+            elif name in SUITES:
+                bases.import_base(self.docker, self.root(name), tag)
             else:
                 version = name.replace("py3", "3.")
                 bases.import_base(self.docker, self.root(), tag, None if version == "3.11" else version)

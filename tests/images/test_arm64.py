@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, USER
 from test_images import cells, command, matrix_file, networks  # noqa: F401 (networks is a fixture)
 
 LOCKS = sorted(path.stem for path in (ROOT / "docker/pins").glob("py*.txt"))
@@ -83,13 +83,34 @@ def emulation():
         subprocess.run(["umount", folder], check=True)
 
 
-def test_an_arm64_image_runs_a_cell_under_emulation(docker, images, networks, emulation):  # noqa: F811
-    """Functional only: the lock's aarch64 wheels are there, install, import and compute the right numbers."""
-    image = images("cpu-arm64")
-    matrix_file(networks, "arm", model=["squeezenet1_1"], backend=["openvino", "pytorch"], batch_size=[1])
+# What each image measures there. The Jetsons' own images have no OpenVINO; one framework of theirs is enough to show that they work.
+MEASURED = {
+    "cpu-arm64": ["openvino", "pytorch"],
+    "jetson-jp5-arm64": ["pytorch"],
+    "jetson-jp6-arm64": ["pytorch"],
+    "jetson-jp7-arm64": ["pytorch"],
+}
+
+
+@pytest.mark.timeout(3000)  # building and running take minutes each
+@pytest.mark.parametrize("name", sorted(MEASURED))
+def test_an_arm64_image_runs_a_cell_under_emulation(docker, images, networks, emulation, name):  # noqa: F811
+    """Functional only: the lock's aarch64 wheels are there, install, import and compute the numbers that x86-64 computed."""
+    matrix_file(networks, name, model=["squeezenet1_1"], backend=MEASURED[name], batch_size=[1])
     options = ["--rm", "--env", "QEMU_CPU=cortex-a57"]
-    docker(*command(networks, image, "run", platform="standin-arm64", options=options, matrix="arm"), timeout=600)
-    records = cells(networks, "standin-arm64")
+    docker(*command(networks, images(name), "run", platform=f"standin-{name}", options=options, matrix=name), timeout=1500)
+    records = cells(networks, f"standin-{name}")
     found = [(record["cell"]["backend"], record["status"], record["reason"]) for record in records if record["role"] == "cell"]
-    assert sorted(found) == [("openvino", "ok", None), ("pytorch", "ok", None)]
+    assert sorted(found) == [(backend, "ok", None) for backend in MEASURED[name]]
     assert all(record["parity"]["max_rel"] < 1e-3 for record in records)
+
+
+@pytest.mark.timeout(3000)
+def test_the_arm64_host_image_recommends_under_emulation(docker, images, networks, emulation):  # noqa: F811
+    """The analysis reads records and answers; after the runs above, or on what the x86-64 image left."""
+    image, mount = images("host-arm64"), ["--volume", f"{networks}:/results", "--user", USER]
+    matrix_file(networks, "few", model=["squeezenet1_1"], backend=["pytorch"], batch_size=[1])
+    docker(*command(networks, images("cpu"), "run", platform="standin-few", options=["--rm"], matrix="few"))
+    asked = ["recommend", "--records", "/results/records", "--platform", "standin-few", "--max-latency-ms", "1000"]
+    done = docker("run", "--rm", "--network=none", "--env", "QEMU_CPU=cortex-a57", *mount, image, *asked, timeout=1500)
+    assert "squeezenet1_1" in done.stdout

@@ -34,5 +34,5 @@ def test_the_install_cell_works_on_a_clean_python_and_leaves_what_is_there(tmp_p
     assert done.returncode == 0 and done.stdout.startswith("dyno "), done.stderr
     frozen = subprocess.check_output([python, "-m", "pip", "freeze"], env=env, text=True)
     assert all(requirement in frozen for requirement in (*BROUGHT, "torch==2.9.0"))
-    usage = subprocess.run([python, "-m", "analysis", "report", "--help"], cwd=tmp_path, env=env, text=True, capture_output=True)
+    usage = subprocess.run([python, "-m", "runner", "report", "--help"], cwd=tmp_path, env=env, text=True, capture_output=True)
     assert usage.returncode == 0, usage.stderr

@@ -173,7 +173,8 @@ def test_the_documented_docker_run_lines_have_every_flag_that_the_labels_ask_for
         assert line.startswith("docker run COMMON ") and line.endswith(" IMG run") and labels.get("dyno.docker-flags", "") in line
         assert all(f"--volume {file}:{file}:ro" in line for file in labels.get("dyno.docker-mounts", "").split())
         assert ("$groups" in line) == ("dyno.docker-groups" in labels)
-    assert all(f"--device {device} " in "\n".join(lines) for device in labels.get("dyno.docker-devices", "").split())
+    devices = dict(pair.split("=") for pair in labels.get("dyno.docker-devices", "").split())
+    assert all(any(f"DYNO_DEVICES=cpu,{name} --device {node} " in line for line in lines) for name, node in devices.items())
 
 
 def test_the_documented_lines_hold_as_typed(tmp_path):
@@ -215,11 +216,12 @@ def test_what_is_the_same_in_all_images_is_identical():
     assert len(every(r"RUN python3 -m venv [^\n]*\nENV PATH=[^\n]*", EVERY)) == 1
 
 
-def test_the_host_image_has_what_the_analysis_asks_for():
+@pytest.mark.parametrize("python", ["py312", "py311"])  # its base's, and that of its stand-in for arm64
+def test_the_host_image_has_what_the_analysis_asks_for(python):
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["analysis"]
-    lock = (ROOT / "docker/pins/py312.txt").read_text()
+    lock = (ROOT / f"docker/pins/{python}.txt").read_text()
     for requirement in wanted:
         name, _, version = requirement.partition("==")
         assert re.search(rf"^{name}=={re.escape(version)} .*\banalysis\b", lock, re.MULTILINE), (
-            f"{requirement}: add it to py312.in, run lock.py"
+            f"{requirement}: add it to {python}.in, run lock.py"
         )

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def house(tmp_path):
         """#!/bin/sh
 # Answers `image inspect --format ...` from files named after labels; prints everything else.
 case "$*" in
-    "info --format"*) echo "27.5.1|/|runc $RUNTIMES" ;;
+    "info --format"*) echo "${SERVER:-27.5.1}|/|runc $RUNTIMES" ;;
     version*) echo "${CLIENT:-20.10.24}" ;;
     "buildx version") test -n "$BUILDX" ;;
     "image inspect dyno-"*) test -z "$ABSENT" ;;
@@ -148,7 +149,7 @@ def test_records_belong_to_whoever_calls_make_and_carry_host_and_digest(house):
 
 
 def test_devices_and_files_are_passed_only_where_the_host_has_them(house):
-    label(house, "dyno.docker-devices", "/dev/dri /dev/accel")
+    label(house, "dyno.docker-devices", "gpu=/dev/dri npu=/dev/accel")
     label(house, "dyno.docker-mounts", "/etc/nv_tegra_release /etc/nvpmodel.conf")
     host = house / "host"
     (host / "dev/dri").mkdir(parents=True)
@@ -162,6 +163,41 @@ def test_devices_and_files_are_passed_only_where_the_host_has_them(house):
     assert f"--device /dev/dri --group-add {os.getgid() or 104}" in flags and "/dev/accel" not in flags
     assert "--volume /etc/nv_tegra_release:/etc/nv_tegra_release:ro" in flags and "nvpmodel" not in flags
     assert "DYNO_BOARD=Somebody's Jetson Nano" in shlex.split(flags)
+    assert "--env DYNO_DEVICES=cpu,gpu " in flags  # so that nothing is planned for the processor that isn't there
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("dyno.docker-flags", "--runtime nvidia --privileged"),
+        ("dyno.docker-flags", "--ipc=hostile"),
+        ("dyno.docker-flags", "--gpus all $(touch owned)"),
+        ("dyno.docker-flags", "--volume /:/host"),
+        ("dyno.docker-devices", "gpu=/dev/../etc"),
+        ("dyno.docker-devices", "gpu=/dev/dri;touch"),
+        ("dyno.docker-devices", "/dev/sda"),
+        ("dyno.docker-groups", "/dev/../etc/shadow"),
+        ("dyno.docker-mounts", "/etc/shadow"),
+    ],
+)
+def test_a_label_that_asks_for_anything_else_is_refused_and_nothing_runs(house, name, text):
+    """An image from a registry may say anything; its labels are data and never a shell's words."""
+    label(house, name, text)
+    (house / "results").mkdir()
+    done = run(house, "sh", "docker/run.sh", "image", "doctor", check=False, RESULTS="results", MATRIX="matrix.yaml")
+    assert done.returncode == 2 and done.stdout == "" and not (house / "owned").exists()
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"image: its label {name} asks for `") and text.split()[-1].strip(")") in line
+
+
+def test_every_images_own_labels_are_known(house):
+    for path in sorted(ROOT.glob("docker/*/Dockerfile")):
+        for name in ("flags", "devices", "groups", "mounts"):
+            found = re.search(f'dyno.docker-{name}="([^"]*)"', path.read_text())
+            label(house, f"dyno.docker-{name}", found[1] if found else "")
+        out = run(house, "sh", "docker/flags.sh", "image").stdout
+        asked = re.search('dyno.docker-flags="([^"]*)"', path.read_text())
+        assert not asked or asked[1] in out
 
 
 def test_on_jetpack_6_the_groups_of_all_tegra_and_dri_nodes_are_passed_by_number(house):
@@ -202,6 +238,8 @@ def test_sudo_keeps_buildkit_and_results_belong_to_who_called_it(house):
     fake.chmod(0o755)
     path = f"{sudo.parent}:{os.environ['PATH']}"
     assert "buildkit=1 home=\n" in run(house, "make", "build-cpu", "DOCKER=sudo docker", PATH=path).stdout
+    fake.write_text(fake.read_text().replace('case "$*" in', 'test "$1" != --context || shift 2\ncase "$*" in', 1))
+    assert "buildkit=1 home=" in run(house, "make", "build-cpu", "DOCKER=docker --context docker-box", PATH=path).stdout
     flags = run(house, "sh", "docker/flags.sh", "image", SUDO_UID="1001", SUDO_GID="1002").stdout
     assert "--user 1001:1002" in flags
 
@@ -272,6 +310,10 @@ def test_preflight_passes_on_a_board_that_is_ready(house, orin):
     assert done.returncode == 0 and done.stderr == ""
     assert [line.split()[1] for line in done.stdout.splitlines()] == ["docker", "BuildKit", "nvidia", "space", "processor", "L4T"]
     assert preflight(house, "--quiet", "jetson-jp6", HOST_ROOT=orin).stdout == ""
+    (house / "host/dev").mkdir()
+    (house / "host/dev/nvidiactl").write_text("")
+    done = preflight(house, "cuda", HOST_ROOT=orin, MACHINE="x86_64")
+    assert done.returncode == 0 and "ok    driver         NVIDIA's is loaded" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -280,6 +322,8 @@ def test_preflight_passes_on_a_board_that_is_ready(house, orin):
         ({"CLIENT": "28.2.2"}, "jetson-jp6", "BuildKit       docker 28.2.2 has no buildx: sudo apt-get install docker-buildx"),
         ({"RUNTIMES": ""}, "jetson-jp6", "nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"),
         ({"RUNTIMES": ""}, "jetson-jp4", "sudo apt-get install nvidia-container-runtime nvidia-docker2"),
+        ({"SERVER": "19.03.6"}, "jetson-jp6", "docker         19.03.6 is too old, 20.10 or later is needed: sudo apt-get update"),
+        ({"MACHINE": "x86_64"}, "cuda", "driver         NVIDIA's is not loaded (no /dev/nvidiactl): sudo ubuntu-drivers install"),
         ({"MACHINE": "x86_64"}, "jetson-jp6", "jetson-jp6 is made for arm64, this is x86_64"),
         ({"MACHINE": "armv7l"}, "ncs2", "install a 64-bit system (arm64)"),
         ({}, "jetson-jp5", "this board's release goes with jetson-jp6: make jetson-jp6"),
@@ -291,6 +335,11 @@ def test_each_failure_of_preflight_is_one_line_with_what_mends_it(house, orin, e
     done = preflight(house, "--quiet", platform, **dict({"HOST_ROOT": orin}, **env))
     failed = [line for line in done.stderr.splitlines() if expected in line]
     assert done.returncode == 1 and len(failed) == 1 and failed[0].startswith("FAIL  "), done.stderr
+
+
+def test_an_image_that_can_be_pulled_needs_no_buildx(house, orin):
+    done = preflight(house, "--quiet", "jetson-jp6", HOST_ROOT=orin, CLIENT="28.2.2", DYNO_REGISTRY="ghcr.io/somebody")
+    assert done.returncode == 0 and "--    BuildKit" in done.stderr and "needed where ghcr.io/somebody lacks the image" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -317,6 +366,15 @@ def test_make_builds_nothing_on_a_host_that_is_not_ready(house):
 def test_make_doctor_checks_the_host_and_asks_the_images_that_are_here(house, orin):
     out = run(house, "make", "doctor", MACHINE="aarch64", RUNTIMES="nvidia", HOST_ROOT=orin, PREFLIGHT="sh docker/preflight.sh").stdout
     assert "ok    L4T" in out and "[dyno-jetson-jp6:1.2.3][doctor]" in out and "dyno-cpu" not in out
+
+
+def test_make_doctor_says_what_an_image_lacks_here_in_place_of_starting_it(house):
+    for path in set(house.glob("docker/*/Dockerfile")) - {house / "docker/cpu/Dockerfile", house / "docker/cuda/Dockerfile"}:
+        path.unlink()
+    env = {"MACHINE": "x86_64", "RUNTIMES": "", "HOST_ROOT": "/nowhere", "PREFLIGHT": "sh docker/preflight.sh"}
+    done = run(house, "make", "doctor", check=False, **env)
+    assert done.returncode and "[dyno-cpu:1.2.3][doctor]" in done.stdout and "[dyno-cuda" not in done.stdout
+    assert "FAIL  nvidia runtime docker run --gpus needs it: " in done.stderr
 
 
 POWER = """#!/bin/sh
@@ -359,6 +417,30 @@ def test_ctrl_c_sets_the_power_mode_that_was_there(house, nvpmodel):
     assert (house / "mode").read_text() == "0\n"
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(10) == 130 and (house / "mode").read_text() == "1\n"
+
+
+def test_ctrl_c_on_make_sets_it_again_too(house, orin, nvpmodel):
+    """As a terminal sends it: to make, the script and docker at once."""
+    fake = house / "docker-fake"
+    fake.write_text(fake.read_text().replace("*) for", "*' run') echo measuring; exec sleep 30 ;;\n    *) for"))
+    settings = {"DOCKER": str(fake), "LABELS": str(house / "labels"), "PREFLIGHT": "true", "SUM": "sha256:" + "5" * 64, "HOST_ROOT": orin}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    process = subprocess.Popen(
+        ["make", "jetson", "POWER_MODES=0"],
+        cwd=house,
+        env=dict(env, **settings, **nvpmodel),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert any(line == b"measuring\n" for line in process.stdout) and (house / "mode").read_text() == "0\n"
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(10) != 0
+    deadline = time.monotonic() + 5  # make does not wait for what it has interrupted
+    while (house / "mode").read_text() != "1\n" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (house / "mode").read_text() == "1\n"
 
 
 def test_the_report_can_be_made_in_the_host_image(house):

@@ -112,8 +112,10 @@ def registry():
     server.server_close()
 
 
-def test_pin_records_one_platform_in_its_lock_and_touches_no_dockerfile(registry, tmp_path):
+def test_pin_records_one_platform_in_its_lock_and_touches_no_dockerfile(registry, tmp_path, capsys):
     pin = load(DOCKER / "pins/pin.py")
+    (tmp_path / "pins").mkdir()
+    (tmp_path / "pins/hints.txt").write_text(f"# seen elsewhere\nsha256:{'1' * 64}  {registry}/some/base:1.0\n")
     for name in ("cpu", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "Dockerfile").write_text(
@@ -122,6 +124,7 @@ def test_pin_records_one_platform_in_its_lock_and_touches_no_dockerfile(registry
     before = (tmp_path / "cpu/Dockerfile").read_text()
     failures = pin.pin("cpu", tmp_path)
     assert len(failures) == 1 and failures[0].startswith(f"{registry}/gone:1.0: HTTP Error 404")
+    assert capsys.readouterr().err.count("note: ") == 1  # of the base that a hint has otherwise; the file has none
     assert (tmp_path / "cpu/pins.lock").read_text().splitlines() == [
         f"sha256:{hashlib.sha256(b'the manifest').hexdigest()}  {registry}/some/base:1.0",
         f"sha256:{hashlib.sha256(b'a wheel').hexdigest()}  http://{registry}/file.whl",
@@ -155,6 +158,17 @@ def test_a_wheel_of_an_index_that_nobody_vouches_for_is_checked_where_its_checks
             ["sh", str(pins / "install.sh"), "group"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert done.returncode == code and words in done.stdout and done.stdout.count("pip install") == 2 - code
+
+
+def test_a_group_that_a_python_lacks_stops_the_build_by_its_name(tmp_path):
+    """A base with another Python than the lock was written for would else go without, in silence."""
+    (tmp_path / "install.sh").write_text((DOCKER / "pins/install.sh").read_text())
+    (tmp_path / ("py%d%d.txt" % sys.version_info[:2])).write_text(f"# heading\nb==1 --hash=sha256:{'0' * 64}  # runner\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").symlink_to(sys.executable)
+    env = dict(os.environ, PIP="false", PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    done = subprocess.run(["sh", str(tmp_path / "install.sh"), "runner", "run"], env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and "has no group run, so this base's Python can't have it" in done.stderr
 
 
 def test_a_digest_from_one_source_is_a_hint_and_not_in_a_dockerfile():

@@ -1,6 +1,12 @@
 """TensorRT 7.1 to 11, on NVIDIA GPUs and the DLAs of Jetsons. Memory, streams and events are torch's."""
 
-import tensorrt as trt
+try:
+    import tensorrt as trt
+except ImportError as error:  # the bindings are a package of their own; the libraries come with the image or from the board
+    raise RuntimeError(
+        "TensorRT's Python package is here, but can't be loaded: %s; on a Jetson docker run --runtime nvidia, elsewhere pip install "
+        "the tensorrt libraries of the same version" % error
+    )
 
 from runner.errors import Unsupported
 

@@ -31,6 +31,15 @@ def module(monkeypatch):
     sys.modules.pop("runner.backends.tensorrt.backend", None)
 
 
+def test_bindings_without_their_libraries_are_said_with_what_mends_it(tmp_path, monkeypatch):
+    (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvonnxparser.so.10: cannot open shared object file')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("tensorrt", "runner.backends.tensorrt.backend"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(RuntimeError, match="can't be loaded: libnvonnxparser.so.10: .* --runtime nvidia"):
+        importlib.import_module("runner.backends.tensorrt.backend")
+
+
 def loaded(module, job):
     backend = module.Backend(job)
     backend.load()

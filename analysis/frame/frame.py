@@ -71,7 +71,7 @@ def record_files(paths: Iterable[str | Path], problems: Counter | None = None) -
         else:
             there = path.exists() or path.is_symlink()
             what = "is no file and no folder (a pipe, or a link that leads nowhere)" if there else "no such file or folder"
-            raise FrameError(f"{path}: {what}; `make bench` writes results/records, or name others with --records")
+            raise FrameError(f"{path}: {what}; `make bench` writes results/records; name a file or folder that is there")
     return list(dict.fromkeys(file.resolve() for file in found))
 
 

@@ -1,13 +1,14 @@
 """Whether a line read from a record file has the types that the schema gives its fields: a file may come from anywhere."""
 
 import math
+from typing import Any, Dict, FrozenSet, Optional, Tuple
 
 from runner.records.schema import CELL_FIELDS, FIELDS, STATUSES
 
 LARGEST = 1e18  # of any number: what is beyond is no measurement
 LONGEST_S = 1e9
 NUMBERS = frozenset((int, float))
-TYPES = {"str": (str,), "int": (int,), "float": (int, float), "object": (dict,), "bool": (bool,), "null": ()}
+TYPES: Dict[str, Tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "object": (dict,), "bool": (bool,), "null": ()}
 SAMPLES = frozenset((int, float, type(None)))
 GROUP_NUMBERS = ("count", "macs", "bytes", "out")
 
@@ -17,13 +18,15 @@ class Entry:
 
     __slots__ = ("is_list", "types", "inside", "samples")
 
-    def __init__(self):
-        self.is_list, self.types, self.inside, self.samples = False, frozenset((dict,)), {}, False
+    def __init__(self) -> None:
+        self.is_list = self.samples = False
+        self.types: FrozenSet[type] = frozenset((dict,))
+        self.inside: Dict[str, "Entry"] = {}
 
 
-def _schema():
+def _schema() -> Dict[str, Entry]:
     """{name: Entry} of a line."""
-    tree = {}
+    tree: Dict[str, Entry] = {}
     for path, kinds, _, _ in FIELDS:
         place = tree
         names = path.split(".")
@@ -42,7 +45,7 @@ def _schema():
 SCHEMA = _schema()
 
 
-def misfit(line, schema=None):
+def misfit(line: Dict[str, Any], schema: Optional[Dict[str, Entry]] = None) -> Optional[str]:
     """The first field of another type than the schema's, by its name; None when all fit. Fields that are absent or null fit.
 
     Written for speed: a merge asks it of every line.
@@ -74,7 +77,7 @@ def misfit(line, schema=None):
     return None
 
 
-def _misfit_of_one(name, value, entry):
+def _misfit_of_one(name: str, value: Any, entry: Entry) -> Optional[str]:
     if type(value) not in entry.types or type(value) in NUMBERS and not abs(value) < LARGEST:
         return name
     if type(value) is not dict:
@@ -84,11 +87,11 @@ def _misfit_of_one(name, value, entry):
     return misfit(value, entry.inside) if entry.inside else None
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     return type(value) in NUMBERS and abs(value) < LARGEST
 
 
-def _is_group(group):
+def _is_group(group: Any) -> bool:
     return isinstance(group, dict) and all(_is_number(group.get(name, 0)) for name in GROUP_NUMBERS)
 
 

@@ -133,8 +133,10 @@ def _numbers(name: str, values: np.ndarray) -> np.ndarray:
 
 def _words(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """Texts, each of which is in memory once however many rows have it."""
-    codes, unique = pd.factorize(np.where(missing, None, np.ma.getdata(array)))
-    return np.append(unique, None)[codes]
+    values = np.ma.getdata(array).astype(object)
+    values[missing] = None
+    codes, unique = pd.factorize(values)
+    return np.array([*unique, None], dtype=object)[codes]  # code -1, the last, is None
 
 
 def _nested(name: str, array: np.ndarray, missing: np.ndarray) -> list[Any]:

@@ -85,7 +85,7 @@ def times(replicates: Sequence[Sequence[float]], between: Between | None = None,
     mean, own = np.full(len(n), np.nan), np.zeros(len(n))
     for count in np.unique(n[n > 0]):  # cells with as many replicates are one array
         rows = np.flatnonzero(n == count)
-        logs = np.log(np.array([replicates[row] for row in rows], float))
+        logs = np.log(np.array([replicates[row] for row in rows.tolist()], dtype=np.float64))
         mean[rows] = logs.mean(axis=1)
         if count > 1:
             own[rows] = logs.var(axis=1, ddof=1)

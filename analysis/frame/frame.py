@@ -428,7 +428,7 @@ def describe(frame: pd.DataFrame) -> pd.DataFrame:
     machine: the platform, with its host where several hosts share it. series: backend, with device and precision where they vary on that
     machine. label: the network, with its input size where that is not the frame's usual one.
     """
-    frame = frame.copy(deep=False)
+    frame = frame.copy()  # in one piece again after all those columns
     hosts = frame.groupby("platform")["host"].transform("nunique")
     frame["machine"] = frame["platform"].where(hosts <= 1, frame["platform"] + " @ " + frame["host"].astype(str))
     series = frame["backend"].copy()
@@ -449,11 +449,13 @@ def latest(frame: pd.DataFrame) -> pd.DataFrame:
     Within a file attempts are counted, so a clock that was set back changes nothing; between files the later one wins.
     """
     keys = ["source", "platform", "host", "cell_id", "role", "anchor"]
-    by_time = frame.sort_values("started_at", kind="stable", na_position="first")
+    told = frame[[*keys, *frame.columns.intersection(["file"]), "started_at", "attempt"]].reset_index(drop=True)  # a frame is wide
+    by_time = told.sort_values("started_at", kind="stable", na_position="first")
     attempts = by_time.sort_values("attempt", kind="stable", na_position="first").drop_duplicates(
-        [*keys, *frame.columns.intersection(["file"])], keep="last"
+        [*keys, *told.columns.intersection(["file"])], keep="last"
     )
-    return attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(keys, keep="last").sort_index()
+    last = attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(keys, keep="last")
+    return frame.iloc[last.index.to_numpy()].sort_index()
 
 
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:

@@ -25,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def compare(
-        a: Annotated[str, typer.Argument(help="Record file, folder or s3:// bucket: before. With --run a matrix, a Python that has dyno, or an image.")],
+        a: Annotated[
+            str,
+            typer.Argument(help="Record file, folder or s3:// bucket: before. With --run a matrix, a Python that has dyno, or an image."),
+        ],
         b: Annotated[str, typer.Argument(help="The same: after.")],
         run: Annotated[
             bool, typer.Option("--run", help="Measure A and B in alternating rounds, then compare them round by round.")

@@ -25,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def compare(
-        a: Annotated[str, typer.Argument(help="Record file or folder: before. With --run a matrix, a Python that has dyno, or an image.")],
+        a: Annotated[
+            str,
+            typer.Argument(help="Record file, folder or s3:// bucket: before. With --run a matrix, a Python that has dyno, or an image."),
+        ],
         b: Annotated[str, typer.Argument(help="The same: after.")],
         run: Annotated[
             bool, typer.Option("--run", help="Measure A and B in alternating rounds, then compare them round by round.")
@@ -55,16 +58,15 @@ def register(app: typer.Typer) -> None:
         from analysis.compare import alternate, text
         from analysis.compare import compare as judge
         from analysis.compare import noise as floors
-        from analysis.errors import FrameError
-        from analysis.frame.frame import merge
+        from analysis.merge import table as merging
 
-        sides = [Path(a), Path(b)]
+        sides = [a, b]
         if run:
             all_results = Path(results).resolve()
             folder = all_results / "compare" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             asked = alternate.Asked(matrix, profile, tuple(only), all_results, Path(cache or all_results / "cache").resolve())
             before, after = alternate.side("A", a, folder), alternate.side("B", b, folder)
-            sides = [one.folder / "records" for one in (before, after)]
+            sides = [str(one.folder / "records") for one in (before, after)]
             again = f"dyno compare --paired {sides[0]} {sides[1]}"
             say = lambda line: typer.echo(plain(line), err=True)
             try:
@@ -74,9 +76,7 @@ def register(app: typer.Typer) -> None:
             say(f"{done} pairs; compared again by `{again}`")
         frames = []
         for place in sides:
-            if not place.exists():
-                raise FrameError(f"{place}: no such file or folder")
-            merged = merge([place])
+            merged = merging.merge([place])
             for problem, count in merged.problems.items():
                 warn([f"{place}: {count} {problem}"])
             frames.append(merged.frame)

@@ -25,17 +25,18 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Operator features (.json as a record's complexity, .csv as op_features.csv).")
         ] = None,
         records: Annotated[
-            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="RESULTS/records")
+            list[str] | None,
+            typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default="RESULTS/records"),
         ] = None,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Predict latency, throughput, memory and energy of a network that was not measured, with 90 % intervals."""
         import json
 
-        from analysis.frame import frame as frames
+        from analysis.merge import table
         from analysis.predict import estimate, graphs, show
 
-        frame = frames.merge(records or [Path(below_results("records"))]).frame
+        frame = table.merge(records or [below_results("records")]).frame
         graph = graphs.find(frame, model, input_px, features)
         report = estimate.estimate(frame, graph, platform, batch_size, source, backend=backend, device=device, precision=precision)
         typer.echo(json.dumps(report.as_dict(), indent=1, allow_nan=False, default=str) if json_ else show.text(report))

@@ -1,6 +1,5 @@
 """`dyno recommend`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +23,8 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
         precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
         records: Annotated[
-            list[Path] | None, typer.Option(help="Record files and folders; may be given often.", show_default="RESULTS/records")
+            list[str] | None,
+            typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default="RESULTS/records"),
         ] = None,
         license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
         candidates: Annotated[Path | None, typer.Option(help="CSV of own networks: model, top1, input_px.")] = None,
@@ -39,8 +39,8 @@ def register(app: typer.Typer) -> None:
         import json
 
         from analysis.compare.text import plain
-        from analysis.frame import frame as frames
         from analysis.frame.metrics import MILLI
+        from analysis.merge import table
         from analysis.predict import advice as words
         from analysis.predict import candidates as networks
         from analysis.predict import recommend as advice
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
         if license not in (None, "commercial"):
             raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
 
-        frame = frames.merge(records or [Path(below_results("records"))]).frame
+        frame = table.merge(records or [below_results("records")]).frame
         limits = advice.Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
         mine = networks.own(candidates, frame) if candidates else []
         others = [] if only_records else networks.catalogued(license, min_top1)

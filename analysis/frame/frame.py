@@ -7,6 +7,7 @@ schema or seen before are set aside and counted in `Merged.problems`.
 import itertools
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ def record_files(paths: Iterable[str | Path], problems: Counter | None = None) -
         else:
             there = path.exists() or path.is_symlink()
             what = "is no file and no folder (a pipe, or a link that leads nowhere)" if there else "no such file or folder"
-            raise FrameError(f"{path}: {what}; `make bench` writes results/records, or name others with --records")
+            raise FrameError(f"{path}: {what}; `make bench` writes results/records; name a file or folder that is there")
     return list(dict.fromkeys(file.resolve() for file in found))
 
 
@@ -330,24 +331,21 @@ def _scaled(value: float | None, factor: float) -> float:
 
 def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None = None) -> pd.DataFrame:
     """Add published accuracies, families, env_* columns and every column that is still missing; importers end with this too."""
-    facts = {name: flatten(environment) for name, environment in (environments or {}).items()}
-    columns = sorted({key for flat in facts.values() for key in flat})
     frame = frame.reset_index(drop=True)
     for name in CELL:  # what no record names, as where all come from a table without it
         if name not in frame:
             frame[name] = np.nan if name in NUMBERS else None
-    if columns:
-        extra = pd.DataFrame([facts.get(name, {}) for name in frame["environment"]], index=frame.index, columns=columns).add_prefix("env_")
-        frame = pd.concat([frame, extra], axis=1)
+    frame = _with_facts(frame, environments or {})
     if "host" not in frame:
         named = frame.get("env_host", pd.Series(None, index=frame.index, dtype=object))
-        stems = [stem.removeprefix(f"{platform}-") for stem, platform in zip(frame["file"], frame["platform"], strict=True)]
+        stems = [sys.intern(stem.removeprefix(f"{platform}-")) for stem, platform in zip(frame["file"], frame["platform"], strict=True)]
         frame["host"] = named.where(named.notna(), pd.Series(stems, index=frame.index))
     if "power_mode" not in frame:
         frame["power_mode"] = frame.get("env_power_mode", pd.Series(None, index=frame.index, dtype=object))
     frame["host"] = by_power_mode(frame)
     if "family" not in frame:
-        frame["family"] = [family(model) for model in frame["model"]]
+        families = {model: family(model) for model in frame["model"].unique()}
+        frame["family"] = [families[model] for model in frame["model"]]
     known = [published.accuracy(model, px) for model, px in zip(frame["model"], frame["input_px"], strict=True)]
     if "top1" not in frame:
         frame["top1"] = np.nan
@@ -371,6 +369,20 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     return noise.onto(describe(frame))
 
 
+def _with_facts(frame: pd.DataFrame, environments: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """The frame with its environments' facts as env_* columns: flattened once per environment, not per row."""
+    facts = {name: flatten(environment) for name, environment in environments.items()}
+    columns = sorted({key for flat in facts.values() for key in flat})
+    if not columns:
+        return frame
+    named = frame["environment"].tolist()
+    used = [name for name in dict.fromkeys(named) if name in facts]
+    known = pd.DataFrame([facts[name] for name in used], columns=columns).add_prefix("env_")
+    places = {name: place for place, name in enumerate(used)}
+    extra = known.reindex([places.get(name, -1) for name in named])  # -1 is no environment: its facts are missing
+    return pd.concat([frame, extra.set_axis(frame.index)], axis=1)
+
+
 def by_power_mode(frame: pd.DataFrame) -> pd.Series:
     """The hosts; one that was measured in several power modes counts as one per mode, "nano (0 MAXN)", so that they are kept apart."""
     modes = frame.groupby(["platform", "host"])["power_mode"].transform("nunique")
@@ -381,18 +393,19 @@ def by_power_mode(frame: pd.DataFrame) -> pd.Series:
 def _known_graphs(frame: pd.DataFrame) -> pd.DataFrame:
     """Imported rows that carry no complexity get the catalogue's, where the network is known at their input size."""
     lacks = frame["source"].ne("records") & frame["op_features"].isna() & frame["input_px"].notna() & frame["model"].notna()
-    for row in frame.index[lacks]:
-        found = catalogue.known(str(frame.at[row, "model"]), int(frame.at[row, "input_px"]))
-        if found is None:
-            continue
-        frame.at[row, "op_features"] = found["groups"]
-        for name, value in (
-            ("params_m", found["params"] / 1e6),
-            ("gmacs", found["macs"] / 1e9),
-            ("activations_m", found["activations"] / 1e6),
-        ):
-            if pd.isna(frame.at[row, name]):
-                frame.at[row, name] = value
+    if not lacks.any():
+        return frame
+    named = [(str(model), int(px)) for model, px in zip(frame.loc[lacks, "model"], frame.loc[lacks, "input_px"], strict=True)]
+    graphs = {key: catalogue.known(*key) for key in set(named)}
+    found = pd.Series([graphs[key] for key in named], index=frame.index[lacks], dtype=object).dropna()
+    if found.empty:
+        return frame
+    groups = frame["op_features"].astype(object)
+    groups.loc[found.index] = found.map(lambda graph: graph["groups"])
+    frame["op_features"] = groups
+    for name, what, factor in (("params_m", "params", 1e6), ("gmacs", "macs", 1e9), ("activations_m", "activations", 1e6)):
+        values = found.map(lambda graph, what=what, factor=factor: graph[what] / factor).astype(float)
+        frame[name] = frame[name].fillna(values)
     return frame
 
 
@@ -415,7 +428,7 @@ def describe(frame: pd.DataFrame) -> pd.DataFrame:
     machine: the platform, with its host where several hosts share it. series: backend, with device and precision where they vary on that
     machine. label: the network, with its input size where that is not the frame's usual one.
     """
-    frame = frame.copy()
+    frame = frame.copy()  # in one piece again after all those columns
     hosts = frame.groupby("platform")["host"].transform("nunique")
     frame["machine"] = frame["platform"].where(hosts <= 1, frame["platform"] + " @ " + frame["host"].astype(str))
     series = frame["backend"].copy()
@@ -436,11 +449,13 @@ def latest(frame: pd.DataFrame) -> pd.DataFrame:
     Within a file attempts are counted, so a clock that was set back changes nothing; between files the later one wins.
     """
     keys = ["source", "platform", "host", "cell_id", "role", "anchor"]
-    by_time = frame.sort_values("started_at", kind="stable", na_position="first")
+    told = frame[[*keys, *frame.columns.intersection(["file"]), "started_at", "attempt"]].reset_index(drop=True)  # a frame is wide
+    by_time = told.sort_values("started_at", kind="stable", na_position="first")
     attempts = by_time.sort_values("attempt", kind="stable", na_position="first").drop_duplicates(
-        [*keys, *frame.columns.intersection(["file"])], keep="last"
+        [*keys, *told.columns.intersection(["file"])], keep="last"
     )
-    return attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(keys, keep="last").sort_index()
+    last = attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(keys, keep="last")
+    return frame.iloc[last.index.to_numpy()].sort_index()
 
 
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:

@@ -35,13 +35,13 @@ def moments(*frames: pd.DataFrame) -> Between | None:
                 degrees += len(means) - 1
                 shares.append(np.mean([1 / len(log) for log in logs]))
         sizes += [len(medians) for medians in use.loc[use["role"] == "cell", "replicate_medians_s"] if len(medians)]
-        processes += [np.log(medians).var(ddof=1) for medians in use["replicate_medians_s"] if len(medians) > 1]
+        processes += [medians for medians in use["replicate_medians_s"] if len(medians) > 1]
     if not degrees:
         return None
     variance, share = squares / degrees, float(np.mean(shares))
     own = 1 / float(np.median(sizes)) if sizes else share
     if own < share:
-        process = float(np.median(processes)) if processes else 0.0
+        process = float(np.median([np.log(medians).var(ddof=1) for medians in processes])) if processes else 0.0
         variance = max(variance - process * (share - own), variance * own / share)
     return Between(float(np.sqrt(2 * variance)), degrees)
 

@@ -4,10 +4,9 @@ A sensor's readings lie in the record under its name, as numbers by name. Which 
 the GPU's own for a GPU, the host's for a CPU; what no sensor read stays missing.
 """
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 ORDER = {"cpu": ("memory", "rapl", "jetson_ina3221"), "gpu": ("nvml", "jetson_ina3221", "memory")}
 OTHERS = ("memory", "jetson_ina3221")  # for any other device: what the host gives up for it, and the board's power
@@ -26,14 +25,16 @@ def readings(replicates: Sequence[dict[str, Any]], device: str) -> dict[str, Any
     for sensors in replicates:
         for column, names in READINGS.items():
             for sensor in ORDER.get(device, OTHERS):
-                values = sensors.get(sensor) or {}
+                values = sensors.get(sensor)
+                if not values:
+                    continue
                 value = next((v * factor for name, factor in names if (v := _number(values, name)) is not None), None)
                 if value is not None:
                     found.setdefault(column, []).append(value)
                     if column == "memory_mb":
                         out["memory_method"] = next((f"{sensor}: {values[m]}" for m in METHODS if values.get(m)), sensor)
                     break
-    return out | {name: float(np.median(values)) for name, values in found.items()}
+    return out | {name: statistics.median(values) for name, values in found.items()}
 
 
 def _number(values: Any, name: str) -> float | None:

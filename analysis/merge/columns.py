@@ -27,6 +27,8 @@ WHOLE = (
 )  # whole numbers where none is missing
 TUPLES = ("quality", "replicate_medians_s", "replicate_rounds")
 TYPES = dict.fromkeys(NUMBERS, "DOUBLE") | dict.fromkeys(TEXT, "VARCHAR") | dict.fromkeys(NESTED, "JSON") | {"contended": "BOOLEAN"}
+# the types of a column's own values; what else the frame holds under its name goes to the rest
+PLAIN = dict.fromkeys(NUMBERS, (float, int)) | dict.fromkeys(TEXT, (str,)) | {"contended": (bool,)}
 
 
 def packed(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,18 +38,10 @@ def packed(row: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if value is None or (isinstance(value, float) and value != value):
             continue
-        if name in NESTED:
-            out[name] = json.dumps(value)
-        elif (
-            name in NUMBERS
-            and isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            or name in TEXT
-            and isinstance(value, str)
-            or name == "contended"
-            and isinstance(value, bool)
-        ):
+        if type(value) in PLAIN.get(name, ()):
             out[name] = value
+        elif name in NESTED:
+            out[name] = json.dumps(value)
         else:
             rest[name] = value
     if rest:

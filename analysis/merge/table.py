@@ -112,7 +112,7 @@ def _frame(table: Table) -> pd.DataFrame:
         if name in NUMBERS:
             columns[name] = _numbers(name, np.ma.filled(array.astype(float), np.nan))
         elif name in TEXT:
-            columns[name] = [None if absent else value for value, absent in zip(np.ma.getdata(array), missing, strict=True)]
+            columns[name] = _words(array, missing)
         elif name == "contended":
             columns[name] = np.ma.filled(array, False).astype(bool)
         elif name in NESTED:
@@ -129,6 +129,14 @@ def _frame(table: Table) -> pd.DataFrame:
 def _numbers(name: str, values: np.ndarray) -> np.ndarray:
     whole = name in WHOLE and np.isfinite(values).all() and (values == np.floor(values)).all()
     return values.astype(np.int64) if whole else values
+
+
+def _words(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Texts, each of which is in memory once however many rows have it."""
+    values = np.ma.getdata(array).astype(object)
+    values[missing] = None
+    codes, unique = pd.factorize(values)
+    return np.array([*unique, None], dtype=object)[codes]  # code -1, the last, is None
 
 
 def _nested(name: str, array: np.ndarray, missing: np.ndarray) -> list[Any]:

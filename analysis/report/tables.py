@@ -25,6 +25,7 @@ HEADINGS = {
 }
 LONG = 80  # rows beyond which the page builds the table from its compressed data
 HEAT_STEPS = 10
+CSV_ROWS = 20_000  # that are turned into text at a time
 SAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
@@ -129,12 +130,28 @@ def payload(table: pd.DataFrame) -> dict[str, Any]:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """A table as CSV, numbers in full; lists joined by spaces; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
-    text = io.StringIO(newline="")
+    content = io.BytesIO()  # of text, io keeps four bytes per letter
+    text = io.TextIOWrapper(content, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
     writer.writerow(map(str, table.columns))
-    for row in table.itertuples(index=False):
-        writer.writerow([_plain(value) for value in row])
-    atomic_write(path, text.getvalue())
+    for begin in range(0, len(table), CSV_ROWS):
+        rows = table.iloc[begin : begin + CSV_ROWS]
+        writer.writerows(zip(*(_plain_column(rows.iloc[:, place]) for place in range(rows.shape[1])), strict=True))
+    atomic_write(path, content.getvalue())
+
+
+def _plain_column(values: pd.Series) -> list[Any]:
+    """A column's values as CSV has them, each word looked at once."""
+    if isinstance(values.dtype, pd.StringDtype):
+        codes, words = values.factorize()
+        said = [*map(_plain, words), ""]  # code -1, the last, is missing
+        return [said[code] for code in codes.tolist()]
+    missing = values.isna()
+    if missing.all():
+        return [""] * len(values)
+    if values.dtype.kind in "biuf":
+        return values.tolist() if not missing.any() else values.astype(object).where(~missing, "").tolist()
+    return [_plain(value) for value in values.tolist()]
 
 
 def _plain(value: Any) -> Any:

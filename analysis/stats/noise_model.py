@@ -80,18 +80,22 @@ def times(replicates: Sequence[Sequence[float]], between: Between | None = None,
 
     spread: whether a cell's replicates saw different moments (rounds), so that their variance holds the moments' already.
     """
-    logs = [np.log(np.asarray(medians, float)) for medians in replicates]
-    n = np.array([len(log) for log in logs], float)
+    n = np.array([len(medians) for medians in replicates], float)
     degrees = np.maximum(n - 1, 0)
-    mean = np.array([log.mean() if len(log) else np.nan for log in logs])
-    own = np.array([log.var(ddof=1) if len(log) > 1 else 0.0 for log in logs])
-    variance, total = variance_shrinkage.moderate(own, degrees) if len(logs) else (own, degrees)
+    mean, own = np.full(len(n), np.nan), np.zeros(len(n))
+    for count in np.unique(n[n > 0]):  # cells with as many replicates are one array
+        rows = np.flatnonzero(n == count)
+        logs = np.log(np.array([replicates[row] for row in rows.tolist()], dtype=np.float64))
+        mean[rows] = logs.mean(axis=1)
+        if count > 1:
+            own[rows] = logs.var(axis=1, ddof=1)
+    variance, total = variance_shrinkage.moderate(own, degrees) if len(n) else (own, degrees)
     single = n == 1
     variance = np.where(single, between.process_sd**2 if between else np.nan, np.where(n > 1, variance, np.nan))
     total = np.where(single, between.process_degrees if between else np.nan, total)
-    moment = np.where(spread, 0.0, between.sd**2 / 2 if between else 0.0) * np.ones(len(logs))
+    moment = np.where(spread, 0.0, between.sd**2 / 2 if between else 0.0) * np.ones(len(n))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Times(mean, variance / n, total, moment, np.full(len(logs), between.degrees if between else np.inf))
+        return Times(mean, variance / n, total, moment, np.full(len(n), between.degrees if between else np.inf))
 
 
 def difference(before: Times, after: Times) -> Difference:

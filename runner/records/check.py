@@ -1,72 +1,98 @@
 """Whether a line read from a record file has the types that the schema gives its fields: a file may come from anywhere."""
 
 import math
+from typing import Any, Dict, FrozenSet, Optional, Tuple
 
 from runner.records.schema import CELL_FIELDS, FIELDS, STATUSES
 
-NUMBERS = {int, float, type(None)}
-TYPES = {"int": (int,), "float": (int, float), "str": (str,), "object": (dict,), "bool": (bool,), "null": (type(None),)}
 LARGEST = 1e18  # of any number: what is beyond is no measurement
 LONGEST_S = 1e9
+NUMBERS = frozenset((int, float))
+TYPES: Dict[str, Tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "object": (dict,), "bool": (bool,), "null": ()}
+SAMPLES = frozenset((int, float, type(None)))
+GROUP_NUMBERS = ("count", "macs", "bytes", "out")
 
 
-def _schema():
-    """{name: kinds as in FIELDS, the Python types that they are, ``list`` for a name that ends in [], what is nested ``in`` it}."""
-    tree = {}
+class Entry:
+    """What a field may hold: whether it is a list, the types of its values, the fields inside, and whether only the types of its numbers matter."""
+
+    __slots__ = ("is_list", "types", "inside", "samples")
+
+    def __init__(self) -> None:
+        self.is_list = self.samples = False
+        self.types: FrozenSet[type] = frozenset((dict,))
+        self.inside: Dict[str, "Entry"] = {}
+
+
+def _schema() -> Dict[str, Entry]:
+    """{name: Entry} of a line."""
+    tree: Dict[str, Entry] = {}
     for path, kinds, _, _ in FIELDS:
         place = tree
         names = path.split(".")
         for index, name in enumerate(names):
-            last = index == len(names) - 1
             plain = name.replace("[]", "").replace("{}", "")
-            found = kinds.split("|") if last else ["object"]
-            types = frozenset(one for kind in found for one in TYPES[kind])
-            entry = place.setdefault(plain, {"kinds": found, "types": types, "list": name.endswith(("[]", "[]{}")), "in": {}})
-            place = entry["in"]
+            if plain not in place:
+                entry = place[plain] = Entry()
+                entry.is_list = name.endswith(("[]", "[]{}"))
+                if index == len(names) - 1:
+                    entry.types = frozenset(kind for word in kinds.split("|") for kind in TYPES[word])
+                    entry.samples = entry.is_list and kinds.split("|")[0] == "float"
+            place = place[plain].inside
     return tree
 
 
 SCHEMA = _schema()
-GROUP_NUMBERS = ("count", "macs", "bytes", "out")
 
 
-def misfit(line, schema=None):
-    """The first field of another type than the schema's, by its name; None when all fit. Fields that are absent or null fit."""
-    for name, entry in (SCHEMA if schema is None else schema).items():
-        if name not in line or line[name] is None:
+def misfit(line: Dict[str, Any], schema: Optional[Dict[str, Entry]] = None) -> Optional[str]:
+    """The first field of another type than the schema's, by its name; None when all fit. Fields that are absent or null fit.
+
+    Written for speed: a merge asks it of every line.
+    """
+    known = SCHEMA if schema is None else schema
+    for name, value in line.items():
+        entry = known.get(name)
+        if value is None or entry is None:
             continue
-        value = line[name]
-        if entry["list"] != isinstance(value, list):
+        if entry.is_list:
+            if type(value) is not list:
+                return name
+            if entry.samples:  # thousands, so all at once
+                if not SAMPLES.issuperset(map(type, value)):
+                    return name
+                continue
+            for one in value:
+                found = _misfit_of_one(name, one, entry)
+                if found:
+                    return found
+            continue
+        kind = type(value)
+        if kind not in entry.types or kind in NUMBERS and not abs(value) < LARGEST:  # NaN and infinities are not
             return name
-        if not entry["list"]:
+        if kind is dict:
             found = _misfit_of_one(name, value, entry)
-        elif entry["kinds"][0] == "float":  # samples: thousands, so all at once
-            found = None if set(map(type, value)) <= NUMBERS else name
-        else:
-            found = next((wrong for wrong in (_misfit_of_one(name, one, entry) for one in value) if wrong), None)
-        if found:
-            return found
+            if found:
+                return found
     return None
 
 
-def _misfit_of_one(name, value, entry):
-    kind = type(value)
-    if kind not in entry["types"] or (kind is float or kind is int) and not -LARGEST < value < LARGEST:  # NaN and infinities are not
+def _misfit_of_one(name: str, value: Any, entry: Entry) -> Optional[str]:
+    if type(value) not in entry.types or type(value) in NUMBERS and not abs(value) < LARGEST:
         return name
+    if type(value) is not dict:
+        return None
     if name == "groups" and not all(_is_group(group) for group in value.values()):
         return name
-    return misfit(value, entry["in"]) if entry["in"] and isinstance(value, dict) else None
+    return misfit(value, entry.inside) if entry.inside else None
 
 
-def _is(value, kind):
-    if kind in ("int", "float"):
-        number = type(value) is int or kind == "float" and type(value) is float
-        return number and abs(value) < LARGEST
-    return type(value) in TYPES[kind]
+def _is_number(value: Any) -> bool:
+    return type(value) in NUMBERS and abs(value) < LARGEST
 
 
-def _is_group(group):
-    return isinstance(group, dict) and all(_is(group.get(name, 0), "float") for name in GROUP_NUMBERS)
+def _is_group(group: Any) -> bool:
+    return isinstance(group, dict) and all(_is_number(group.get(name, 0)) for name in GROUP_NUMBERS)
 
 
 def is_cell(line):
@@ -115,16 +141,16 @@ def misfit_imported(line):
         if not isinstance(row.get(name), str):
             return name
     for name in ("latency_s", "batch_size"):
-        if not _is(row.get(name), "float") or row[name] <= 0:
+        if not _is_number(row.get(name)) or row[name] <= 0:
             return name
     quality = row.get("quality") or []
     if not isinstance(quality, list) or not all(isinstance(label, str) for label in quality):
         return "quality"
     for name, value in row.items():
         if name in IMPORTED_LIMITS or name in IMPORTED_NUMBERS:
-            if value is not None and not (_is(value, "float") and 0 <= value <= IMPORTED_LIMITS.get(name, LARGEST)):
+            if value is not None and not (_is_number(value) and 0 <= value <= IMPORTED_LIMITS.get(name, LARGEST)):
                 return name
-        elif name != "quality" and not isinstance(value, (str, type(None))) and not _is(value, "float"):
+        elif name != "quality" and not isinstance(value, (str, type(None))) and not _is_number(value):
             return name
     return None
 

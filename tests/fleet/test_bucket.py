@@ -9,7 +9,9 @@ import time
 import urllib.request
 
 import pytest
+from typer.testing import CliRunner
 
+from analysis.cli import app
 from analysis.errors import FrameError
 from analysis.frame import frame as frames
 from analysis.merge import table
@@ -77,3 +79,24 @@ def test_records_in_a_bucket_are_merged_and_only_what_changed_is_fetched_again(b
 def test_a_bucket_that_is_not_there_is_named(bucket, tmp_path):
     with pytest.raises(FrameError, match="s3://nowhere/x: .*AWS_ENDPOINT_URL"):
         table.merge(["s3://nowhere/x"], tmp_path / "cache")
+
+
+def test_compare_predict_and_recommend_read_buckets_as_the_report_does(bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv("DYNO_MERGE_CACHE", str(tmp_path / "cache"))
+    folder = sweep(tmp_path / "records", platforms=("synthetic-cpu",), batch_sizes=(1,))
+    (path,) = folder.glob("synthetic-cpu*.jsonl")
+    for run in ("before", "after"):
+        bucket(f"{run}/{path.name}", path.read_bytes())
+
+    def said(*words):
+        local = CliRunner().invoke(app, [word.replace("s3://lab", str(tmp_path / "lab")) for word in words])
+        remote = CliRunner().invoke(app, list(words))
+        assert (remote.exit_code, remote.stdout) == (local.exit_code, local.stdout) and remote.exit_code == 0, remote.output
+        return remote.stdout
+
+    for run in ("before", "after"):
+        shutil.copytree(folder, tmp_path / "lab" / run)
+    assert "SAME" in said("compare", "s3://lab/before", "s3://lab/after")
+    options = ["--platform", "synthetic-cpu", "--backend", "onnxruntime", "--records", "s3://lab/before"]
+    assert "resnet50" in said("predict", "--model", "resnet50", *options)
+    assert "resnet" in said("recommend", "--max-latency-ms", "1000", "--min-top1", "60", "--only-records", "--all", *options)

@@ -46,11 +46,14 @@ class GpuMemory:
         if not self.nvml:
             return {"steady_bytes": None, "peak_bytes": None, "reason": self.absent}
         allocator = backend.allocator()
-        backend.trim()
-        if backend.in_flight > 1:
-            backend.infer_many(min(batches, backend.in_flight))
-        else:
-            backend.infer()
+        try:
+            backend.trim()
+            if backend.in_flight > 1:
+                backend.infer_many(min(batches, backend.in_flight))
+            else:
+                backend.infer()
+        except Exception as error:  # the times that were measured are good all the same
+            return {"steady_bytes": None, "peak_bytes": None, "reason": "the batch after the samples failed: %s" % error}
         self.mark("steady")
         steady, held = self.phases["steady"], [value for value in self.phases.values() if value is not None]
         found = {

@@ -163,8 +163,8 @@ class Backend(base.Backend):
             self._session.run_with_iobinding(binding)
 
     def trim(self):
-        if self._binding:
-            options = onnxruntime.RunOptions()
+        options = onnxruntime.RunOptions()
+        if self._binding and hasattr(options, "add_run_config_entry"):  # from 1.8 on
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "gpu:0")
             self._session.run_with_iobinding(self._bindings[0], options)
 

@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from runner import backends
-from runner.machine import threads
+from runner.machine.threads import usable_cpus
 from runner.measure.selftest.rows import NOT_REACHED, OK, WRONG, Row, held, median_s
 from runner.measure.selftest.trial import Block, Trial
 from runner.plan.matrix import PRECISIONS
@@ -74,7 +75,9 @@ def _peers(trial: Trial, lines: Sequence[Line], batch: int) -> None:
     pairs = [(NETWORKS[0], batch), (NETWORKS[1], batch), (NETWORKS[0], 1)]
     if not trial.has_time("other tools", 40.0):
         return
-    command = PEER + ["measure", trial.device, str(threads.usable_cpus())] + ["%s:%d" % pair for pair in pairs]
+    own = _of(lines, NETWORKS[0], batch)
+    count = own["replicates"][-1]["executed"]["threads"] if own else usable_cpus()
+    command = PEER + ["measure", trial.device, str(count)] + ["%s:%d" % pair for pair in pairs]
     try:
         said = subprocess.check_output(command, stderr=subprocess.PIPE, timeout=max(1.0, trial.left_s)).decode("utf-8", "replace")
     except subprocess.TimeoutExpired:
@@ -132,9 +135,14 @@ def beside(arguments: Sequence[str], count: int = 1) -> Iterator[bool]:
         subprocess.Popen(PEER + list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(count)
     ]
+    late = threading.Timer(READY_S, lambda: [process.kill() for process in processes])
+    late.start()
     try:
-        yield all(process.stdout is not None and process.stdout.readline().strip() == b"ready" for process in processes)
+        is_ready = all(process.stdout is not None and process.stdout.readline().strip() == b"ready" for process in processes)
+        late.cancel()
+        yield is_ready
     finally:
+        late.cancel()
         for process in processes:
             process.kill()
             process.communicate()
@@ -147,7 +155,7 @@ def _beside(trial: Trial) -> None:
         what = "a busy process beside, on the %s" % device
         if not trial.has_time(what, 25.0):
             continue
-        with beside(["busy", device], threads.usable_cpus() if device == "cpu" else 1) as is_ready:
+        with beside(["busy", device], usable_cpus() if device == "cpu" else 1) as is_ready:
             if not is_ready:
                 trial.add(Row(what, WRONG, "expected it to compute, but it ended"))
                 continue

@@ -135,7 +135,12 @@ def beside(arguments: Sequence[str], count: int = 1) -> Iterator[bool]:
         subprocess.Popen(PEER + list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(count)
     ]
-    late = threading.Timer(READY_S, lambda: [process.kill() for process in processes])
+
+    def end() -> None:
+        for process in processes:
+            process.kill()
+
+    late = threading.Timer(READY_S, end)
     late.start()
     try:
         is_ready = all(process.stdout is not None and process.stdout.readline().strip() == b"ready" for process in processes)
@@ -143,8 +148,8 @@ def beside(arguments: Sequence[str], count: int = 1) -> Iterator[bool]:
         yield is_ready
     finally:
         late.cancel()
+        end()
         for process in processes:
-            process.kill()
             process.communicate()
 
 

@@ -13,6 +13,7 @@ from runner.measure.selftest.rows import NOT_REACHED, OK, WRONG, Row, held, medi
 from runner.measure.selftest.trial import Block, Trial
 from runner.plan.matrix import PRECISIONS
 from runner.records.line import Line
+from runner.records.replicate import replicates_of
 
 NETWORKS = ("resnet50", "mobilenet_v2")
 PEER = [sys.executable, "-m", "runner.measure.selftest.peer"]
@@ -76,7 +77,7 @@ def _peers(trial: Trial, lines: Sequence[Line], batch: int) -> None:
     if not trial.has_time("other tools", 40.0):
         return
     own = _of(lines, NETWORKS[0], batch)
-    count = own["replicates"][-1]["executed"]["threads"] if own else usable_cpus()
+    count = replicates_of(own)[-1].executed["threads"] if own else usable_cpus()
     command = PEER + ["measure", trial.device, str(count)] + ["%s:%d" % pair for pair in pairs]
     try:
         said = subprocess.check_output(command, stderr=subprocess.PIPE, timeout=max(1.0, trial.left_s)).decode("utf-8", "replace")
@@ -99,16 +100,16 @@ def _peers(trial: Trial, lines: Sequence[Line], batch: int) -> None:
 
 def against(what: str, line: Line, found: Dict[str, Any], is_gpu: bool) -> List[Row]:
     """Rows that hold a record against what the peer found. At batch 1 processes differ by what Python costs each."""
-    one = line["replicates"][-1]
+    one = replicates_of(line)[-1]
     most = 0.25 if not is_gpu else 0.1 if found["batch"] > 1 else 0.5
     rows = [held(what + ": torch.utils.benchmark", [("ms", 1e3 * median_s(line), 1e3 * found["benchmark_s"], most)])]
     if not is_gpu:
         return rows
     if "do_bench_s" in found:
-        device = sorted(one["device_samples_s"])
+        device = sorted(one.device_samples_s)
         device_ms = 1e3 * device[len(device) // 2] if device else None
         rows.append(held(what + ": Triton's do_bench", [("device ms", device_ms, 1e3 * found["do_bench_s"], most)]))
-    memory = one.get("gpu_memory") or {}
+    memory = one.gpu_memory or {}
     steady, peak = memory.get("allocator_steady_bytes"), memory.get("allocator_peak_bytes")
     mib = 2.0**-20
     rows.append(
@@ -120,7 +121,7 @@ def against(what: str, line: Line, found: Dict[str, Any], is_gpu: bool) -> List[
         Row(what + ": peak memory", OK if is_there else WRONG, "%s MiB, of it torch's allocator %s; it alone elsewhere: %.0f MiB"
             % (memory.get("peak_bytes") and int(memory["peak_bytes"] * mib), peak and int(peak * mib), least))
     )  # fmt: skip
-    energy = (one["sensors"].get("nvml") or {}).get("energy_j_per_image")
+    energy = (one.sensors.get("nvml") or {}).get("energy_j_per_image")
     if "energy_j_per_image" in found and found["batch"] > 1:
         rows.append(held(what + ": energy by power x time", [("J per image", energy, found["energy_j_per_image"], 0.2)]))
     elif "energy_reason" in found:
@@ -172,8 +173,8 @@ def _beside(trial: Trial) -> None:
 
 def labelled(what: str, line: Line, device: str) -> Row:
     """The verdict on a record with others beside it: labelled, and for what others took of that very device."""
-    one = line["replicates"][-1]
-    readings = one["contention"] if device == "cpu" else one["sensors"].get("nvml") or {}
+    one = replicates_of(line)[-1]
+    readings = one.contention if device == "cpu" else one.sensors.get("nvml") or {}
     share = readings.get("others_share")
     is_seen = "contended" in line["quality"] and (share or 0.0) > line["protocol"]["contention_limit"]
     told = "others took %s of the %s" % ("an unknown share" if share is None else "%.0f %%" % (100 * share), device)
@@ -235,7 +236,7 @@ def _sustained(trial: Trial, lines: Sequence[Line], batch: int) -> None:
 
 def sustained(what: str, line: Line, own: Optional[Line]) -> Row:
     """The verdict on a sustained record, given the cell's own."""
-    ran = line["replicates"][-1].get("sustained") if line["replicates"] else None
+    ran = replicates_of(line)[-1].sustained if line["replicates"] else None
     if not ran:
         return Row(what, WRONG, "expected medians of windows: %s" % line["reason"])
     said = "%d windows, late against cold %.3f" % (len(ran["medians_s"]), ran["ratio"])
@@ -247,7 +248,7 @@ def sustained(what: str, line: Line, own: Optional[Line]) -> Row:
 
 
 def _energy(line: Optional[Line]) -> Optional[float]:
-    sensors = line["replicates"][-1]["sensors"] if line and line["replicates"] else {}
+    sensors = replicates_of(line)[-1].sensors if line and line["replicates"] else {}
     return next((one["energy_j_per_image"] for one in sensors.values() if isinstance(one, dict) and one.get("energy_j_per_image")), None)
 
 

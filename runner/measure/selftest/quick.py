@@ -7,6 +7,7 @@ from runner.measure.selftest.rows import NETWORK, OK, SKIPPED, WRONG, Row
 from runner.measure.selftest.trial import Trial
 from runner.plan.matrix import PRECISIONS
 from runner.records.line import Line
+from runner.records.replicate import replicates_of
 
 INPUT_PX = 32
 
@@ -65,8 +66,8 @@ def energy(lines: Sequence[Line]) -> List[Row]:
     """Whether cells have an energy wherever a sensor of energy is there: the window must be long enough for it."""
     told, reasons = 0, []  # type: int, List[str]
     for line in lines:
-        for replicate in line["replicates"]:
-            for values in (replicate.get("sensors") or {}).values():
+        for replicate in replicates_of(line):
+            for values in replicate.sensors.values():
                 if isinstance(values, dict) and "energy_j" in values:
                     told += values["energy_j"] is not None
                     reasons += [] if values["energy_j"] is not None else [str(values.get("reason"))]
@@ -77,12 +78,11 @@ def energy(lines: Sequence[Line]) -> List[Row]:
 
 def gpu(lines: Sequence[Line]) -> List[Row]:
     """What is known of the GPU in every cell that ran on one: its libraries, its memory, that NVML and CUDA mean the same one."""
-    found = [replicate for line in lines if line["cell"]["device"] == "gpu" for replicate in line["replicates"]]
+    found = [replicate for line in lines if line["cell"]["device"] == "gpu" for replicate in replicates_of(line)]
     if not found:
         return []
     rows = []
-    executed = [one.get("executed") or {} for one in found]
-    libraries = next((one["libraries"] for one in executed if one.get("libraries")), {})
+    libraries: Dict[str, Any] = next((one.executed["libraries"] for one in found if one.executed.get("libraries")), {})
     detail = ", ".join("%s %s" % pair for pair in sorted(libraries.items()))
     missing = sorted({"cudart", "cudnn", "cublas"} - {name for name, version in libraries.items() if version})
     rows.append(
@@ -92,16 +92,14 @@ def gpu(lines: Sequence[Line]) -> List[Row]:
             "expected %s too; %s" % (", ".join(missing), detail) if missing else detail,
         )
     )
-    pairs = {(one["executed"].get("gpu_uuid"), (one["sensors"].get("nvml") or {}).get("uuid")) for one in found}
+    pairs = {(one.executed.get("gpu_uuid"), (one.sensors.get("nvml") or {}).get("uuid")) for one in found}
     same = all(ours is not None and ours == nvmls for ours, nvmls in pairs)
     rows.append(
         Row("NVML's GPU is CUDA's", OK if same else WRONG, "the same UUID" if same else "expected one UUID, found %d pairs" % len(pairs))
     )
-    steady = [(one.get("gpu_memory") or {}).get("steady_bytes") for one in found]
+    steady = [(one.gpu_memory or {}).get("steady_bytes") for one in found]
     known = [value for value in steady if value]
-    reason = next(
-        (str((one.get("gpu_memory") or {}).get("reason")) for one in found if not (one.get("gpu_memory") or {}).get("steady_bytes")), ""
-    )
+    reason = next((str((one.gpu_memory or {}).get("reason")) for one in found if not (one.gpu_memory or {}).get("steady_bytes")), "")
     rows.append(
         Row(
             "GPU memory of the tiny network",
@@ -109,6 +107,6 @@ def gpu(lines: Sequence[Line]) -> List[Row]:
             "steady %.0f to %.0f MiB" % (min(known) / 2.0**20, max(known) / 2.0**20) if len(known) == len(steady) else reason,
         )
     )
-    locked = {str((one["sensors"].get("nvml") or {}).get("clocks_locked")) for one in found}
+    locked = {str((one.sensors.get("nvml") or {}).get("clocks_locked")) for one in found}
     rows.append(Row("GPU clocks", OK, "locked: %s" % ", ".join(sorted(locked))))
     return rows

@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from runner.records.line import Line
+from runner.records.replicate import replicates_of
 
 NETWORK = "runner.networks.tiny:network"
 OK, SKIPPED, WRONG, NOT_REACHED = "ok", "skipped", "wrong", "not reached"
@@ -31,8 +32,7 @@ def judged(line: Line) -> Row:
         return Row(what, SKIPPED, str(line["reason"]))
     if line["status"] != "ok" or not line["replicates"]:
         return Row(what, WRONG, "expected a measurement: %s" % line["reason"])
-    replicate = line["replicates"][-1]
-    ran = (replicate.get("executed") or {}).get("precision")
+    ran = replicates_of(line)[-1].executed.get("precision")
     if ran is not None and ran != cell["precision"]:
         return Row(what, WRONG, "expected %s, but %s was executed" % (cell["precision"], ran))
     parity, limit = line.get("parity"), PARITY.get(cell["precision"], OTHER_PARITY)
@@ -43,7 +43,7 @@ def judged(line: Line) -> Row:
 
 def median_s(line: Line) -> float:
     """Seconds per batch of a record's last replicate."""
-    samples = sorted(line["replicates"][-1]["samples_s"])
+    samples = sorted(replicates_of(line)[-1].samples_s)
     return float(samples[len(samples) // 2])
 
 

@@ -1,5 +1,6 @@
 """Promises about the project as a whole: its name, its links, its README."""
 
+import importlib.util
 import re
 import subprocess
 import tomllib
@@ -44,6 +45,16 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_table_of_verified_machines_is_written_from_their_self_tests():
+    spec = importlib.util.spec_from_file_location("verified_table", ROOT / "docs/verified/table.py")
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert table.written(readme) == readme, "run `python docs/verified/table.py`"
+    for name, result in table.results():
+        assert table.machine(result) in readme and result["rows"] and "host" not in result["facts"], name
 
 
 def test_commands_that_the_documents_name_exist():

@@ -139,6 +139,11 @@ def memory(frame: pd.DataFrame) -> pd.Series:
     return frame["memory_mb"]
 
 
+@metric("Peak memory on the GPU", "MiB", "lower", log=True)
+def memory_peak(frame: pd.DataFrame) -> pd.Series:
+    return frame["memory_peak_mb"]
+
+
 @metric("Energy", "mJ per image", "lower", log=True)
 def energy(frame: pd.DataFrame) -> pd.Series:
     return MILLI * frame["energy_j"]

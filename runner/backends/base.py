@@ -56,5 +56,12 @@ class Backend:
         """Bytes that the framework itself reports, by name of its counter."""
         return {}
 
+    def allocator(self):
+        """(bytes of the device that the framework's allocator holds now, the most it ever held), or None where it doesn't tell."""
+        return None
+
+    def trim(self):
+        """Give back what is only cached of the device's memory; the next infer() takes what it needs again."""
+
     def close(self):
         """Free what was opened."""

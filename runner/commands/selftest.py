@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from typing import Optional
+from typing import List, Optional
 
 import typer
 
@@ -10,19 +10,31 @@ from runner.program.terminal import fail, plain
 
 
 def selftest(
-    full: bool = typer.Option(False, "--full", help="Also two real networks in every precision, at batch 1 and 8."),
+    full: bool = typer.Option(
+        False, "--full", help="Also real networks, other tools, others beside, want of memory, heat, variants, and all 42 networks."
+    ),
     out: str = typer.Option("selftest.json", "--out", help="Where the result goes: JSON without personal data, fit for a bug report."),
-    budget: Optional[float] = typer.Option(None, "--budget", help="Seconds it may take. [default: 180, with --full 480]"),
+    backend: List[str] = typer.Option([], "--backend", help="Only this one; may be given again. [default: all]"),
+    keep: Optional[str] = typer.Option(None, "--keep", help="Folder that takes the records too, to look into. [default: they are removed]"),
+    budget: Optional[float] = typer.Option(None, "--budget", help="Seconds it may take. [default: 180, with --full 470]"),
 ):
     """Try every backend, precision, scenario and sensor here, and say what works."""
+    from runner import backends
     from runner.files import atomic_write
-    from runner.measure import selftest as measured
+    from runner.measure.selftest import selftest as measured
+
+    unknown = [name for name in backend if name not in backends.names()]
+    if unknown:
+        fail("--backend %s: choose from %s" % (unknown[0], ", ".join(backends.names())), 2)
 
     def show(row):
         typer.echo("%-12s %s: %s" % (row.verdict, plain(row.what), plain(row.detail)))
 
+    def heading(title):
+        typer.echo("-- %s" % title)
+
     with tempfile.TemporaryDirectory() as folder:
-        result = measured.run(folder, full, budget, show)
+        result = measured.run(keep or folder, full, budget, show, backend or None, heading)
     try:
         atomic_write(out, (json.dumps(result, indent=1, sort_keys=True) + "\n").encode("utf-8"))
     except OSError as error:

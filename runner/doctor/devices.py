@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Optional
 
 from runner.doctor import cuda_init, right_machine
-from runner.machine import board, environment, sysfs, threads
+from runner.machine import board, environment, gpus, sysfs, threads
+from runner.sensors import devfreq
 
 DEVICE_NODES = {"gpu": ("/dev/dri", "renderD128"), "npu": ("/dev/accel", "accel0")}  # for OpenVINO
 
@@ -66,6 +67,28 @@ def _openvino_device(name, device, root):
             "docker run --group-add %d" % stat.st_gid,
         )
     return Check(name, True, "%s/%s can be used" % (folder, node))
+
+
+def gpu_clocks(root, jetson):
+    """Whether the GPU's clocks are held: unlocked ones rise and fall with heat and load, and times with them."""
+    if jetson:
+        gpus_found = devfreq.Sensor(root)
+        if gpus_found.available() is None:
+            held = all(gpu["locked"] for gpu in gpus_found.read()["gpus"].values())
+            return Check(
+                "GPU clocks", held or None, "locked" if held else "not locked", None if held else "on the host: sudo jetson_clocks"
+            )
+        return None
+    found = gpus.describe(root)["gpus"]
+    if not found or not found[0].get("max_sm_clock_hz"):
+        return None
+    gpu, mhz = found[0], int(found[0]["max_sm_clock_hz"] / 1e6)
+    set_hz, default_hz = gpu.get("application_clock_hz"), gpu.get("default_application_clock_hz")
+    if set_hz and default_hz and set_hz != default_hz:
+        return Check("GPU clocks", True, "application clock set to %d MHz" % (set_hz / 1e6))
+    told = "up to %d MHz, not locked as far as the driver tells" % mhz
+    lock = 3 * mhz // 4  # what a GPU holds under load and heat
+    return Check("GPU clocks", None, told, "on the host: sudo nvidia-smi -pm 1 && sudo nvidia-smi -lgc %d,%d (undo: -rgc)" % (lock, lock))
 
 
 def l4t(root):

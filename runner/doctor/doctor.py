@@ -23,6 +23,7 @@ def checks(results_dir, platform, root="/"):
     found += [devices.device(name, platform, root) for name in environment.declared_devices(root) or ["cpu"]]
     if platform.startswith("jetson"):
         found += [devices.l4t(root), devices.nvidia_runtime(root), devices.power_mode(root)]
+    found += [check for check in [devices.gpu_clocks(root, platform.startswith("jetson"))] if check]
     found += [_governor(platform, root), _quota(root), _contention(root), _memory_counter(root)]
     return found + _counters(root)
 

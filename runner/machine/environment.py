@@ -19,7 +19,7 @@ OF_THE_RUN = ("threads", "threads_rule", "dyno")  # facts that are added by whoe
 # Facts that must be alike for times to be comparable, beside the clocks; temperatures, loads and names of hosts are not among them.
 COMPARABLE = (
     "platform", "image_digest", "arch", "cpu", "cpus", "cpu_quota", "cpu_flags", "memory_limit_bytes", "kernel", "python", "frameworks",
-    "governor", "turbo", "board", "l4t", "power_mode", "gpu", "gpu_driver", "cuda", "thread_env",
+    "governor", "turbo", "board", "l4t", "power_mode", "gpu", "gpu_driver", "cuda", "cudnn", "cublas", "thread_env",
 ) + OF_THE_RUN  # fmt: skip
 
 # Facts that decide whether something can run; `backends` says why each can't, where it can't.
@@ -68,7 +68,9 @@ def describe(root="/"):
         "l4t": board.l4t(root),
         "power_mode": board.power_mode(root),
         "temperatures_c": {name: thermal.celsius(root, path) for name, path in zones.items()},
-        "cuda": board.cuda(root),
+        "cuda": board.cuda(root) or wheel(packages, "nvidia-cuda-runtime"),
+        "cudnn": wheel(packages, "nvidia-cudnn"),
+        "cublas": wheel(packages, "nvidia-cublas"),
         "thread_env": {name: value for name, value in sorted(os.environ.items()) if THREAD_ENV.match(name)},
     }
     facts.update(gpus.describe(root))
@@ -158,6 +160,11 @@ def installed(paths=None):
             if match:
                 found.setdefault(match.group(1).replace("_", "-").lower(), match.group(2))  # the first on the path is imported
     return found
+
+
+def wheel(packages, name):
+    """Version of a library of CUDA that came as a wheel: nvidia-cublas, or nvidia-cublas-cu12. What a process loads stands in its replicate."""
+    return next((version for key, version in sorted(packages.items()) if re.match(r"^%s(-cu\d+)?$" % name, key)), None)
 
 
 def container(root="/"):

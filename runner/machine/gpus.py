@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from runner.machine import sysfs
+from runner.machine import cuda, sysfs
 
 SMI_FIELDS = ("name", "driver_version", "memory.total", "compute_cap", "uuid", "power.limit", "clocks.max.sm", "persistence_mode")
 
@@ -33,10 +33,26 @@ def describe(root="/"):
     return {"gpu": None, "gpus": [], "gpu_driver": _tegra_driver(root), "gpu_reason": "; ".join(reasons) or "the driver lists none"}
 
 
+def first_seen(nvml):
+    """NVML's handle of the GPU that frameworks see as their first. CUDA's order of several GPUs isn't NVML's, so CUDA is asked for the UUID."""
+    asked = cuda.asked_for()
+    if asked.startswith(("GPU-", "MIG-")):
+        return nvml.nvmlDeviceGetHandleByUUID(asked)
+    if nvml.nvmlDeviceGetCount() > 1:
+        uuid = cuda.first_gpu_uuid()
+        for name in (uuid, uuid and uuid.replace("GPU-", "MIG-")):
+            try:
+                if name:
+                    return nvml.nvmlDeviceGetHandleByUUID(name)
+            except nvml.NVMLError:  # a part of a GPU has a name of its own
+                continue
+    return nvml.nvmlDeviceGetHandleByIndex(int(asked) if asked.isdigit() else 0)
+
+
 def _by_nvml():
     nvml = load_nvml()
     try:
-        driver = _text(nvml.nvmlSystemGetDriverVersion())
+        driver = text(nvml.nvmlSystemGetDriverVersion())
         return [_facts(nvml, nvml.nvmlDeviceGetHandleByIndex(index), driver) for index in range(nvml.nvmlDeviceGetCount())]
     finally:
         nvml.nvmlShutdown()
@@ -51,14 +67,17 @@ def _facts(nvml, handle, driver):
 
     memory = ask("nvmlDeviceGetMemoryInfo", handle)
     limit_mw = ask("nvmlDeviceGetEnforcedPowerLimit", handle)
+    clock = getattr(nvml, "NVML_CLOCK_GRAPHICS", 0)
     return {
-        "name": _text(nvml.nvmlDeviceGetName(handle)),
+        "name": text(nvml.nvmlDeviceGetName(handle)),
         "driver": driver,
-        "uuid": _text(ask("nvmlDeviceGetUUID", handle)),
+        "uuid": text(ask("nvmlDeviceGetUUID", handle)),
         "memory_bytes": memory.total if memory else None,
         "compute_capability": ask("nvmlDeviceGetCudaComputeCapability", handle),
         "power_limit_w": limit_mw / 1e3 if limit_mw is not None else None,
         "max_sm_clock_hz": _hz(ask("nvmlDeviceGetMaxClockInfo", handle, getattr(nvml, "NVML_CLOCK_SM", 1))),
+        "application_clock_hz": _hz(ask("nvmlDeviceGetApplicationsClock", handle, clock)),
+        "default_application_clock_hz": _hz(ask("nvmlDeviceGetDefaultApplicationsClock", handle, clock)),
         "persistence": ask("nvmlDeviceGetPersistenceMode", handle),
         "mig": ask("nvmlDeviceGetMigMode", handle),
     }
@@ -102,5 +121,6 @@ def _hz(mhz):
     return None if mhz is None else 1e6 * mhz
 
 
-def _text(value):
+def text(value):
+    """NVML's answer as text: old bindings answer bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

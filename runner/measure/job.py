@@ -36,6 +36,7 @@ class Request:
     threads: int
     needs: Optional[str] = None  # PREPARE: the files to make, "onnx" or "torch"
     sustained_s: float = 0.0  # MEASURE: run on end for so long after the samples
+    window_s: float = 0.0  # MEASURE: go on until the sensors beside have watched for so long
     count: Optional[Count] = None  # ACCURACY
 
     def as_dict(self) -> Dict[str, Any]:

@@ -229,7 +229,7 @@ class Run:
             outcome = self._measure(one.cell, self.sustained_s if one.line["role"] == "sustained" else 0.0)
         replicate: Optional[Replicate] = None
         if outcome.result is not None:
-            replicate, parity = settle(outcome, one.cell.batch_size, self.protocol.contention_limit)
+            replicate, parity = settle(outcome, self.protocol.contention_limit)
             origin = self.session.origin
             replicate = replace(
                 replicate, run=origin.run, environment=origin.environment, round=self.round, order=self.order, started_at=began
@@ -276,7 +276,14 @@ class Run:
         self._wait_for_quiet()
         session = self.session
         request = Request(
-            MEASURE, cell, session.specs[cell.model], self.protocol, session.places.cache, session.threads, sustained_s=sustained_s
+            MEASURE,
+            cell,
+            session.specs[cell.model],
+            self.protocol,
+            session.places.cache,
+            session.threads,
+            sustained_s=sustained_s,
+            window_s=self.sampler.window_s,
         )
         return session.pool.run(cell.base_backend, request, self.protocol.timeout_s + sustained_s, self.sampler)
 
@@ -302,17 +309,16 @@ class Run:
             self.too_large[key] = (cell.batch_size, outcome.reason or "")
 
 
-def settle(outcome: Outcome, batch_size: int, contention_limit: float) -> Tuple[Replicate, Optional[Dict[str, Any]]]:
+def settle(outcome: Outcome, contention_limit: float) -> Tuple[Replicate, Optional[Dict[str, Any]]]:
     """(replicate, parity) of a job that went well: with energy per image, and contended where others used the device."""
     result = dict(outcome.result or {})
     parity = result.pop("parity", None)
     one = replicate_from(result)
-    images = len(one.samples_s) * one.window_batches * batch_size
     is_shared = sampling.shared(outcome.readings, contention_limit)  # others on the GPU
     settled = replace(
         one,
         spans=dict(one.spans, process_s=outcome.process_s),
-        sensors=dict(one.sensors, **per_image(outcome.readings, images)),
+        sensors=dict(one.sensors, **per_image(outcome.readings, one.watched_images)),
         contended=one.contended or is_shared,
     )
     return settled, parity

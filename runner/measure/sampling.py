@@ -8,13 +8,15 @@ from runner import sensors
 class Sampler:
     """All sensors beside. The supervisor calls ``sample()`` every ``period_s`` while it waits for the measuring process.
 
-    start() before the load, begin() when the samples begin, read() when they have ended. ``reasons`` says why a sensor is absent.
+    start() before the load, begin() when the samples begin, read() when they have ended. ``reasons`` says why a sensor is absent,
+    ``window_s`` how long a window all sensors need to tell all that they can.
     """
 
     def __init__(self, root="/", clock=time.monotonic):
         self.sensors, self.reasons = sensors.beside(root)
         self.clock = clock
         self.period_s = min([sensor.every_s for sensor in self.sensors.values()] or [1.0])
+        self.window_s = max([sensor.window_s for sensor in self.sensors.values()] or [0.0])
         self._due_s = {}
         self._begin_s = None
 

@@ -20,6 +20,7 @@ import resource
 import signal
 import sys
 import time
+from typing import Callable
 
 PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
 
@@ -132,27 +133,33 @@ def _child(plain, backend, messages):
     if request.kind == ACCURACY:
         messages.send(result=top_k.evaluate(backend(job), job, request.count, phase, messages.send))
         return
-    measured, agreement = replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s)
-    messages.send(result=dict(measured.as_dict(), parity=agreement))
+    made = replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s, window_s=request.window_s)
+    messages.send(result=dict(made[0].as_dict(), parity=made[1]))
 
 
-def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_s=0.0):
-    """Measure one replicate in this process: (Replicate, parity or None)."""
+def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_s=0.0, window_s=0.0):
+    """Measure one replicate in this process: (Replicate, parity or None).
+
+    After the samples it runs on end for ``sustained_s``, and on until ``window_s`` have passed since they began: what the sensors need.
+    """
     from runner import sensors
-    from runner.machine import contention
-    from runner.measure import as_labelled, parity, stopping
+    from runner.machine import contention, cuda
+    from runner.measure import as_labelled, gpu_memory, parity, stopping
     from runner.records.replicate import Replicate
 
     inside, _ = sensors.inside()
     for sensor in inside.values():
         sensor.start()
+    memory = gpu_memory.watch(job.cell.device)
     batch = job.artefact.batch()
     spans = {}
     phase("load")
     spans["load_s"] = _timed(backend.load, clock)
     spans["h2d_s"] = _timed(lambda: backend.stage(batch), clock)
+    memory.mark("load")
     phase("first")
     spans["first_latency_s"] = _timed(backend.infer, clock)
+    memory.mark("first")
     gc.collect()
     gc.disable()
     phase("warm-up")
@@ -166,27 +173,36 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
         per_sample = stopping.window_batches(min(probe_s, latency_s), backend.in_flight)
         infer = lambda: backend.infer_many(per_sample)
     spans["warmup_s"] = clock() - started
+    memory.mark("warm-up")
     phase("measure")
     device_s = []
-    timed = infer
+    called = Counted(infer)
+    timed: Callable[[], None] = called
     if not throughput and backend.device_latency() is not None:
 
         def timed():
-            infer()
+            called()
             device_s.append(backend.device_latency())
 
     before = contention.snapshot()
     started = clock()
     samples = stopping.sample(timed, protocol, clock)
     spans["measure_s"] = clock() - started
-    sustained = stopping.sustain(infer, sustained_s, clock) if sustained_s else None
+    sustained = stopping.sustain(called, sustained_s, clock) if sustained_s else None
+    while clock() - started < window_s:
+        called()
+    spans["watched_s"] = clock() - started
     others = contention.between(before, contention.snapshot())
     gc.enable()
     phase("outputs")
+    memory.mark("measure")
     started = clock()
     outputs = backend.outputs()
     spans["d2h_s"] = clock() - started
     executed = backend.executed()
+    libraries = cuda.loaded_versions() if memory.is_gpu else {}
+    if libraries:
+        executed.update(libraries=libraries, gpu_uuid=cuda.own_gpu_uuid())
     as_labelled.check(job, executed, outputs)
     reference = job.artefact.reference()
     agreement = parity.compare(outputs, reference) if reference is not None and backend.needs is not None else None
@@ -198,6 +214,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
         samples_s=_to_ns(seconds / per_sample for seconds in samples.seconds),
         window_batches=per_sample,
         in_flight=backend.in_flight if throughput else 1,
+        watched_images=called.count * per_sample * job.cell.batch_size,
         warmup_samples_s=_to_ns(warmup.seconds),
         warmup_verdict=warmup.verdict,
         stop=samples.verdict,
@@ -209,9 +226,21 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
         executed=executed,
         sensors=readings,
         sustained=sustained,
+        gpu_memory=memory.read(backend, per_sample) if memory.is_gpu else None,
     )
     backend.close()
     return measured, agreement
+
+
+class Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, function):
+        self.function, self.count = function, 0
+
+    def __call__(self):
+        self.count += 1
+        self.function()
 
 
 def _to_ns(seconds):

@@ -13,6 +13,7 @@ class Replicate:
     contention: Dict[str, Any] = field(default_factory=dict)
     window_batches: int = 1
     in_flight: int = 1
+    watched_images: int = 0
     warmup_samples_s: List[float] = field(default_factory=list)
     warmup_verdict: str = ""
     stop: str = ""
@@ -22,6 +23,7 @@ class Replicate:
     executed: Dict[str, Any] = field(default_factory=dict)
     sensors: Dict[str, Any] = field(default_factory=dict)
     sustained: Optional[Dict[str, Any]] = None
+    gpu_memory: Optional[Dict[str, Any]] = None
     # What the run adds to what the process gave; a record of schema 1 has none of it.
     run: Optional[str] = None
     environment: Optional[str] = None

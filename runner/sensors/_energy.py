@@ -19,6 +19,11 @@ class Meter:
         self.idle_power_w = None
         self.clear()
 
+    @property
+    def window_s(self):
+        """The window that surely has an energy, a sampler's lateness included."""
+        return 1.05 * UPDATES_PER_WINDOW * self.update_s + 0.05
+
     def clear(self):
         """Forget the samples, not what idle is."""
         self.samples = Samples()

@@ -17,6 +17,7 @@ class Sensor:
 
     where = "beside"
     every_s = 0.5  # between two samples
+    window_s = 0.0  # the shortest window that it can tell all of; available() sets what this machine needs
 
     def __init__(self, root="/"):
         self.root = root

@@ -30,6 +30,7 @@ class Sensor(base.Sensor):
         if unreadable:
             return "rail %s can't be read" % ", ".join(unreadable)
         self.meter = Meter(0.1, self.method)
+        self.window_s = self.meter.window_s
         return None
 
     def start(self):

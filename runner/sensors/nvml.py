@@ -4,8 +4,6 @@ Memory is the device's, or the new processes' where the driver tells it: inside 
 measuring process is known by having come after ``start()``. Energy is the total-energy counter (Volta and later), else power integrated.
 """
 
-import os
-
 from runner.machine import gpus
 from runner.sensors import base
 from runner.sensors._energy import Meter
@@ -19,7 +17,7 @@ THROTTLES = {
     0x80: "power brake",
 }
 OTHER_REASONS = {0x1: "idle", 0x2: "application clocks", 0x10: "sync boost", 0x100: "display clocks"}
-IDLE = 0x1
+IDLE, APPLICATION_CLOCKS = 0x1, 0x2
 THROTTLED_SHARE = 0.05  # of the samples
 
 
@@ -35,13 +33,15 @@ class Sensor(base.Sensor):
         except Exception as error:  # no driver, or none that this container may use
             return "NVML: %s; docker run --gpus all (Jetson: --runtime nvidia)" % error
         try:
-            self.handle = _visible(self.nvml)
+            self.handle = gpus.first_seen(self.nvml)
         except Exception as error:
             return "NVML: no GPU: %s" % error
         counter = self._ask("nvmlDeviceGetTotalEnergyConsumption") is not None
         power = self._ask("nvmlDeviceGetPowerUsage") is not None
         self.counts = counter
         self.meter = Meter(0.1, "NVML total energy counter") if counter else Meter(0.5, "NVML power, integrated") if power else None
+        self.window_s = self.meter.window_s if self.meter else 0.0
+        self.uuid = gpus.text(self._ask("nvmlDeviceGetUUID"))
         self.start()
         return None
 
@@ -109,6 +109,7 @@ class Sensor(base.Sensor):
         readings = dict(self._memory(ever))
         readings.update({name: base.summary(now.get(name, [])) for name in ("sm_clock_hz", "memory_clock_hz", "temperature_c")})
         readings.update(throttling(now.get("reasons", [])))
+        readings.update(uuid=self.uuid, clocks_locked=locked(now.get("sm_clock_hz", []), now.get("reasons", [])))
         readings["other_processes"] = max(now["others"]) if now.get("others") else None
         shares = now.get("others_share")
         readings["others_share"] = sum(shares) / len(shares) if shares else None
@@ -176,12 +177,12 @@ def throttling(masks):
     }
 
 
-def _visible(nvml):
-    """The GPU that frameworks see as their first: by CUDA_VISIBLE_DEVICES (number or UUID), else number 0."""
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
-    if first.startswith(("GPU-", "MIG-")):
-        return nvml.nvmlDeviceGetHandleByUUID(first)
-    return nvml.nvmlDeviceGetHandleByIndex(int(first) if first.isdigit() else 0)
+def locked(clocks_hz, masks):
+    """Whether somebody holds the clocks: the driver names a user's setting as what limits them, and they never moved. None: no sample."""
+    busy = [mask for mask in masks if not mask & IDLE]
+    if not clocks_hz or not busy:
+        return None
+    return len(set(clocks_hz)) == 1 and all(mask & APPLICATION_CLOCKS for mask in busy)
 
 
 def _hz(mhz):

@@ -8,7 +8,7 @@ import os
 
 from runner.machine import sysfs
 from runner.sensors import base
-from runner.sensors._energy import Meter
+from runner.sensors._energy import SAMPLES_PER_WINDOW, Meter
 
 MOUNT = "docker run --user 0 -v /sys/devices/virtual/powercap/intel-rapl:/rapl:ro"
 CHMOD = "sudo chmod -R a+r /sys/devices/virtual/powercap/intel-rapl"
@@ -27,6 +27,7 @@ class Sensor(base.Sensor):
                 return "%s/energy_uj can't be read: only root may (%s; without Docker: %s)" % (path, MOUNT, CHMOD)
             wrap_uj = sysfs.number(self.root, path + "/max_energy_range_uj")
             self.meters[name] = (path, Meter(0.01, "RAPL counter", wrap_uj * 1e-6 if wrap_uj else None))
+        self.window_s = max((SAMPLES_PER_WINDOW + 2) * self.every_s, max(meter.window_s for _, meter in self.meters.values()))
         return None
 
     def start(self):

@@ -68,7 +68,7 @@ def cell_record(platform, backend, model, batch_size=1, *, attempt=1, status="ok
         values = (centre * np.exp(np.abs(rng.normal(0, 0.02, samples)))).round(9).tolist()
         record["replicates"].append({
             "run": run, "environment": run, "round": number + 1, "order": number, "started_at": "2026-01-01T00:00:00Z", "wall_s": 1.0,
-            "samples_s": values, "window_batches": 1, "in_flight": 4 if scenario == "throughput" else 1, "warmup_samples_s": values[:3], "warmup_verdict": "steady",
+            "samples_s": values, "window_batches": 1, "watched_images": batch_size * len(values), "in_flight": 4 if scenario == "throughput" else 1, "warmup_samples_s": values[:3], "warmup_verdict": "steady",
             "stop": "interval", "spans": {"load_s": 0.2 + params_m / 200, "first_latency_s": 3 * centre, "h2d_s": None, "d2h_s": None, "warmup_s": 0.1,
             "measure_s": sum(values), "process_s": sum(values) + 0.8}, "load_cached": False, "device_samples_s": [],
             "contention": {"others_share": 0.6 if contended else 0.01, "steal_share": 0.0, "pressure_share": None, "involuntary_switches": 3, "window_s": 1.0},

@@ -29,6 +29,8 @@ class Backend(base.Backend):
         self._check()
         throughput = cell.scenario == "throughput"
         self._done = {}
+        if self._gpu and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()  # CUDA and cuDNN from NVIDIA's wheels, which no search path names
         path = self._file()
         # many callers of single-threaded runs beat one caller of many threads: no barrier per operator
         wide = throughput and not self._gpu
@@ -159,6 +161,12 @@ class Backend(base.Backend):
     def _run_bound(self, binding, times):
         for _ in range(times):
             self._session.run_with_iobinding(binding)
+
+    def trim(self):
+        options = onnxruntime.RunOptions()
+        if self._binding and hasattr(options, "add_run_config_entry"):  # from 1.8 on
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "gpu:0")
+            self._session.run_with_iobinding(self._bindings[0], options)
 
     def outputs(self):
         outputs = self._bindings[0].copy_outputs_to_cpu() if self._binding else self._outputs

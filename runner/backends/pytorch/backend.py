@@ -161,6 +161,13 @@ class Backend(base.Backend):
             return {}
         return {"torch_peak_allocated": torch.cuda.max_memory_allocated(), "torch_peak_reserved": torch.cuda.max_memory_reserved()}
 
+    def allocator(self):
+        return (torch.cuda.memory_reserved(), torch.cuda.max_memory_reserved()) if self._gpu else None
+
+    def trim(self):
+        if self._gpu:
+            torch.cuda.empty_cache()
+
     def close(self):
         if self._callers:
             self._callers.shutdown()

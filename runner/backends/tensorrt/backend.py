@@ -195,5 +195,8 @@ class Backend(base.Backend):
             "torch_peak_reserved": torch.cuda.max_memory_reserved(),
         }
 
+    def trim(self):
+        torch.cuda.empty_cache()
+
     def close(self):
         self._lanes = self._engine = self._runtime = None

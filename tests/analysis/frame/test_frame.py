@@ -232,11 +232,24 @@ def test_memory_is_the_gpu_s_on_a_gpu_and_the_host_s_on_a_cpu():
             "memory": {"above_baseline_bytes": 2**20, "method": "VmHWM"},
             "nvml": {"peak_above_baseline_bytes": 5 * 2**20, "memory_method": "NVML process", "power_w": 90.0},
         }
+        replicate["gpu_memory"] = {"steady_bytes": 3 * 2**20, "steady_method": "NVML process", "peak_bytes": 9 * 2**20}
     row = frame_of(record).iloc[0]
-    assert (row["memory_mb"], row["memory_method"], row["power_w"]) == (5.0, "nvml: NVML process", 90.0)
+    assert (row["memory_mb"], row["memory_method"], row["power_w"]) == (3.0, "steady: NVML process", 90.0)
+    assert row["memory_peak_mb"] == 9.0 and np.isnan(row["memory_sampled_mb"])
     record["cell"]["device"] = "cpu"
+    for replicate in record["replicates"]:
+        del replicate["gpu_memory"]
     row = frame_of(record).iloc[0]
     assert (row["memory_mb"], row["memory_method"]) == (1.0, "memory: VmHWM") and np.isnan(row["power_w"])
+
+
+def test_a_gpu_s_memory_that_mixes_steady_and_peak_never_enters_a_figure_of_steady_memory():
+    record = cell_record("synthetic-gpu", "pytorch", "resnet18")
+    for replicate in record["replicates"]:
+        replicate["sensors"] = {"nvml": {"peak_above_baseline_bytes": 5 * 2**20, "memory_method": "NVML process"}}
+    row = frame_of(record).iloc[0]
+    assert row["memory_sampled_mb"] == 5.0 and row["memory_method"] == "nvml: NVML process"
+    assert np.isnan(row["memory_mb"]) and np.isnan(row["memory_peak_mb"])
 
 
 def test_a_sensor_that_says_why_it_can_t_read_gives_nothing():
@@ -254,4 +267,4 @@ def test_the_synthetic_records_hold_what_the_schema_says():
     top = {path.split(".")[0].split("[")[0].split("{")[0] for path, *_ in FIELDS}
     assert top - {"accuracy", "task"} <= set(record)  # accuracy: a kind of line of its own; task: of a fleet's run alone
     replicate = {path.split(".")[1].split("[")[0].split("{")[0] for path, *_ in FIELDS if path.startswith("replicates[].")}
-    assert replicate - {"sustained"} <= set(record["replicates"][0])
+    assert replicate - {"sustained", "gpu_memory"} <= set(record["replicates"][0])

@@ -9,7 +9,7 @@ import pytest
 import trees
 
 from runner import sensors
-from runner.machine import gpus
+from runner.machine import cuda, gpus
 from runner.measure import sampling
 from runner.sensors import _energy, base, cpufreq, devfreq, jetson_ina3221, memory, nvml, rapl, thermal
 
@@ -389,6 +389,9 @@ class FakeNvml:
 
         return answer
 
+    def nvmlDeviceGetCount(self):
+        return 1
+
     def nvmlShutdown(self):
         self.closed = True
 
@@ -497,7 +500,22 @@ def test_a_gpu_that_falls_off_the_bus_says_so_in_its_readings(gpu):
 def test_the_gpu_is_the_one_that_the_frameworks_see(gpu, monkeypatch):
     for value, expected in (("2,0", 2), ("GPU-abc", "GPU-abc"), ("", 0)):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
-        assert nvml._visible(gpu) == expected
+        assert gpus.first_seen(gpu) == expected
+
+
+def test_of_several_gpus_it_is_the_one_with_cudas_uuid_not_the_one_with_cudas_number(gpu, monkeypatch):
+    gpu.nvmlDeviceGetCount = lambda: 2
+    monkeypatch.setattr(cuda, "first_gpu_uuid", lambda: "GPU-faster")
+    assert gpus.first_seen(gpu) == "GPU-faster"
+    monkeypatch.setattr(cuda, "first_gpu_uuid", lambda: None)
+    assert gpus.first_seen(gpu) == 0
+
+
+def test_clocks_that_a_user_holds_are_told_from_those_that_merely_did_not_move():
+    assert nvml.locked([1410e6] * 3, [0x2] * 3) is True
+    assert nvml.locked([1980e6] * 3, [0x0] * 3) is False
+    assert nvml.locked([1410e6, 1395e6], [0x2, 0x2]) is False
+    assert nvml.locked([345e6], [0x1]) is None and nvml.locked([], []) is None
 
 
 def test_without_the_binding_or_the_driver_there_is_a_reason(monkeypatch):

@@ -1,0 +1,58 @@
+"""A row of the self-test, and the verdict on a record. What isn't reached never counts as passed."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from runner.records.line import Line
+from runner.records.replicate import replicates_of
+
+NETWORK = "runner.networks.tiny:network"
+OK, SKIPPED, WRONG, NOT_REACHED = "ok", "skipped", "wrong", "not reached"
+PARITY = {"fp32": 1e-3, "tf32": 0.02}  # largest relative difference to the fp32 PyTorch reference; OTHER_PARITY for coarser formats
+OTHER_PARITY = 0.1
+
+
+class Row(NamedTuple):
+    """One thing that was tried. ``verdict`` is one of the four above; ``detail`` says why, or what was seen."""
+
+    what: str
+    verdict: str
+    detail: str
+
+
+def named(cell: Dict[str, Any]) -> str:
+    """A cell as a row names it; the tiny network goes without saying."""
+    what = "%(backend)s %(precision)s %(scenario)s on %(device)s, batch %(batch_size)d" % cell
+    return what if cell["model"] == NETWORK else "%s, %s" % (cell["model"], what)
+
+
+def judged(line: Line) -> Row:
+    """The verdict on a cell's record."""
+    cell, what = line["cell"], named(line["cell"])
+    if line["status"] == "skipped":
+        return Row(what, SKIPPED, str(line["reason"]))
+    if line["status"] != "ok" or not line["replicates"]:
+        return Row(what, WRONG, "expected a measurement: %s" % line["reason"])
+    ran = replicates_of(line)[-1].executed.get("precision")
+    if ran is not None and ran != cell["precision"]:
+        return Row(what, WRONG, "expected %s, but %s was executed" % (cell["precision"], ran))
+    parity, limit = line.get("parity"), PARITY.get(cell["precision"], OTHER_PARITY)
+    if parity and not (parity["max_rel"] is not None and parity["max_rel"] <= limit):
+        return Row(what, WRONG, "expected outputs within %g of the reference, found %s" % (limit, parity["max_rel"]))
+    return Row(what, OK, "%.3g ms%s" % (1e3 * median_s(line), "" if parity else ", outputs not compared"))
+
+
+def median_s(line: Line) -> float:
+    """Seconds per batch of a record's last replicate."""
+    samples = sorted(replicates_of(line)[-1].samples_s)
+    return float(samples[len(samples) // 2])
+
+
+def held(what: str, pairs: List[Tuple[str, Optional[float], Optional[float], float]]) -> Row:
+    """The verdict on numbers that must agree: (name, found, expected, how far apart they may be, relative)."""
+    said, apart = [], False
+    for name, found, expected, most in pairs:
+        if found is None or not expected:
+            return Row(what, WRONG, "expected %s to be told on both sides, found %s and %s" % (name, found, expected))
+        apart = apart or abs(found / expected - 1) > most
+        said.append("%s %.4g against %.4g (%+.1f %%, %.0f %% allowed)" % (name, found, expected, 100 * (found / expected - 1), 100 * most))
+    return Row(what, WRONG if apart else OK, "; ".join(said))

@@ -50,7 +50,7 @@ def main(argv):
         backend = backends.create(backend_name)
         # all that a child needs, so that no child pays for it
         from runner import sensors
-        from runner.measure import job, parity, stopping  # noqa: F401
+        from runner.measure import in_flight, job, parity, stopping  # noqa: F401
         from runner.networks import sources
 
         sensors.inside()
@@ -140,7 +140,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     """Measure one replicate in this process: (Replicate, parity or None)."""
     from runner import sensors
     from runner.machine import contention
-    from runner.measure import as_labelled, parity, stopping
+    from runner.measure import as_labelled, in_flight, parity, stopping
     from runner.records.replicate import Replicate
 
     inside, _ = sensors.inside()
@@ -157,14 +157,13 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     gc.disable()
     phase("warm-up")
     started = clock()
-    warmup = stopping.warm_up(backend.infer, protocol, clock)
-    infer, per_sample = backend.infer, 1
+    infer, per_sample, taken = backend.infer, 1, None
     throughput = job.cell.scenario == "throughput"
     if throughput:
-        latency_s = sorted(warmup.seconds)[len(warmup.seconds) // 2]
-        probe_s = _timed(lambda: backend.infer_many(backend.in_flight), clock) / backend.in_flight
-        per_sample = stopping.window_batches(min(probe_s, latency_s), backend.in_flight)
-        infer = lambda: backend.infer_many(per_sample)
+        warmup, flow = in_flight.warm_up(backend, protocol, clock)
+        infer, per_sample, taken = flow.run, flow.window, flow.take
+    else:
+        warmup = stopping.warm_up(infer, protocol, clock)
     spans["warmup_s"] = clock() - started
     phase("measure")
     device_s = []
@@ -177,7 +176,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
 
     before = contention.snapshot()
     started = clock()
-    samples = stopping.sample(timed, protocol, clock)
+    samples = stopping.sample(timed, protocol, clock, taken)
     spans["measure_s"] = clock() - started
     sustained = stopping.sustain(infer, sustained_s, clock) if sustained_s else None
     others = contention.between(before, contention.snapshot())
@@ -195,7 +194,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     if framework_memory:
         readings["framework_memory"] = framework_memory
     measured = Replicate(
-        samples_s=_to_ns(seconds / per_sample for seconds in samples.seconds),
+        samples_s=_to_ns(samples.seconds),
         window_batches=per_sample,
         in_flight=backend.in_flight if throughput else 1,
         warmup_samples_s=_to_ns(warmup.seconds),

@@ -1,5 +1,6 @@
 """`dyno recommend`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer

@@ -25,6 +25,8 @@ from analysis.stats import noise_model
 from analysis.stats.noise_model import Between
 
 FASTER, SLOWER, SAME, INCONCLUSIVE = VERDICTS = ("FASTER", "SLOWER", "SAME", "INCONCLUSIVE")
+MIN_REPLICATES = 2  # that tell anything of noise
+ONE_MOMENT = "replicates of one moment, and nothing tells how moments differ (`dyno noise` does)"
 
 
 def compare(
@@ -56,7 +58,8 @@ def compare(
         judged = _judge(table, smallest_effect, alpha, known, 0.0 if floor else drift(frame_a, frame_b))
     table = pd.concat([table.drop(columns=["a", "b", "rounds_a", "rounds_b", "spread_a", "spread_b"]), judged], axis=1)
     table["reason"] = table["reason"].where(table["reason"].notna() | table["verdict"].ne(INCONCLUSIVE), table["why"])
-    table["reason"] = [", ".join(filter(None, pair)) or None for pair in zip(table["reason"], table["so_far"], strict=True)]
+    pairs = zip(table["reason"], table["so_far"], strict=True)
+    table["reason"] = [", ".join(word for word in pair if isinstance(word, str)) or None for pair in pairs]
     table = table.drop(columns=["why", "so_far"])
     table.attrs = {"unlike": unlike(frame_a, frame_b), "alpha": alpha, "smallest_effect": smallest_effect}
     table.attrs |= {
@@ -168,7 +171,7 @@ def drift(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> float:
 def _judge(
     table: pd.DataFrame, smallest_effect: float, alpha: float, floor: Between | None, drifted: float | np.ndarray = 0.0
 ) -> pd.DataFrame:
-    """Estimates, intervals, corrected p values and verdicts, in the rows' order.
+    """Estimates, intervals, corrected p values and verdicts, in the rows' order. Replicates of one moment need a noise floor or anchors.
 
     ``drifted``: what anchors say that everything drifted by; a change in that direction counts only as far as it goes beyond.
     """
@@ -177,8 +180,11 @@ def _judge(
     processes = np.sqrt((sides[0].variance * n_a + sides[1].variance * n_b) / 2)
     columns = {"latency_a_s": np.exp(sides[0].mean), "latency_b_s": np.exp(sides[1].mean), "process_sd": processes}
     shared = floor.allowance(alpha) if floor else 0.0
-    verdicts = _verdicts(noise_model.difference(*sides), smallest_effect, alpha, shared, drifted)
-    return _judged(table, verdicts, columns, counts, "one replicate a side tells no noise")
+    is_blind = np.zeros(len(table), bool) if floor else ~(table["spread_a"] & table["spread_b"]).to_numpy(bool)
+    verdicts = _verdicts(noise_model.difference(*sides).where(~is_blind), smallest_effect, alpha, shared, drifted)
+    is_single = np.minimum(n_a, n_b) < MIN_REPLICATES
+    unknown = np.where(is_blind & ~is_single, ONE_MOMENT, "one replicate a side tells no noise")
+    return _judged(table, verdicts, columns, counts, unknown)
 
 
 def _judge_pairs(table: pd.DataFrame, smallest_effect: float, alpha: float) -> pd.DataFrame:
@@ -233,7 +239,7 @@ def _verdicts(
 
 
 def _judged(
-    table: pd.DataFrame, verdicts: dict[str, np.ndarray], columns: dict[str, np.ndarray], counts: tuple[Any, ...], unknown: str
+    table: pd.DataFrame, verdicts: dict[str, np.ndarray], columns: dict[str, np.ndarray], counts: tuple[Any, ...], unknown: Any
 ) -> pd.DataFrame:
     """The columns of a comparison in their order; ``unknown`` says why a cell has no interval."""
     known = np.isfinite(verdicts["low"])

@@ -20,9 +20,8 @@ import pandas as pd
 from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.errors import FrameError
-from analysis.frame import imported, measured_accuracy, noise, published, sensors
+from analysis.frame import imported, measured_accuracy, noise, published, sensors, unfinished
 from analysis.frame.cached import once
-from runner.records import line as lines
 from runner.records.check import is_replicate, misfit, misfit_accuracy
 from runner.records.lift import lift
 from runner.records.schema import SCHEMA_VERSION, STATUSES
@@ -142,8 +141,7 @@ def entries(content: Iterable[bytes], file: Path, problems: Counter) -> Iterator
 
     What is torn, foreign or malformed is counted in problems.
     """
-    done: dict[str, int] = {}  # the last attempt that has a record of its cell
-    pending: dict[tuple, dict[str, dict[str, Any]]] = {}  # replicates of unfinished cells, by what they must share and by id
+    left = unfinished.Unfinished()
     for record in _records(content, file, problems):
         try:
             kind, name = record["kind"], str(record.get("id"))
@@ -151,7 +149,8 @@ def entries(content: Iterable[bytes], file: Path, problems: Counter) -> Iterator
                 raise ValueError(misfit(record))
             if kind == "environment":
                 flatten(record["environment"])  # raises what nests too deep
-                yield Entry(kind, str(record["id"]), dict(record["environment"]))
+                left.facts[name] = dict(record["environment"])
+                yield Entry(kind, name, left.facts[name])
             elif kind == "imported":  # written by `import`
                 yield Entry(kind, name, imported.row(record, file.stem))
             elif kind == "accuracy":
@@ -159,21 +158,19 @@ def entries(content: Iterable[bytes], file: Path, problems: Counter) -> Iterator
                 yield Entry(kind, name, record)
             elif kind == "cell":
                 yield Entry(kind, name, row(record, file))
-                done[record["cell_id"]] = max(done.get(record["cell_id"], 0), record["attempt"] or 0)
+                left.finish(record)
             elif kind == "replicate" and is_replicate(record):
-                same = (record["cell_id"], record["attempt"], str(record["content"]), str(record["environment"]))
-                if name in pending.setdefault(same, {}):
+                if not left.add(record):
                     problems[file.name, REPEATED] += 1
-                else:
-                    pending[same][name] = record
             else:
                 raise ValueError(kind)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             problems[file.name, "are no record of this schema (a field is missing or of another type)"] += 1
-    for (cell, attempt, *_), found in pending.items():
-        if attempt > done.get(cell, 0):
-            line = lines.so_far(list(found.values()))
-            yield Entry("cell", str(line["id"]), row(line, file))
+    cells, apart = left.cells()
+    for line in cells:
+        yield Entry("cell", str(line["id"]), row(line, file))
+    if apart:
+        problems[file.name, unfinished.UNLIKE] += apart
 
 
 def one_per_task(rows: list[dict[str, Any]], problems: Counter) -> list[dict[str, Any]]:

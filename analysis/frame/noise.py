@@ -43,7 +43,7 @@ def moments(*frames: pd.DataFrame) -> Between | None:
     if own < share:
         process = float(np.median([np.log(medians).var(ddof=1) for medians in processes])) if processes else 0.0
         variance = max(variance - process * (share - own), variance * own / share)
-    return Between(float(np.sqrt(2 * variance)), degrees)
+    return Between(float(np.sqrt(2 * variance)), degrees, is_of_anchors=True)
 
 
 def onto(frame: pd.DataFrame, floors: Mapping[str, Between] | None = None) -> pd.DataFrame:
@@ -57,7 +57,7 @@ def onto(frame: pd.DataFrame, floors: Mapping[str, Between] | None = None) -> pd
         mine = np.flatnonzero(usable & (hosts == host))
         rows = frame.iloc[mine]
         floor = (floors or {}).get(host)
-        found = times(rows["replicate_medians_s"].tolist(), floor or moments(rows), False if floor else spread(rows))
+        found = times(rows["replicate_medians_s"].tolist(), floor or moments(rows), spread(rows))
         for name, values in zip(COLUMNS, (found.mean, found.variance, found.degrees, found.moment, found.moment_degrees), strict=True):
             columns[name][mine] = values
     return frame.assign(**columns)

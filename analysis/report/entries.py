@@ -13,7 +13,7 @@ from analysis.frame import metrics, noise
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
 
-RESERVATIONS = ("unsteady", "noisy", "throttled", "parity", "degenerate")
+RESERVATIONS = ("unsteady", "drifting", "noisy", "throttled", "parity", "degenerate")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from analysis.frame.frame import Merged, latest, ranked
 CHANGE = 0.05  # smallest change of a median that is worth a line
 QUALITY = {
     "contended": "others used the CPU or GPU meanwhile; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
+    "drifting": "most processes got slower, or faster, while they were timed",
     "noisy": "samples spread widely", "throttled": "the clock was lowered by heat or power", "parity": "outputs differ from the fp32 PyTorch reference",
     "degenerate": "the output does not depend on the input",
 }  # fmt: skip

@@ -25,6 +25,9 @@ class Between:
     shared_degrees: float = float("inf")
     process_sd: float = float("nan")  # between the processes of one cell, for cells that have one replicate
     process_degrees: float = float("inf")
+    is_of_anchors: bool = (
+        False  # how moments differ, which replicates in rounds show themselves; else what sweeps differ by beyond all that
+    )
 
     def allowance(self, alpha: float) -> float:
         """The largest drift of all cells together (log ratio) that is expected with probability 1 - alpha."""
@@ -60,6 +63,10 @@ class Difference:
     error: np.ndarray
     degrees: np.ndarray
 
+    def where(self, known: np.ndarray) -> "Difference":
+        """The same with no error where it isn't known."""
+        return Difference(self.effect, np.where(known, self.error, np.nan), self.degrees)
+
     def p(self, beyond: np.ndarray | float = 0.0) -> np.ndarray:
         """Two-sided p of no difference, or of none beyond an amount that something else may explain."""
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -78,7 +85,7 @@ class Difference:
 def times(replicates: Sequence[Sequence[float]], between: Between | None = None, spread: np.ndarray | bool = False) -> Times:
     """Times of the cells of one sweep and host from the medians of their processes in seconds.
 
-    spread: whether a cell's replicates saw different moments (rounds), so that their variance holds the moments' already.
+    spread: whether a cell's replicates saw different moments (rounds), so that their variance holds already what anchors tell of moments.
     """
     n = np.array([len(medians) for medians in replicates], float)
     degrees = np.maximum(n - 1, 0)
@@ -93,7 +100,8 @@ def times(replicates: Sequence[Sequence[float]], between: Between | None = None,
     single = n == 1
     variance = np.where(single, between.process_sd**2 if between else np.nan, np.where(n > 1, variance, np.nan))
     total = np.where(single, between.process_degrees if between else np.nan, total)
-    moment = np.where(spread, 0.0, between.sd**2 / 2 if between else 0.0) * np.ones(len(n))
+    is_shown = np.logical_and(spread, between is None or between.is_of_anchors)
+    moment = np.where(is_shown, 0.0, between.sd**2 / 2 if between else 0.0) * np.ones(len(n))
     with np.errstate(divide="ignore", invalid="ignore"):
         return Times(mean, variance / n, total, moment, np.full(len(n), between.degrees if between else np.inf))
 

@@ -38,10 +38,15 @@ class Backend:
     def infer(self):
         """Run one batch and return only when its outputs are ready."""
 
-    def infer_many(self, count):
-        """Run ``count`` batches, ``in_flight`` at once, and return only when all outputs are ready."""
+    def infer_many(self, count, done=None):
+        """Run ``count`` batches, ``in_flight`` at once, and return only when all outputs are ready.
+
+        ``done()`` is called when a batch has ended, from any thread; for all ``count`` of them, or for none where the framework can't tell.
+        """
         for _ in range(count):
             self.infer()
+            if done:
+                done()
 
     def outputs(self):
         """The last outputs as a float32 numpy array (batch, classes) on the host."""

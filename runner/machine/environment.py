@@ -105,6 +105,12 @@ def comparable(facts):
     return _flat(found)
 
 
+def is_same_machine(facts, others):
+    """Whether replicates measured under these facts and those may join into one cell: host, image and all that must be alike agree."""
+    same = all(facts.get(name) == others.get(name) for name in ("host", "image", "image_digest"))
+    return same and comparable(facts) == comparable(others)
+
+
 def capabilities(facts):
     """The facts that decide what can run here at all, flat: devices, drivers, and versions of everything that is installed."""
     return _flat({name: facts.get(name) for name in CAPABILITIES})

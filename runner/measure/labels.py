@@ -2,13 +2,14 @@
 
 from typing import Any, Dict, List
 
-from runner.measure import sampling, stopping
+from runner.measure import sampling, stopping, trend
 from runner.networks import interchange
 from runner.records.replicate import Replicate, replicates_of
 
 PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a label; OTHER for coarser formats
 OTHER_LIMIT = 0.1
 NOISY = 0.1
+DRIFT = 0.05
 DISAGREE = 0.1  # between the slowest and the fastest process, where the limit on replicates ended a cell
 
 
@@ -18,8 +19,8 @@ def quality(line: Dict[str, Any]) -> List[str]:
     replicates = replicates_of(line)
     if any(replicate.contended for replicate in replicates):
         labels.append("contended")
-    if any(replicate.warmup_verdict == "capped" for replicate in replicates):
-        labels.append("unsteady")
+    if is_drifting(replicates):
+        labels.append("drifting")
     if any(sampling.throttled(replicate.sensors) for replicate in replicates):
         labels.append("throttled")
     if replicates and stopping.median([stopping.noise(sorted(replicate.samples_s)) for replicate in replicates]) > NOISY:
@@ -32,6 +33,16 @@ def quality(line: Dict[str, Any]) -> List[str]:
     if line.get("sensitivity") is not None and line["sensitivity"] < interchange.DEGENERATE:
         labels.append("degenerate")
     return labels
+
+
+def is_drifting(replicates: List[Replicate]) -> bool:
+    """Whether most processes, and more than one where there are several, get slower, or faster, by more than DRIFT within their samples.
+
+    One of several that drifts met a restless moment, which the spread of the processes shows; all of them were measured too early, or heat up.
+    """
+    trends = [trend.trend(replicate.samples_s) for replicate in replicates]
+    slower, faster = (sum(one is not None and one.is_sure and sign * one.change > DRIFT for one in trends) for sign in (1, -1))
+    return bool(replicates) and max(slower, faster) > len(replicates) / 2.0
 
 
 def spread(replicates: List[Replicate]) -> float:

@@ -10,10 +10,11 @@ from runner.measure.supervise import Worker
 
 
 class Pool:
-    """At most one worker a backend. ``cpu_s`` is the CPU time that workers spent on jobs, their imports apart."""
+    """At most one worker a backend, or with ``one_at_a_time`` one in all: the old one has ended before the next starts. ``cpu_s`` is the CPU time that workers spent on jobs, their imports apart."""
 
     def __init__(self, cache: str) -> None:
         self.cpu_s = 0.0
+        self.one_at_a_time = False
         self._cache = cache
         self._workers: Dict[str, Worker] = {}
         self._counted: Dict[str, float] = {}  # CPU time of a backend's worker that is accounted for
@@ -24,6 +25,8 @@ class Pool:
         """The Outcome of a job; never raises for what the job does."""
         worker = self._workers.get(backend)
         if worker is None or worker.dead:
+            if self.one_at_a_time:
+                self.close()
             worker = self._workers[backend] = Worker(backend, {"TORCH_HOME": os.path.join(self._cache, "torch")})
             self._counted[backend] = 0.0
         outcome = worker.run(request.as_dict(), timeout_s, sampler, on_part)

@@ -153,7 +153,7 @@ class Run:
                 if turns > 1:
                     self.session.pool.close()  # a new worker has another address layout and hash seed
                 shuffle(left)
-                if self.one_backend_at_a_time:
+                if self.session.pool.one_at_a_time:
                     names = sorted({one.cell.base_backend for one in left})
                     shuffle(names)
                     left.sort(key=lambda one: names.index(one.cell.base_backend))
@@ -209,7 +209,7 @@ class Run:
         self._wait_for_quiet()
         self.sampler = sampling.Sampler()
         self.start_c = thermal.hottest()
-        self.one_backend_at_a_time = (facts.get("memory_limit_bytes") or facts.get("memory_bytes") or SMALL_BYTES) < SMALL_BYTES
+        self.session.pool.one_at_a_time = (facts.get("memory_limit_bytes") or facts.get("memory_bytes") or SMALL_BYTES) < SMALL_BYTES
         self.session.append_environment(
             facts,
             order_seed=self.session.order_seed,

@@ -100,8 +100,6 @@ def may_join(earlier: lines.Line, line: lines.Line, found: history.History, fact
     names = {one.environment for one in replicates_of(earlier)} | {earlier["environment"]}
     for name in names:
         then = found.environment(name)
-        if then is None or any(then.get(fact) != facts.get(fact) for fact in ("host", "image", "image_digest")):
-            return False
-        if environment.comparable(then) != environment.comparable(facts):
+        if then is None or not environment.is_same_machine(then, facts):
             return False
     return True

@@ -51,7 +51,7 @@ def main(argv):
         backend = backends.create(backend_name)
         # all that a child needs, so that no child pays for it
         from runner import sensors
-        from runner.measure import job, parity, stopping  # noqa: F401
+        from runner.measure import in_flight, job, parity, stopping  # noqa: F401
         from runner.networks import sources
 
         sensors.inside()
@@ -144,7 +144,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     """
     from runner import sensors
     from runner.machine import contention, cuda
-    from runner.measure import as_labelled, gpu_memory, parity, stopping
+    from runner.measure import as_labelled, gpu_memory, in_flight, parity, stopping
     from runner.records.replicate import Replicate
 
     inside, _ = sensors.inside()
@@ -164,14 +164,13 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     gc.disable()
     phase("warm-up")
     started = clock()
-    warmup = stopping.warm_up(backend.infer, protocol, clock)
-    infer, per_sample = backend.infer, 1
+    infer, per_sample, per_call, taken = backend.infer, 1, 1, None
     throughput = job.cell.scenario == "throughput"
     if throughput:
-        latency_s = sorted(warmup.seconds)[len(warmup.seconds) // 2]
-        probe_s = _timed(lambda: backend.infer_many(backend.in_flight), clock) / backend.in_flight
-        per_sample = stopping.window_batches(min(probe_s, latency_s), backend.in_flight)
-        infer = lambda: backend.infer_many(per_sample)
+        warmup, flow = in_flight.warm_up(backend, protocol, clock)
+        infer, per_sample, per_call, taken = flow.run, flow.window, flow.batches, flow.take
+    else:
+        warmup = stopping.warm_up(infer, protocol, clock)
     spans["warmup_s"] = clock() - started
     memory.mark("warm-up")
     phase("measure")
@@ -186,9 +185,9 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
 
     before = contention.snapshot()
     started = clock()
-    samples = stopping.sample(timed, protocol, clock)
+    samples = stopping.sample(timed, protocol, clock, taken)
     spans["measure_s"] = clock() - started
-    sustained = stopping.sustain(called, sustained_s, clock) if sustained_s else None
+    sustained = stopping.sustain(called, sustained_s, clock, batches=per_call) if sustained_s else None
     while clock() - started < window_s:
         called()
     spans["watched_s"] = clock() - started
@@ -211,10 +210,10 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     if framework_memory:
         readings["framework_memory"] = framework_memory
     measured = Replicate(
-        samples_s=_to_ns(seconds / per_sample for seconds in samples.seconds),
+        samples_s=_to_ns(samples.seconds),
         window_batches=per_sample,
         in_flight=backend.in_flight if throughput else 1,
-        watched_images=called.count * per_sample * job.cell.batch_size,
+        watched_images=called.count * per_call * job.cell.batch_size,
         warmup_samples_s=_to_ns(warmup.seconds),
         warmup_verdict=warmup.verdict,
         stop=samples.verdict,

@@ -150,17 +150,25 @@ class Backend(base.Backend):
         else:
             self._outputs = self._session.run(None, self._feeds)
 
-    def infer_many(self, count):
+    def infer_many(self, count, done=None):
         if self._binding:
             # each caller owns one binding, and takes every in_flight-th batch
             shares = [len(range(caller, count, self.in_flight)) for caller in range(self.in_flight)]
-            list(self._callers.map(self._run_bound, self._bindings, shares))
+            list(self._callers.map(lambda binding, times: self._run_bound(binding, times, done), self._bindings, shares))
             return
-        self._outputs = deque(self._callers.map(lambda _: self._session.run(None, self._feeds), range(count)), maxlen=1)[0]
+        self._outputs = deque(self._callers.map(lambda _: self._run_once(done), range(count)), maxlen=1)[0]
 
-    def _run_bound(self, binding, times):
+    def _run_bound(self, binding, times, done):
         for _ in range(times):
             self._session.run_with_iobinding(binding)
+            if done:
+                done()
+
+    def _run_once(self, done):
+        outputs = self._session.run(None, self._feeds)
+        if done:
+            done()
+        return outputs
 
     def trim(self):
         options = onnxruntime.RunOptions()

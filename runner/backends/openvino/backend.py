@@ -101,8 +101,8 @@ class Backend(base.Backend):
     def infer(self):
         self._network.infer()
 
-    def infer_many(self, count):
-        self._network.infer_many(count)
+    def infer_many(self, count, done=None):
+        self._network.infer_many(count, done)
 
     def outputs(self):
         return self._network.outputs()

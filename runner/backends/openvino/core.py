@@ -72,14 +72,19 @@ class Network:
         self._request.wait()
         self._last = self._request
 
-    def infer_many(self, count):
-        if self._queue is None:
-            for _ in range(count):
+    def infer_many(self, count, done=None):
+        for index in range(count):
+            if self._queue is None:
                 self.infer()
+            else:
+                self._queue.start_async()  # it waits for a request that is free
+            if done and (self._queue is None or index >= self.in_flight):
+                done()
+        if self._queue is None:
             return
-        for _ in range(count):
-            self._queue.start_async()
         self._queue.wait_all()
+        for _ in range(min(count, self.in_flight) if done else 0):  # those that were still under way
+            done()
         self._last = self._queue[0]
 
     def outputs(self):

@@ -68,14 +68,18 @@ class Network:
         self._check(self._requests[0].wait())
         self._last = self._requests[0]
 
-    def infer_many(self, count):
+    def infer_many(self, count, done=None):
         for index in range(count):
             request = self._requests[index % self.in_flight]
             if index >= self.in_flight:
                 self._check(request.wait())
+                if done:
+                    done()
             request.async_infer()
         for request in self._requests[:count]:
             self._check(request.wait())
+            if done:
+                done()
         self._last = self._requests[0]
 
     @staticmethod

@@ -113,9 +113,9 @@ class Backend(base.Backend):
         self._events[1].record()
         torch.cuda.synchronize()
 
-    def infer_many(self, count):
+    def infer_many(self, count, done=None):
         if self._callers:
-            for _ in self._callers.map(self._call, range(count)):
+            for _ in self._callers.map(lambda _: self._call(done), range(count)):
                 pass
             return
         for index in range(count):
@@ -124,9 +124,11 @@ class Backend(base.Backend):
         if self._gpu:
             torch.cuda.synchronize()
 
-    def _call(self, _):
+    def _call(self, done):
         torch.set_num_threads(self._threads)  # OpenMP keeps the number per calling thread
         self._forward()
+        if done:
+            done()
 
     def outputs(self):
         return self._y.float().cpu().numpy()

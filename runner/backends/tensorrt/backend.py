@@ -163,7 +163,7 @@ class Backend(base.Backend):
         self._events[1].record(lane.stream)
         lane.stream.synchronize()
 
-    def infer_many(self, count):
+    def infer_many(self, count, done=None):  # what a stream has ended can't be told without waiting for it
         for index in range(count):
             self._lanes[index % len(self._lanes)].enqueue()
         for lane in self._lanes:

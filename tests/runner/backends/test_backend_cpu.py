@@ -27,7 +27,11 @@ def test_fp32_means_fp32_and_agrees_with_pytorch(name, scenario, tmp_path):
     backend = loaded(name, tiny_network.job(tmp_path, scenario=scenario, threads=2))
     backend.infer()
     assert tiny_network.difference(backend.outputs()) < 1e-5
-    backend.infer_many(2 * backend.in_flight + 1)
+    ended = []
+    for count in (1, 2 * backend.in_flight + 1):
+        backend.infer_many(count)
+        backend.infer_many(count, lambda: ended.append(count))
+        assert ended.count(count) == count
     assert tiny_network.difference(backend.outputs()) < 1e-5
     executed = backend.executed()
     assert executed["precision"] == "fp32" and executed["threads"] == 2

@@ -14,7 +14,11 @@ import pytest
 from support import ROOT, dyno, environment, matrix, record_file, records, start
 
 from runner import files
-from runner.measure import history, outcome
+from runner.measure import history, outcome, pool
+from runner.measure.job import MEASURE, Request
+from runner.networks.spec import ModelSpec
+from runner.plan.protocol import Protocol
+from runner.records.cell import Cell
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SIZES = "model: resnet18, input_px: 32, batch_size: [1, 2, 16, 32, 64]"  # 64 MiB an image
@@ -232,3 +236,28 @@ def test_a_lock_waits_for_its_holder_and_is_free_when_that_is_killed(tmp_path):
     holder.communicate()
     with files.held(path):
         pass
+
+
+def test_where_memory_is_scarce_the_old_worker_has_ended_before_the_next_one_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("DYNO_BACKENDS", os.path.join(HERE, "faulty"))
+    seen = []
+
+    class Watched(pool.Worker):
+        def __init__(self, backend, env=None):
+            seen.append([os.path.exists("/proc/%d" % worker.pid) for worker in started])
+            super().__init__(backend, env)
+            started.append(self)
+
+    monkeypatch.setattr(pool, "Worker", Watched)
+    for is_scarce, expected in ((True, [[], [False], [False, False]]), (False, [[], [True]])):
+        started, seen[:] = [], []
+        workers = pool.Pool(str(tmp_path))
+        workers.one_at_a_time = is_scarce
+        try:
+            for backend in ("noop", "noop", "fault", "noop"):
+                cell = Cell("cpu", "cpu", backend, "resnet18", "fp32", 1, 32, "latency")
+                request = Request(MEASURE, cell, ModelSpec("resnet18"), Protocol(max_time_s=0.1, min_time_s=0.01), str(tmp_path), 1)
+                assert workers.run(backend, request, 30.0).result is not None
+        finally:
+            workers.close()
+        assert seen == expected

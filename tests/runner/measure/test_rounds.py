@@ -1,7 +1,6 @@
 """Replicates in rounds, what joins them after a kill, and what of a record file counts as done."""
 
 import json
-import os
 import signal
 import time
 
@@ -29,6 +28,17 @@ def with_replicates(folder, count, axes=AXES, more="seed: 0"):
     return path
 
 
+def wait_for_replicates(folder, count):
+    """Until a run that is going on has written so many whole lines of replicates."""
+    deadline = time.monotonic() + 30
+    while True:
+        text = b"".join(path.read_bytes() for path in (folder / "records").glob("*.jsonl")) if (folder / "records").is_dir() else b""
+        if text[: text.rfind(b"\n") + 1].count(b'"kind":"replicate"') >= count:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def run(path, folder, *arguments, **options):
     code, out, err = dyno("run", "-m", path, "-r", str(folder), *arguments, **options)
     assert code == 0, err
@@ -48,10 +58,7 @@ def test_each_round_measures_every_cell_once_and_the_order_is_seeded_by_the_run(
 def test_a_killed_run_loses_the_replicate_in_progress_and_the_next_goes_on(tmp_path):
     path = with_replicates(tmp_path, 3, "backend: 'fault:slow', model: [resnet18, alexnet], input_px: 32", "seed: 0, min_samples: 12")
     process = start("run", "-m", path, "-r", str(tmp_path))
-    deadline = time.monotonic() + 30
-    while not (os.path.isdir(str(tmp_path / "records")) and len(records(tmp_path, "replicate")) >= 3):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_replicates(tmp_path, 3)
     process.kill()
     process.communicate(timeout=20)
     kept = {line["id"] for line in records(tmp_path, "replicate")}
@@ -97,8 +104,7 @@ def test_replicates_of_another_machine_or_matrix_do_not_join(tmp_path):
 def test_an_interrupt_writes_what_there_is_and_the_next_run_tops_it_up(tmp_path):
     path = with_replicates(tmp_path, 3, "backend: 'fault:slow', model: resnet18, input_px: 32", "seed: 0, min_samples: 12")
     process = start("run", "-m", path, "-r", str(tmp_path))
-    while not (os.path.isdir(str(tmp_path / "records")) and records(tmp_path, "replicate")):
-        time.sleep(0.02)
+    wait_for_replicates(tmp_path, 1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     (line,) = records(tmp_path)

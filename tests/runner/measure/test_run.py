@@ -269,7 +269,10 @@ def quality(*replicates, **more):
 def test_labels_say_what_a_reader_must_know():
     assert quality(replicate(), replicate()) == []
     assert quality(replicate(), replicate(contended=True)) == ["contended"]
-    assert quality(replicate(warmup_verdict="capped")) == ["unsteady"]
+    slower = replicate(samples_s=[1.0 + 0.01 * at for at in range(10)])
+    assert quality(replicate(warmup_verdict="capped")) == [] == quality(replicate(samples_s=[1.0, 1.02, 1.04, 1.06, 1.08, 1.1]))
+    assert quality(slower) == quality(slower, slower, replicate()) == ["drifting"]
+    assert quality(slower, replicate(), replicate()) == quality(slower, replicate(samples_s=slower["samples_s"][::-1])) == []
     assert quality(replicate(samples_s=[1.0, 1.5, 1.0, 2.0] * 5)) == ["noisy"]
     assert quality(replicate(), parity={"max_rel": 0.002}) == ["parity"]
     assert quality(replicate(), parity={"max_rel": 0.002}, cell={"precision": "fp16"}) == []

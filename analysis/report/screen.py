@@ -264,6 +264,11 @@ def data(frame: pd.DataFrame, predicted: Sequence[Entry] = ()) -> dict[str, Any]
     return out
 
 
+def entry(values: dict[str, Any], device: str) -> Entry:
+    """An entry of a device from what `data` holds of it."""
+    return Entry(device=device, **values)
+
+
 def touched(device: Device) -> str:
     """Whether a reservation touches the answer; empty where there is none, or no answer."""
     take = device.verdict.take

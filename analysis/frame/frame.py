@@ -32,7 +32,7 @@ TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", 
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
            "memory_mb", "memory_peak_mb", "memory_sampled_mb", "energy_j", "power_w", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
-           "accuracy_images", "wall_s", "sensitivity", "n_asked")  # fmt: skip
+           "accuracy_images", "wall_s", "sensitivity", "n_asked", "sustained_s")  # fmt: skip
 OTHER = ("contended", "replicate_medians_s", "replicate_rounds", "quality", "op_features", "executed")
 COLUMNS = (*TEXT, *NUMBERS, *OTHER)
 NO_WORK = "noop"  # the backend that measures the harness itself: it executes no network, so it can't be ranked with those that do
@@ -310,6 +310,8 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
     for name in ("load_s", "first_latency_s"):
         spans = [r["spans"][name] for r in replicates if (r.get("spans") or {}).get(name) is not None]
         out[name] = percentile(sorted(map(float, spans)), 50) if spans else np.nan
+    late = [float(r["sustained"]["sustained_s"]) for r in replicates if (r.get("sustained") or {}).get("sustained_s")]
+    out["sustained_s"] = percentile(sorted(late), 50) if late else np.nan
     return out | sensors.readings(replicates, cell["device"])
 
 

@@ -11,14 +11,20 @@ import pandas as pd
 from analysis.charts import base
 from analysis.frame import metrics, noise
 from analysis.frame.cached import once
-from analysis.frame.frame import ranked
+from analysis.frame.frame import latest, ranked
 
 RESERVATIONS = ("unsteady", "drifting", "noisy", "throttled", "parity", "degenerate")
+SPELT = {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
+SAME = ["platform", "device", "backend", "model", "precision", "batch_size", "input_px"]  # of a sustained run and the cell it belongs to
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One network in one set-up. Times in ms per batch, `low` to `high` the 95 % interval of the median; None is unknown."""
+    """One network in one set-up. Times in ms per batch, `low` to `high` the 95 % interval of the median; None is unknown.
+
+    Of a network that was not measured (`measured`) `ms` is predicted, and `low` to `high` the 90 % interval of that. `heat` is `sustained` where the
+    time is that of a run of minutes, `cold` where a board has none, and empty elsewhere. `tag` names the weights that reach `top1`.
+    """
 
     device: str
     network: str
@@ -38,6 +44,8 @@ class Entry:
     model: str
     px: int | None
     framework: str
+    tag: str = ""
+    heat: str = ""
     measured: bool = True
 
     @property
@@ -62,8 +70,40 @@ def entries(frame: pd.DataFrame) -> list[Entry]:
     table["low"], table["high"] = np.fmin(table["low"], table["latency"]), np.fmax(table["high"], table["latency"])
     unknown = np.array([len(r) < 2 for r in replicates])
     table.loc[unknown, ["low", "high"]] = np.nan
+    table = _heated(frame, table.assign(heat=""))
+    table["network"] = names(table)
+    table["spelt"] = [spelt(series) for series in table["series"]]
+    table["tag"] = table["accuracy_weights"].fillna("").str.split(",").str[0]  # what follows is where the value was published
     rows = table.sort_values(["platform", "latency"], kind="stable").to_dict("records")
     return [_entry(row) for row in rows]
+
+
+def names(table: pd.DataFrame) -> pd.Series:
+    """Labels without their source (`timm:dpn68` is dpn68) where no two networks would then share one."""
+    bare = table["label"].str.replace(r"^[a-z]+:", "", regex=True)
+    clash = table.groupby(bare)["label"].nunique()
+    return bare.where(~bare.isin(clash.index[clash > 1]), table["label"])
+
+
+def spelt(series: str) -> str:
+    """A set-up as its makers spell it: `onnxruntime fp16` is ONNX Runtime fp16."""
+    backend = re.split(r"[ :]", series)[0]
+    return SPELT.get(backend, backend) + series[len(backend) :].replace(":", " ")
+
+
+def _heated(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """On boards, whose clocks fall as they heat up: the sustained time where there is one, and a word that says which it is."""
+    runs = latest(frame[frame["role"].eq("sustained") & frame["status"].eq("ok") & ~frame["contended"]])
+    runs = runs[runs["sustained_s"].gt(0)].drop_duplicates(SAME, keep="last").set_index(SAME)["sustained_s"]
+    board = table.get("env_board", pd.Series(None, index=table.index, dtype=object)).notna() | table["platform"].isin(
+        runs.index.get_level_values("platform")
+    )
+    late = 1e3 * runs.reindex(pd.MultiIndex.from_frame(table[SAME])).to_numpy(float)
+    found = np.isfinite(late)
+    table = table.assign(heat=np.where(found, "sustained", np.where(board, "cold", "")))
+    table["latency"] = np.where(found, late, table["latency"])
+    table.loc[found, ["low", "high", "latency_p90", "latency_p99"]] = np.nan  # they are of the cold samples
+    return table
 
 
 def _entry(row: dict[str, Any]) -> Entry:
@@ -74,8 +114,8 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 _NUMBERS = {"low": "low", "high": "high", "p90": "latency_p90", "p99": "latency_p99", "top1": "top1", "mib": "memory", "mj": "energy"}
-_WORDS = {"device": "platform", "network": "label", "family": "family", "backend": "series", "precision": "precision", "trust": "trust",
-          "model": "model", "framework": "backend"}  # fmt: skip
+_WORDS = {"device": "platform", "network": "network", "family": "family", "backend": "spelt", "precision": "precision", "trust": "trust",
+          "model": "model", "framework": "backend", "tag": "tag", "heat": "heat"}  # fmt: skip
 
 
 def _number(value: Any) -> float | None:
@@ -87,7 +127,10 @@ def _trust(row: dict[str, Any]) -> str:
     said = [word for word in row["quality"] or () if word in RESERVATIONS]
     if row["source"] != "records":
         return ", ".join(["imported", *said])
-    if not row["n_replicates"] > 1:
+    asked, done = row["n_asked"], int(row["n_replicates"])
+    if row["ended"] == "interrupted" and asked > done:
+        said.insert(0, f"so far {done} of {asked:.0f}")
+    elif not done > 1:
         said.insert(0, "one process")
     return ", ".join(said) or "clean"
 
@@ -126,6 +169,5 @@ def frontier(rows: Sequence[Entry]) -> list[Entry]:
 
 
 def short(network: str) -> str:
-    """A network's name without its source and its weights' tag, for a chart: `timm:dpn68.mx_in1k` -> dpn68."""
-    name = re.sub(r"^[a-z]+:", "", network)
-    return name if len(name) <= 30 else name[:29] + "…"
+    """A network's name as a chart has room for it."""
+    return network if len(network) <= 30 else network[:29] + "…"

@@ -5,6 +5,7 @@ import functools
 import gzip
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from analysis.analyses import inference_time
 from analysis.frame import metrics
 from analysis.frame.frame import Merged, ranked
 from analysis.report import figures, insight, screen, tables, verdict
+from analysis.report.entries import Entry
 
 TEMPLATES = Path(__file__).with_name("templates")
 FILTERS = {
@@ -44,7 +46,7 @@ METHODS = (
 
 
 def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: list["Live"], findings: pd.DataFrame | str, library: str,
-           animated: str | None = None, left_out: bool = False) -> str:  # fmt: skip
+           animated: str | None = None, left_out: bool = False, predicted: Sequence[Entry] = ()) -> str:  # fmt: skip
     """The page as text."""
     frame = merged.frame
     specs = {
@@ -70,14 +72,14 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
             allow_nan=False,
         ).encode()
     )
-    found = screen.devices(merged)
+    found = screen.devices(merged, predicted)
     shown = _figures(frame, drawn, specs)
     body = {
         "first": found[0],
         "devices": found,
         "title": f"{found[0].verdict.title} ({found[0].name})",
         "touched": screen.touched(found[0]),
-        "choices": _script(_choices(frame, found)),
+        "choices": _script(_choices(frame, found, predicted)),
         "side": tables.html(screen.side_by_side(frame)) if len(found) > 1 else "",
         "made": insight.last_day(frame),
         "counts": _counts(merged),
@@ -105,17 +107,17 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
     return environment.get_template("report.html.j2").render(body)
 
 
-def _choices(frame: pd.DataFrame, found: list[screen.Device]) -> dict[str, Any]:
+def _choices(frame: pd.DataFrame, found: list[screen.Device], predicted: Sequence[Entry]) -> dict[str, Any]:
     """What decide.js chooses from."""
     screens = {
         device.name: {
             "limits": asdict(device.limits), "machine": device.machine, "trust": device.trust, "counts": device.counts, "unrated": device.unrated,
-            "batches": device.batches, "precisions": device.precisions,
+            "batches": device.batches, "precisions": device.precisions, "seen": {"points": device.seen.points, "words": device.seen.words},
             "verdict": {"title": device.verdict.title, "sentence": device.verdict.sentence},
         }
         for device in found
     }  # fmt: skip
-    return {"screens": screens, "data": screen.data(frame), "seen": verdict.SEEN}
+    return {"screens": screens, "data": screen.data(frame, predicted), "z90": verdict.Z90, "likely": verdict.LIKELY}
 
 
 def _script(value: Any) -> str:

@@ -30,7 +30,10 @@ ANGLES = (
     90,
     135,
 )  # degrees from the point, clockwise from the right: upper left is empty
+DIM_LETTER = 6.4  # of a name in ordinary weight
+FEW = 80  # networks up to which those behind the frontier have intervals and names
 Box = tuple[float, float, float, float]
+Points = Sequence[tuple[float, float]]
 
 
 def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
@@ -38,7 +41,8 @@ def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
     rated = [row for row in pool if row.top1 is not None]
     if not rated:
         return ""
-    on = frontier(rated)
+    on = frontier([row for row in rated if row.measured])
+    named = on + [row for row in frontier(rated) if not row.measured]
     per = [row.batch if not limits.batch else 1 for row in rated]
     xs = [row.ms / share for row, share in zip(rated, per, strict=True)]
     low, high = min([*xs, limits.ms or xs[0]]) / 1.25, max([*xs, limits.ms or xs[0]]) * 1.25
@@ -51,29 +55,34 @@ def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
     def y(top1: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (top1 - bottom) / (top - bottom)
 
-    out = [_axes(low, high, bottom, top, x, y, limits)]
+    out = [_axes(low, high, bottom, top, x, y, limits, len(named) > len(on))]
     at = {id(row): (x(ms), y(row.top1 or 0)) for row, ms in zip(rated, xs, strict=True)}
-    steps = " ".join(
-        f"{'M' if i == 0 else 'H'}{at[id(row)][0]:.1f}{' ' if i == 0 else ' V'}{at[id(row)][1]:.1f}" for i, row in enumerate(on)
+    steps = (
+        ""
+        if not on
+        else " ".join(
+            f"{'M' if i == 0 else 'H'}{at[id(row)][0]:.1f}{' ' if i == 0 else ' V'}{at[id(row)][1]:.1f}" for i, row in enumerate(on)
+        )
     )
     out.append(f'<path class="front" d="{steps}"/>')
-    for row in sorted(rated, key=lambda row: row in on):
+    front = {id(row) for row in named}
+    for row in sorted(rated, key=lambda row: id(row) in front):
         px, py = at[id(row)]
         share = row.batch if not limits.batch else 1
-        if row.low and row.high and (row in on or len(rated) < 80):
+        if row.low and row.high and (id(row) in front or len(rated) < FEW):
             out.append(
                 f'<path class="bar" d="M{max(LEFT, x(row.low / share)):.1f} {py:.1f}H{min(WIDTH - RIGHT, x(row.high / share)):.1f}"/>'
             )
-        kind = "pt on" if row in on else "pt"
+        kind = "pt on" if id(row) in front else "pt"
         kind += " take" if row is taken else " in" if limits.meets(row) else ""
         kind += "" if row.measured else " hollow"
-        out.append(f'<circle class="{kind}" cx="{px:.1f}" cy="{py:.1f}" r="{6 if row is taken else 4.5 if row in on else 3.5}" style="--c:{styles.family(row.family)[0]}"><title>{escape(row.network)}</title></circle>')  # fmt: skip
-    out += _names(on, at)
+        out.append(f'<circle class="{kind}" cx="{px:.1f}" cy="{py:.1f}" r="{6 if row is taken else 4.5 if id(row) in front else 3.5}" style="--c:{styles.family(row.family)[0]}"><title>{escape(row.network)}</title></circle>')  # fmt: skip
+    out += _names(sorted(named, key=lambda row: -row.rate), [row for row in rated if id(row) not in front], at)
     body = "".join(out)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Top-1 against time; the table says the same">{body}</svg>'
 
 
-def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limits) -> str:  # type: ignore[no-untyped-def]
+def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limits, guesses: bool) -> str:  # type: ignore[no-untyped-def]
     left, right, upper, lower = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
     out = []
     edge, floor = (x(limits.ms) if limits.ms else right), (y(max(limits.top1, bottom)) if limits.top1 else lower)
@@ -93,41 +102,58 @@ def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limi
         out.append(f'<path class="limit" d="M{left} {floor:.1f}H{right}"/>')
     unit = "ms per image" if limits.batch == 0 else "ms" if limits.batch == 1 else f"ms per batch of {limits.batch}"
     out.append(f'<text class="tick" x="{left}" y="14">Top-1, %</text>')
-    out.append(f'<text class="tick" x="{(left + right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">median time, {unit} (logarithmic; bar = 95 % interval)</text>')  # fmt: skip
+    out.append(f'<text class="tick" x="{(left + right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">median time, {unit} (logarithmic; bar = 95 % interval{"; hollow = predicted, 90 %" if guesses else ""})</text>')  # fmt: skip
     return "".join(out)
 
 
-def _names(on: Sequence[Entry], at: dict[int, tuple[float, float]]) -> list[str]:
-    """A name for every point, inside the panel and on no other name; far ones with a line."""
-    points = [at[id(row)] for row in on]
+def _names(on: Sequence[Entry], others: Sequence[Entry], at: dict[int, tuple[float, float]]) -> list[str]:
+    """A name for every point of the frontier, inside the panel and on no other name, far ones with a line; for the others where there is room beside them."""
+    points, rest = [at[id(row)] for row in on], [at[id(row)] for row in others] if len(others) < FEW else []
     taken: list[Box] = []
     out = []
+    panel = (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
     for row, (px, py) in reversed(list(zip(on, points, strict=True))):  # the most accurate get the nearest places
         word = short(row.network)
-        box, far = place(px, py, LETTER * len(word), points, taken, (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM))
+        box, far = place(px, py, LETTER * len(word), points, rest, taken, panel)
         taken.append(box)
         if far:
             out.append(f'<path class="lead" d="M{px:.1f} {py:.1f}L{min(max(px, box[0]), box[2]):.1f} {min(max(py, box[1]), box[3]):.1f}"/>')
         out.append(f'<text class="name" x="{(box[0] + box[2]) / 2:.1f}" y="{box[3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')
+    for row, (px, py) in zip(others, rest, strict=False):
+        word = short(row.network)
+        near = beside(px, py, DIM_LETTER * len(word), [*points, *rest], taken, panel, GAPS[:1])
+        if near:
+            taken.append(near[0])
+            out.append(f'<text class="dim" x="{(near[0][0] + near[0][2]) / 2:.1f}" y="{near[0][3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')  # fmt: skip
     return out
 
 
-def place(px: float, py: float, width: float, points: Sequence[tuple[float, float]], taken: Sequence[Box], panel: Box) -> tuple[Box, bool]:
+def place(px: float, py: float, width: float, points: Points, rest: Points, taken: Sequence[Box], panel: Box) -> tuple[Box, bool]:
     """(box, whether it needs a line): the nearest free place for a name beside a point; places on other points only where nothing else is left."""
-    for avoid in (points, ()):
-        for gap in GAPS:
-            for angle in ANGLES:
-                dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-                cx, cy = px + dx * gap + (dx > 0.3) * width / 2 - (dx < -0.3) * width / 2, py + dy * gap
-                box = (cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2)
-                if _free(box, avoid, taken, panel):
-                    return box, gap > 20
+    for avoid, gaps in (([*points, *rest], GAPS[:5]), (points, GAPS), ((), GAPS)):
+        found = beside(px, py, width, avoid, taken, panel, gaps)
+        if found:
+            return found
     for cy in sorted(range(int(panel[1]) + 7, int(panel[3]) - 6, LINE), key=lambda c: abs(c - py)):
         for cx in sorted(range(int(panel[0] + width / 2) + 1, int(panel[2] - width / 2), 12), key=lambda c: abs(c - px)):
             box = (cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2)
             if _free(box, (), taken, panel):
                 return box, True
     return (panel[0], panel[1], panel[0] + width, panel[1] + LINE), True
+
+
+def beside(
+    px: float, py: float, width: float, avoid: Points, taken: Sequence[Box], panel: Box, gaps: Sequence[int]
+) -> tuple[Box, bool] | None:
+    """The nearest free place at one of the gaps, or None."""
+    for gap in gaps:
+        for angle in ANGLES:
+            dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            cx, cy = px + dx * gap + (dx > 0.3) * width / 2 - (dx < -0.3) * width / 2, py + dy * gap
+            box = (cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2)
+            if _free(box, avoid, taken, panel):
+                return box, gap > 20
+    return None
 
 
 def _free(box: Box, points: Sequence[tuple[float, float]], taken: Sequence[Box], panel: Box) -> bool:

@@ -15,7 +15,8 @@ from analysis.errors import CantWrite
 from analysis.frame import metrics, noise
 from analysis.frame.cached import keeping
 from analysis.frame.frame import Merged
-from analysis.report import animation, figures, insight, page, parallel, screen, tables
+from analysis.report import animation, figures, insight, page, parallel, predicted, screen, tables
+from analysis.report.entries import Entry
 from runner.files import atomic_write
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
@@ -105,12 +106,14 @@ def write(
             {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
         )
         work |= {"plausibility": (findings, ()), "library": (library, ())}
+        work |= {f"prediction {name}": (hollow, (name,)) for name in sorted(frame["platform"].unique())}
         work |= {f"analysis {name}": (analyse, (name,)) for name in names}
         work |= {f"figure {job[2]}": (figures.draw, (*job, out / "figures")) for job in todo}
         work |= {f"chart {name}": (page.interactive, (name,)) for name in charts.names()}
         results = dict(zip(work, parallel.run([(timed, job) for job in work.values()], frame), strict=True))
         found = {
-            kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")
+            kind: [result for name, (result, _) in results.items() if name.split()[0] == kind]
+            for kind in ("analysis", "figure", "chart", "prediction")
         }
         done, drawn = found["analysis"], found["figure"]
         _tables(merged, done, out / "tables")
@@ -125,6 +128,7 @@ def write(
             results["library"][0],
             results["animation"][0] if gif else None,
             bool(left_out),
+            [row for rows in found["prediction"] for row in rows],
         )
         atomic_write(out / "index.html", text)
     except OSError as error:
@@ -137,6 +141,15 @@ def write(
     said_of = ((len(frame), "record"), (frame["platform"].nunique(), "device"), (len(merged.files), "file"), (count, "figure"))
     summary = ", ".join(f"{number:,} {name}{'' if number == 1 else 's'}" for number, name in said_of) + f", {len(text) / 1e6:.2f} MB"
     return Written(out / "index.html", summary, said, seconds)
+
+
+def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
+    """The predicted networks of a device; a prediction that fails leaves the page without them."""
+    try:
+        return predicted.hollow(device, frame)
+    except Exception as error:  # the answer stands on measured networks
+        warnings.warn(f"{device}: no prediction: {type(error).__name__}: {error}", stacklevel=2)
+        return []
 
 
 def findings(frame: pd.DataFrame) -> pd.DataFrame | str:

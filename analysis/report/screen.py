@@ -17,12 +17,11 @@ from analysis.compare.noise import Floor
 from analysis.frame.frame import Merged, latest
 from analysis.frame.metrics import significant
 from analysis.report import plot
-from analysis.report.entries import Entry, batches, entries, fastest, frontier
-from analysis.report.verdict import CAMERA, Limits, Verdict, decide
+from analysis.report.entries import SPELT, Entry, batches, entries, fastest, frontier
+from analysis.report.verdict import CAMERA, IMAGENET, Limits, Seen, Verdict, asked, decide, sure_of
 
-FIELDS = ("network", "family", "backend", "precision", "batch", "ms", "low", "high", "p90", "p99", "top1", "mib", "mj", "trust", "model", "px", "framework", "measured")  # fmt: skip
+FIELDS = ("network", "family", "backend", "precision", "batch", "ms", "low", "high", "p90", "p99", "top1", "mib", "mj", "trust", "model", "px", "framework", "tag", "heat", "measured")  # fmt: skip
 PACKAGES = {"pytorch": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
-SPELT = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,13 @@ class Device:
     commands: tuple[str, str] | None
     batches: list[int]
     precisions: list[str]
+    seen: Seen
 
 
-def devices(merged: Merged) -> list[Device]:
-    """Every device, the one with most ranked cells first."""
+def devices(merged: Merged, predicted: Sequence[Entry] = ()) -> list[Device]:
+    """Every device, the one with most ranked cells first. predicted: entries of networks that were not measured there."""
     frame = merged.frame
-    rows = entries(frame)
+    rows = [*entries(frame), *predicted]
     names = frame["platform"].value_counts().index
     found = [
         _device(str(name), [row for row in rows if row.device == name], frame[frame["platform"] == name], merged.floors) for name in names
@@ -55,19 +55,40 @@ def devices(merged: Merged) -> list[Device]:
 
 
 def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[Floor]) -> Device:
-    sizes = batches(rows) if rows else [1]
+    measured = [row for row in rows if row.measured]
+    sizes = batches(measured) if measured else [1]
     # Asked for until the reader asks otherwise: what a camera needs, one image at a time.
     limits = Limits(batch=sizes[0], ms=1e3 / CAMERA if sizes[0] < 2 else None, rate=CAMERA if sizes[0] > 1 else None)
-    verdict = decide(rows, limits) if rows else nothing(part)
+    seen = _seen(part)
+    verdict = decide(rows, limits, seen) if rows else nothing(part)
     pool = fastest(rows, limits.batch)
     counts, words = trust(part, floors)
-    unrated = sum(row.top1 is None for row in pool)
-    note = f"{unrated} of {len(pool)} networks have no known Top-1 and can't stand in the chart." if unrated > 1 else ""
-    note = "One network has no known Top-1 and can't stand in the chart." if unrated == 1 and len(pool) > 1 else note
+    known = [row for row in pool if row.measured]
+    unrated = sum(row.top1 is None for row in known)
+    note = ""
+    if 0 < unrated < len(known):
+        what = f"{unrated} of {len(known)} networks have" if unrated > 1 else f"One of {len(known)} networks has"
+        note = f"{what} no known Top-1 and can't stand in the chart."
     return Device(
         name, machine(part), verdict, limits, plot.svg(pool, limits, verdict.take), table(pool, limits, verdict.take), words, counts, note,
-        commands(verdict.take), sizes, sorted({row.precision for row in rows}),
+        commands(verdict.take), sizes, sorted({row.precision for row in measured}), seen,
     )  # fmt: skip
+
+
+def _seen(part: pd.DataFrame) -> Seen:
+    """The images that most of a device's Top-1 are of."""
+    has = part[part["top1"].notna()]
+    if has.empty:
+        return IMAGENET
+    data = str(has["accuracy_data"].fillna(IMAGENET.data).mode().iloc[0])
+    counts = (
+        has.loc[has["accuracy_data"].fillna(IMAGENET.data).eq(data), "accuracy_images"]
+        if "accuracy_images" in has
+        else pd.Series(dtype=float)
+    )
+    counts = pd.to_numeric(counts, errors="coerce").dropna()
+    known = {"CIFAR-10": 10_000, "CIFAR-100": 10_000}.get(data, IMAGENET.images)
+    return Seen(data, int(counts.mode().iloc[0]) if len(counts) else known)
 
 
 def nothing(part: pd.DataFrame) -> Verdict:
@@ -104,7 +125,7 @@ def machine(part: pd.DataFrame) -> str:
     said += [f"{memory / 2**30:.0f} GB of memory"] if isinstance(memory, (int, float)) and memory == memory and memory else []
     for backend in sorted(set(part["backend"].dropna())):
         package = PACKAGES.get(str(backend), "")
-        said += [f"{SPELT[package]} {fact('frameworks_' + package)}"] if package and fact(f"frameworks_{package}") else []
+        said += [f"{SPELT[str(backend)]} {fact('frameworks_' + package)}"] if package and fact(f"frameworks_{package}") else []
     said += [f"power mode {fact('power_mode')}"] if fact("power_mode") else []
     if isinstance(last["started_at"], str) and last["started_at"][:4].isdigit():
         day = datetime.fromisoformat(last["started_at"].replace("Z", "+00:00"))
@@ -113,7 +134,7 @@ def machine(part: pd.DataFrame) -> str:
     processes = processes[processes > 0]
     if len(processes):
         usual = int(processes.mode().iloc[0])
-        said.append(f"{usual} {'process' if usual == 1 else 'processes'} a cell")
+        said.append("one process per cell" if usual == 1 else f"{usual} processes per cell")
     sources = sorted(set(part["source"].dropna()) - {"records"})
     said += [f"imported from {', '.join(sources)}"] if sources else []
     return " · ".join(filter(None, said)) or "an unnamed machine"
@@ -125,57 +146,94 @@ def trust(part: pd.DataFrame, floors: Sequence[Floor]) -> tuple[tuple[int, int, 
     cells = cells[cells["scenario"].ne("throughput")]
     good = entries(part)
     clean = sum(row.trust == "clean" for row in good)
-    out = len(cells) - len(good)
-    said = [
-        f"{clean:,} of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'} clean",
-        f"{len(good) - clean:,} with a reservation",
-        f"{out:,} left out",
-    ]
+    out, doubted = len(cells) - len(good), len(good) - clean
+    noun = "cell" if len(cells) == 1 else "cells"
+    said = (
+        [f"{clean:,} of {len(cells):,} {noun} clean"]
+        if clean < len(cells) or not len(cells)
+        else [f"all {clean:,} cells are clean" if clean > 1 else "the only cell is clean"]
+    )
+    said += [f"{doubted:,} with a reservation"] if doubted else []
+    said += [f"{out:,} left out"] if out else []
+    imported = good and all(row.trust == "imported" for row in good)
+    if imported and not out:
+        said = [
+            f"all {len(good):,} cells are imported, and stand as their source gives them"
+            if len(good) > 1
+            else "the only cell is imported, and stands as its source gives it"
+        ]
+    text = ", ".join(said)
+    noise = "" if imported else _noise(part, floors)
+    has = part[part["top1"].notna()]
+    published = len(has) and "measured" not in set(has["accuracy_source"].dropna())
+    accuracy = f"Top-1 is {'its source’s' if imported else 'published'}, of {_seen(part).data}, not measured here." if published else ""
+    return (clean, doubted, out), " ".join(filter(None, [text[:1].upper() + text[1:] + ".", noise, accuracy]))
+
+
+def _noise(part: pd.DataFrame, floors: Sequence[Floor]) -> str:
     hosts = set(part["host"].dropna().astype(str))
     known = [floor for floor in floors if floor.host in hosts]
-    noise = "The noise floor of this host is unknown; dyno noise measures it."
-    if known:
-        noise = (
-            f"Noise floor of this host: two identical sweeps differ by less than {100 * np.expm1(known[0].largest):.1f} % in 95 % of cells."
-        )
-    sources = set(part.loc[part["top1"].notna(), "accuracy_source"].dropna())
-    accuracy = "Top-1 is published, not measured here." if sources and "measured" not in sources else ""
-    return (clean, len(good) - clean, out), f"{', '.join(said)}. {noise} {accuracy}".strip()
+    if not known:
+        return "The noise floor of this host is unknown; dyno noise measures it."
+    return f"Noise floor of this host: two identical sweeps differ by less than {100 * np.expm1(known[0].largest):.1f} % in 95 % of cells."
 
 
 def table(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
     """The frontier's networks that meet the limits, most accurate first; all of the frontier where none does."""
     if not pool:
         return ""
-    on = frontier(pool)
-    shown = [row for row in on if limits.meets(row)] or on or list(pool)
+    shown = choices_of(pool, limits)
     per = "" if limits.batch else " per image"
-    heads = [("Top-1", "n"), (f"ms{per} (95 %)", "n"), ("against the limit", ""), ("images/s", "n"), ("MiB", "n"), ("mJ", "n"), ("with", ""), ("trust", "")]  # fmt: skip
+    heads = [("Top-1", "n"), (f"ms{per} (95 %)", "n"), ("of the limit", ""), ("images/s", "n"), ("MiB", "n"), ("mJ", "n"), ("with", "w"), ("trust", "w")]  # fmt: skip
     known = [any(row.top1 is not None for row in shown), True, limits.ms is not None, True, any(row.mib is not None for row in shown),
              any(row.mj is not None for row in shown), True, True]  # fmt: skip
     head = "".join(
         f'<th scope="col"{f" class={css}" if css else ""}>{escape(name)}</th>'
         for name, css in compress([("network", ""), *heads], [True, *known])
     )
-    body = "".join(_row(row, limits, row is taken, heads, known) for row in reversed(shown))
+    body = "".join(_row(row, limits, row is taken, heads, known) for row in shown)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def choices_of(pool: Sequence[Entry], limits: Limits) -> list[Entry]:
+    """What the table shows of a pool (fastest first): measured networks, then predicted ones, each most accurate first."""
+    measured = frontier([row for row in pool if row.measured])
+    on = measured + [row for row in frontier(pool) if not row.measured]
+    good = [row for row in on if limits.meets(row)]
+    shown = good or on or list(pool)
+    return sorted(shown, key=lambda row: (not row.measured, -(row.top1 or 0), -row.rate))
 
 
 def _row(row: Entry, limits: Limits, taken: bool, heads: Sequence[tuple[str, str]], known: Sequence[bool]) -> str:
     share = 1 if limits.batch else row.batch
     interval = f" <small>{number(row.low / share)}–{number(row.high / share)}</small>" if row.low and row.high else ""
+    interval = f" <small>{row.heat}</small>" if row.heat == "sustained" else interval
     used = min(100.0, 100 * row.ms / share / limits.ms) if limits.ms else 0.0
+    tag = f' title="{escape(row.tag)}"' if row.tag else ""
     said = [
-        f"{row.top1:.1f} %" if row.top1 is not None else "—", number(row.ms / share) + interval, f'<span class="meter"><i style="width:{used:.0f}%"></i></span>',
-        number(row.rate), number(row.mib), number(row.mj), escape(row.backend),
-        f'<span class="chip {"clean" if row.trust == "clean" else "doubt"}">{escape(row.trust)}</span>',
+        f"<span{tag}>{row.top1:.1f} %</span>" if row.top1 is not None else "—", number(row.ms / share) + interval,
+        f'<span class="meter"><i style="width:{used:.0f}%"></i></span>', number(row.rate), number(row.mib), number(row.mj), escape(row.backend),
+        _chip(row, limits),
     ]  # fmt: skip
     cells = "".join(
         f"<td{f' class={css!r}' if css else ''}>{text}</td>" for text, (_, css) in compress(zip(said, heads, strict=True), known)
     )
-    colour = styles.family(row.family)[0]
-    name = f'<th scope="row"><i class="dot" style="background:{colour}"></i>{escape(row.network)}</th>'
+    dot = f'<i class="dot{"" if row.measured else " hollow"}" style="--c:{styles.family(row.family)[0]}"></i>'
+    name = f'<th scope="row">{dot}{escape(row.network)}{_weights(row)}</th>'
     return f'<tr{" class=taken" if taken else ""} data-n="{escape(row.network)}">{name}{cells}</tr>'
+
+
+def _weights(row: Entry) -> str:
+    """The tag of the weights that reach this Top-1, small, beside the name."""
+    return f" <small>{escape(row.tag)}</small>" if row.tag else ""
+
+
+def _chip(row: Entry, limits: Limits) -> str:
+    """What to keep in mind of a row; of a prediction its chance to meet the limits."""
+    if row.measured:
+        return f'<span class="chip {"clean" if row.trust == "clean" else "doubt"}" title="{escape(row.trust)}">{escape(row.trust)}</span>'
+    sure = f"{sure_of(row, limits)} sure" if asked(limits) else "predicted"
+    return f'<span class="chip guess" title="predicted, with its 90 % interval">{sure}</span>'
 
 
 def number(value: float | None) -> str:
@@ -185,16 +243,16 @@ def number(value: float | None) -> str:
 
 def commands(row: Entry | None) -> tuple[str, str] | None:
     """How to measure this cell again, and how to get its file; none for imported rows."""
-    if row is None or row.trust.startswith("imported"):
+    if row is None or row.trust.startswith("imported"):  # nobody's images or weights are at hand for these
         return None
     cell = {"model": row.model, "backend": row.framework, "precision": row.precision, "batch_size": row.batch}
     said = " ".join(f"--only {shlex.quote(f'{name}={value}')}" for name, value in cell.items())
     return f"dyno run {said}", f"dyno export {said}"
 
 
-def data(frame: pd.DataFrame) -> dict[str, Any]:
+def data(frame: pd.DataFrame, predicted: Sequence[Entry] = ()) -> dict[str, Any]:
     """What the script chooses from: for each device its entries by column, and each family's colour."""
-    rows = entries(frame)
+    rows = [*entries(frame), *predicted]
     out: dict[str, Any] = {
         "fields": FIELDS,
         "devices": {},
@@ -204,6 +262,11 @@ def data(frame: pd.DataFrame) -> dict[str, Any]:
         values = [getattr(row, name) for name in FIELDS]
         out["devices"].setdefault(row.device, []).append([float(f"{v:.6g}") if isinstance(v, float) else v for v in values])
     return out
+
+
+def entry(values: dict[str, Any], device: str) -> Entry:
+    """An entry of a device from what `data` holds of it."""
+    return Entry(device=device, **values)
 
 
 def touched(device: Device) -> str:

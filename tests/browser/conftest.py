@@ -10,7 +10,7 @@ from analysis.commands import import_
 from analysis.frame import frame as frames
 from analysis.importers import table, zhao
 from analysis.report import figures, report
-from tests.analysis.records import QUICK, cell_record, environment_record, sweep, write
+from tests.analysis.records import CLASSIC, QUICK, cell_record, environment_record, sweep, write
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -84,8 +84,35 @@ def _imports_without_a_size(folder):
     )
 
 
+def _boards(folder):
+    """Two boards and a workstation: sustained runs of half of a board's networks, an unfinished cell, and two networks that only the workstation timed."""
+    models = CLASSIC[10:40:2]
+    names = {"synthetic-edge": "Synthetic Orin Nano", "synthetic-stick": "Synthetic Nano"}
+    for number, (platform, board) in enumerate(names.items()):
+        run = f"20260101T00000{number}Z-000{number}"
+        facts = environment_record(platform, run, board=board, power_mode="MAXN", frameworks={"tensorrt": "10.3.0", "openvino": "2026.4.1"})
+        backend = "tensorrt" if number == 0 else "openvino"
+        records = [facts, *(cell_record(platform, backend, model, run=run) for model in models[2:])]
+        for model in models[2::2] if number == 0 else ():
+            late = cell_record(platform, backend, model, run=run, role="sustained", replicates=1, id=f"{run}/{model}/sustained")
+            cold = late["replicates"][0]["samples_s"][0]
+            late["replicates"][0]["sustained"] = {
+                "window_s": 5.0,
+                "medians_s": [cold, 1.2 * cold],
+                "cold_s": cold,
+                "sustained_s": 1.2 * cold,
+                "ratio": 1.2,
+            }
+            records.append(late)
+        records.append(cell_record(platform, backend, "alexnet", run=run, replicates=2, ended="interrupted", asked=3))
+        write(folder / f"{platform}.jsonl", records)
+    write(
+        folder / "cpu.jsonl", [environment_record("synthetic-cpu"), *(cell_record("synthetic-cpu", "openvino", model) for model in models)]
+    )
+
+
 SETS = {"own": _small, "zhao": _zhao, "one cell": _one_cell, "only failures": _failures, "only contended": _contended,
-        "imports without a size": _imports_without_a_size}  # fmt: skip
+        "imports without a size": _imports_without_a_size, "boards": _boards}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

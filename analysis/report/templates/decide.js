@@ -19,7 +19,22 @@ const number = value => value === null ? "—" : significant(value, 3);
 const rate = row => 1e3 * row.batch / row.ms, share = (row, limits) => limits.batch ? 1 : row.batch;
 const distinct = pool => new Set(pool.map(row => row.model)).size;
 
+function below(z) {
+  const t = 1 / (1 + .2316419 * Math.abs(z));
+  const tail = t * (.319381530 + t * (-.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))) * (Math.exp(-z * z / 2) / Math.sqrt(2 * Math.PI));
+  return z < 0 ? tail : 1 - tail;
+}
+function chance(row, limits) {
+  if (limits.mib !== null || limits.mj !== null || (limits.top1 !== null && row.top1 < limits.top1)) return 0;
+  const most = [];
+  if (limits.ms !== null) most.push(limits.ms * (limits.batch ? 1 : row.batch));
+  if (limits.rate !== null) most.push(1e3 * row.batch / limits.rate);
+  if (!most.length) return 1;
+  const spread = Math.log((row.high || row.ms) / (row.low || row.ms)) / (2 * store.z90);
+  return below(Math.log(Math.min(...most) / row.ms) / Math.max(spread, 1e-9));
+}
 function meets(row, limits) {
+  if (!row.measured) return chance(row, limits) >= store.likely;
   let time = limits.of === "ms" ? row.high || row.ms : row[limits.of];
   if (time) time /= share(row, limits);
   for (const [value, limit, sign] of [[time, limits.ms, 1], [row.mib, limits.mib, 1], [row.mj, limits.mj, 1], [row.top1, limits.top1, -1]])
@@ -43,10 +58,11 @@ function frontier(pool) {
   }
   return on;
 }
-const time = (row, batch) => batch === 0 ? `${significant(row.ms / row.batch, 3)} ms per image (batch ${row.batch})` : `${significant(row.ms, 3)} ms${batch > 1 ? ` per batch of ${batch}` : ""}`;
+const fast = list => [...list].sort((a, b) => rate(b) - rate(a));
+const time = (row, batch) => batch === 0 ? `${significant(row.ms / row.batch, 3)} ms per image (batch ${row.batch})` : `${significant(row.ms, 3)} ms${batch > 1 ? ` per batch of ${batch}` : ""}${row.heat ? ` (${row.heat})` : ""}`;
 function asked(l) {
   const said = [];
-  if (l.ms !== null) said.push(`${QUANTILES[l.of]} at most ${significant(l.ms, 3)} ms${l.batch ? "" : " per image"}${l.batch < 2 ? ` (${significant(1e3 / l.ms, 2)} images/s)` : ""}`);
+  if (l.ms !== null) said.push(`${QUANTILES[l.of]} at most ${significant(l.ms, 3)} ms${l.batch ? "" : " per image"}${l.batch < 2 && l.rate === null ? ` (${significant(1e3 / l.ms, 2)} images/s)` : ""}`);
   if (l.rate !== null) said.push(`at least ${significant(l.rate, 3)} images/s`);
   if (l.top1 !== null) said.push(`Top-1 at least ${l.top1.toFixed(0)} %`);
   if (l.mib !== null) said.push(`memory at most ${significant(l.mib, 3)} MiB`);
@@ -54,62 +70,86 @@ function asked(l) {
   return said.join(", ");
 }
 const by = (pool, value) => pool.reduce((best, row) => { const [a, b] = [value(row), value(best)]; return a[0] > b[0] || (a[0] === b[0] && a[1] > b[1]) ? row : best; });
+const noun = l => LIMITS.filter(name => l[name] !== null).length < 2 ? "limit" : "limits";
+const join = parts => parts.filter(Boolean).join(" ");
 function decide(all, l) {
-  const pool = fastest(all, l), rated = pool.filter(row => row.top1 !== null), many = distinct(rated);
+  const everything = fastest(all, l), pool = everything.filter(row => row.measured), rated = pool.filter(row => row.top1 !== null), many = distinct(rated), within = asked(l);
   if (!pool.length) return {title: "Nothing was measured at this batch size and precision", sentence: "Choose others."};
   if (!rated.length) {
     const first = pool[0], all = distinct(pool);
     return {title: `${all === 1 ? "Only network" : "Fastest"}: ${first.network}, ${time(first, l.batch)} with ${first.backend}`, take: first,
-      sentence: `No Top-1 is known for ${all === 1 ? "it" : `any of the ${all} networks`}, so the most accurate can't be named.`};
+      sentence: `No Top-1 is known for ${all === 1 ? "it" : `any of the ${all} networks`}, so the most accurate can't be named.${within && !meets(first, l) ? ` Even so it misses the ${noun(l)}: ${within}.` : ""}`};
   }
-  const good = rated.filter(row => meets(row, l)), within = asked(l);
+  const good = rated.filter(row => meets(row, l));
   if (!good.length) {
-    const best = rated[0], one = LIMITS.filter(name => l[name] !== null).length < 2;
-    return {title: `${many === 1 ? `${best.network} does not meet` : `None of ${many} networks meets`} ${one ? "this limit" : "these limits"}: ${within}`,
-      sentence: `${many === 1 ? "It" : `The fastest, ${best.network},`} takes ${time(best, l.batch)} with ${best.backend} and reaches ${best.top1.toFixed(1)} % Top-1.`};
+    const best = rated[0], said = `${many === 1 ? "It" : `The fastest, ${best.network},`} takes ${time(best, l.batch)} with ${best.backend} and reaches ${best.top1.toFixed(1)} % Top-1.`;
+    return {title: `${many === 1 ? `${best.network} does not meet` : `None of ${many} networks meets`} ${noun(l) === "limit" ? "this limit" : "these limits"}: ${within}`,
+      sentence: join([said, promise(everything, l, null)])};
   }
-  const take = by(good, row => [row.top1, rate(row)]), met = distinct(good);
-  const first = many === 1 ? `It is the only network here${within ? `, and it meets the limit: ${within}` : ""}.`
-    : !within ? `It is the most accurate of ${many} networks; no limit is set.`
-    : met === 1 ? `It is the only one of ${many} networks that meets the limit: ${within}.`
-    : met === many ? `All ${many} networks meet the limit (${within}); it is the most accurate.`
-    : `It is the most accurate of the ${met} networks (of ${many}) that meet the limit: ${within}.`;
-  const unsure = take.low !== null ? "" : take.trust.startsWith("imported") ? "Imported times carry no interval." : "Its time is that of one process, so it carries no interval.";
+  const take = by(good, row => [row.top1, rate(row)]);
   return {title: `Take ${take.network}: ${take.top1.toFixed(1)} % Top-1 in ${time(take, l.batch)} with ${take.backend}`, take,
-    sentence: [first, rival(take, good), unsure].filter(Boolean).join(" ")};
+    sentence: join([because(many, distinct(good), l), rival(take, good), unsure(take), promise(everything, l, take)])};
+}
+function because(many, met, l) {
+  const within = asked(l);
+  if (many === 1) return `It is the only network here${within ? `, and it meets the ${noun(l)}: ${within}` : ""}.`;
+  if (!within) return `It is the most accurate of ${many} networks; no limit is set.`;
+  if (met === 1) return `It is the only one of ${many} networks that meets the ${noun(l)}: ${within}.`;
+  if (met === many) return `It is the most accurate of ${many} networks, all of which meet the ${noun(l)}: ${within}.`;
+  return `It is the most accurate of the ${met} networks (of ${many}) that meet the ${noun(l)}: ${within}.`;
+}
+function unsure(take) {
+  if (take.heat === "sustained") return "";
+  if (take.low === null) return take.trust.startsWith("imported") ? "Imported times carry no interval." : `The time of ${take.network} is that of one process, so it carries no interval.`;
+  return take.heat === "cold" ? "The board was cold; dyno run --sustained 10 shows what heat costs." : "";
 }
 function rival(take, good) {
   const faster = good.filter(row => row !== take && (row.high || row.ms) / row.batch < (take.low || take.ms) / take.batch);
   if (!faster.length) return "";
-  const other = by(faster, row => [row.top1, rate(row)]), gap = take.top1 - other.top1, said = gap.toFixed(1);
+  const other = by(faster, row => [row.top1, rate(row)]), gap = take.top1 - other.top1, said = gap.toFixed(1), seen = screens[state.device].seen;
   const lost = said === "0.0" ? "is as accurate" : `gives up ${said} ${said === "1.0" ? "point" : "points"}`;
-  const chance = gap >= .05 && gap < store.seen ? " (too little for ImageNet’s 50,000 images to tell apart)" : "";
+  const chance = gap >= .05 && gap < seen.points ? ` (too little for ${seen.words} to tell apart)` : "";
   return `${other.network} ${lost}${chance} and is ${significant(rate(other) / rate(take), 2)} times as fast.`;
+}
+const sureOf = (row, l) => `${Math.min(99, Math.floor(100 * chance(row, l) + .5))} %`;
+function promise(everything, l, take) {
+  const floor = take ? take.top1 : 0, found = everything.filter(row => !row.measured && row.top1 > floor && meets(row, l));
+  if (!found.length) return "";
+  const best = by(found, row => [(row.top1 - floor) * chance(row, l), rate(row)]);
+  const sure = asked(l) ? `, ${sureOf(best, l)} sure to meet the ${noun(l)}` : "";
+  return `Not measured here: ${best.network}, predicted at ${time(best, l.batch)}${sure}, would have ${take ? `${(best.top1 - floor).toFixed(1)} points more` : `${best.top1.toFixed(1)} % Top-1`}.`;
 }
 
 // The chart
-const ANGLES = [225, 200, 250, 270, 180, 160, 45, 20, 0, 315, 340, 90, 135], GAPS = [9, 20, 34, 50, 70, 94, 122, 156, 196, 240, 290], LETTER = 7.3, LINE = 13;
-const short = name => { const s = name.replace(/^[a-z]+:/, ""); return s.length <= 30 ? s : s.slice(0, 29) + "…"; };
+const ANGLES = [225, 200, 250, 270, 180, 160, 45, 20, 0, 315, 340, 90, 135], GAPS = [9, 20, 34, 50, 70, 94, 122, 156, 196, 240, 290], LETTER = 7.3, DIM = 6.4, LINE = 13, FEW = 80;
+const short = name => name.length <= 30 ? name : name.slice(0, 29) + "…";
+const boxAt = (cx, cy, width) => [cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2];
 function free(b, points, taken, panel) {
   return b[0] >= panel[0] && b[1] >= panel[1] && b[2] <= panel[2] && b[3] <= panel[3] && !taken.some(t => b[0] < t[2] && t[0] < b[2] && b[1] < t[3] && t[1] < b[3])
     && !points.some(([x, y]) => b[0] - 5 < x && x < b[2] + 5 && b[1] - 4 < y && y < b[3] + 4);
 }
-function place(px, py, width, points, taken, panel) {
-  const boxAt = (cx, cy) => [cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2];
-  for (const avoid of [points, []]) for (const gap of GAPS) for (const angle of ANGLES) {
+function beside(px, py, width, avoid, taken, panel, gaps) {
+  for (const gap of gaps) for (const angle of ANGLES) {
     const dx = Math.cos(angle * Math.PI / 180), dy = Math.sin(angle * Math.PI / 180);
-    const b = boxAt(px + dx * gap + (dx > .3) * width / 2 - (dx < -.3) * width / 2, py + dy * gap);
+    const b = boxAt(px + dx * gap + (dx > .3) * width / 2 - (dx < -.3) * width / 2, py + dy * gap, width);
     if (free(b, avoid, taken, panel)) return [b, gap > 20];
   }
+  return null;
+}
+function place(px, py, width, points, rest, taken, panel) {
+  for (const [avoid, gaps] of [[[...points, ...rest], GAPS.slice(0, 5)], [points, GAPS], [[], GAPS]]) {
+    const found = beside(px, py, width, avoid, taken, panel, gaps);
+    if (found) return found;
+  }
   for (let cy = panel[1] + 7; cy < panel[3] - 6; cy += LINE) for (let cx = panel[0] + width / 2 + 1; cx < panel[2] - width / 2; cx += 12)
-    if (free(boxAt(cx, cy), [], taken, panel)) return [boxAt(cx, cy), true];
+    if (free(boxAt(cx, cy, width), [], taken, panel)) return [boxAt(cx, cy, width), true];
   return [[panel[0], panel[1], panel[0] + width, panel[1] + LINE], true];
 }
 function chart(pool, l, take) {
   const rated = pool.filter(row => row.top1 !== null);
   if (!rated.length) return "";
   const W = Math.max(300, Math.round($("#plot").clientWidth)), H = 400, left = 44, right = W - 12, upper = 24, lower = H - 44;
-  const on = frontier(rated), ms = row => row.ms / share(row, l), all = rated.map(ms).concat(l.ms || []);
+  const on = frontier(rated.filter(row => row.measured)), named = fast([...on, ...frontier(rated).filter(row => !row.measured)]), ms = row => row.ms / share(row, l), all = rated.map(ms).concat(l.ms || []);
   const low = Math.min(...all) / 1.25, high = Math.max(...all) * 1.25, tops = rated.map(row => row.top1);
   const bottom = Math.max(0, Math.floor(Math.min(...tops) - 2)), top = Math.min(100, Math.ceil(Math.max(...tops) + 2));
   const x = v => left + (right - left) * Math.log(v / low) / Math.log(high / low), y = v => lower - (lower - upper) * (v - bottom) / (top - bottom);
@@ -125,38 +165,51 @@ function chart(pool, l, take) {
   if (l.ms) out.push(`<path class="limit" d="M${f(edge)} ${upper}V${lower}"/>`);
   if (l.top1 && y(l.top1) > upper) out.push(`<path class="limit" d="M${left} ${f(floor)}H${right}"/>`);
   const unit = l.batch === 0 ? "ms per image" : l.batch === 1 ? "ms" : `ms per batch of ${l.batch}`;
-  out.push(`<text class="tick" x="${left}" y="14">Top-1, %</text><text class="tick" x="${(left + right) / 2}" y="${H - 8}" text-anchor="middle">median time, ${unit}${W < 420 ? "" : " (logarithmic; bar = 95 % interval)"}</text>`);
+  out.push(`<text class="tick" x="${left}" y="14">Top-1, %</text><text class="tick" x="${(left + right) / 2}" y="${H - 8}" text-anchor="middle">median time, ${unit}${W < 420 ? "" : ` (logarithmic; bar = 95 % interval${named.length > on.length ? "; hollow = predicted, 90 %" : ""})`}</text>`);
   out.push(`<path class="front" d="${on.map((row, i) => i ? `H${f(x(ms(row)))} V${f(y(row.top1))}` : `M${f(x(ms(row)))} ${f(y(row.top1))}`).join(" ")}"/>`);
-  const front = new Set(on);
-  for (const row of [...rated.filter(r => !front.has(r)), ...on]) {
+  const front = new Set(named), behind = rated.filter(row => !front.has(row));
+  for (const row of [...behind, ...named]) {
     const px = x(ms(row)), py = y(row.top1), s = share(row, l), is = front.has(row);
-    if (row.low && row.high && (is || rated.length < 80)) out.push(`<path class="bar" d="M${f(Math.max(left, x(row.low / s)))} ${f(py)}H${f(Math.min(right, x(row.high / s)))}"/>`);
+    if (row.low && row.high && (is || rated.length < FEW)) out.push(`<path class="bar" d="M${f(Math.max(left, x(row.low / s)))} ${f(py)}H${f(Math.min(right, x(row.high / s)))}"/>`);
     const kind = ["pt", is && "on", row === take ? "take" : meets(row, l) && "in", !row.measured && "hollow"].filter(Boolean).join(" ");
     out.push(`<circle class="${kind}" data-n="${escape(row.network)}" cx="${f(px)}" cy="${f(py)}" r="${row === take ? 6 : is ? 4.5 : 3.5}" style="--c:${data.colours[row.family]}"><title>${escape(`${row.network}: ${row.top1.toFixed(1)} %, ${time(row, l.batch)} with ${row.backend}`)}</title></circle>`);
   }
-  const points = on.map(row => [x(ms(row)), y(row.top1)]), taken = [];
-  on.map((row, i) => [row, points[i]]).reverse().forEach(([row, [px, py]]) => {
-    const word = short(row.network), [b, far] = place(px, py, LETTER * word.length, points, taken, [left, upper, right, lower]);
-    taken.push(b);
+  const at = row => [x(ms(row)), y(row.top1)], points = named.map(at), rest = behind.length < FEW ? behind.map(at) : [], taken = [], panel = [left, upper, right, lower];
+  const write = (b, word, css) => { taken.push(b); out.push(`<text class="${css}" x="${f((b[0] + b[2]) / 2)}" y="${f(b[3] - 3)}" text-anchor="middle">${escape(word)}</text>`); };
+  named.map((row, i) => [row, points[i]]).reverse().forEach(([row, [px, py]]) => {
+    const word = short(row.network), [b, far] = place(px, py, LETTER * word.length, points, rest, taken, panel);
     if (far) out.push(`<path class="lead" d="M${f(px)} ${f(py)}L${f(Math.min(Math.max(px, b[0]), b[2]))} ${f(Math.min(Math.max(py, b[1]), b[3]))}"/>`);
-    out.push(`<text class="name" x="${f((b[0] + b[2]) / 2)}" y="${f(b[3] - 3)}" text-anchor="middle">${escape(word)}</text>`);
+    write(b, word, "name");
+  });
+  rest.forEach(([px, py], i) => {
+    const word = short(behind[i].network), near = beside(px, py, DIM * word.length, [...points, ...rest], taken, panel, GAPS.slice(0, 1));
+    if (near) write(near[0], word, "dim");
   });
   return `<svg viewBox="0 0 ${W} ${H}" role="img" aria-label="Top-1 against time; the table says the same">${out.join("")}</svg>`;
 }
+function choices(pool, l) {
+  const on = [...frontier(pool.filter(row => row.measured)), ...frontier(pool).filter(row => !row.measured)], good = on.filter(row => meets(row, l));
+  return [...(good.length ? good : on.length ? on : pool)].sort((a, b) => b.measured - a.measured || (b.top1 ?? 0) - (a.top1 ?? 0) || rate(b) - rate(a));
+}
+function chip(row, l) {
+  if (row.measured) return `<span class="chip ${row.trust === "clean" ? "clean" : "doubt"}" title="${escape(row.trust)}">${escape(row.trust)}</span>`;
+  return `<span class="chip guess" title="predicted, with its 90 % interval">${asked(l) ? `${sureOf(row, l)} sure` : "predicted"}</span>`;
+}
 function table(pool, l, take) {
-  const on = frontier(pool), good = on.filter(row => meets(row, l)), shown = good.length ? good : on.length ? on : pool;
-  const every = [["Top-1", 1], [`ms${l.batch ? "" : " per image"} (95 %)`, 1], ["against the limit"], ["images/s", 1], ["MiB", 1], ["mJ", 1], ["with"], ["trust"]];
+  const shown = choices(pool, l);
+  const every = [["Top-1", "n"], [`ms${l.batch ? "" : " per image"} (95 %)`, "n"], ["of the limit", ""], ["images/s", "n"], ["MiB", "n"], ["mJ", "n"], ["with", "w"], ["trust", "w"]];
   const known = [row => row.top1 !== null, () => true, () => l.ms !== null, () => true, row => row.mib !== null, row => row.mj !== null, () => true, () => true].map(test => shown.some(test));
-  const heads = [["network"], ...every.filter((_, i) => known[i])];
-  const body = [...shown].reverse().map(row => {
-    const s = share(row, l), used = l.ms ? Math.min(100, 100 * row.ms / s / l.ms) : null;
-    const cells = [row.top1 === null ? "—" : row.top1.toFixed(1) + " %", number(row.ms / s) + (row.low && row.high ? ` <small>${number(row.low / s)}–${number(row.high / s)}</small>` : ""),
-      used === null ? "—" : `<span class="meter"><i style="width:${used.toFixed(0)}%"></i></span>`, number(rate(row)), number(row.mib), number(row.mj), escape(row.backend),
-      `<span class="chip ${row.trust === "clean" ? "clean" : "doubt"}">${escape(row.trust)}</span>`];
-    return `<tr${row === take ? ' class="taken"' : ""} data-n="${escape(row.network)}"><th scope="row"><i class="dot" style="background:${data.colours[row.family]}"></i>${escape(row.network)}</th>`
-      + cells.filter((_, i) => known[i]).map((text, i) => `<td${heads[i + 1][1] ? ' class="n"' : ""}>${text}</td>`).join("") + "</tr>";
+  const heads = [["network", ""], ...every.filter((_, i) => known[i])];
+  const body = shown.map(row => {
+    const s = share(row, l), used = l.ms ? Math.min(100, 100 * row.ms / s / l.ms) : 0;
+    const interval = row.heat === "sustained" ? ` <small>${row.heat}</small>` : row.low && row.high ? ` <small>${number(row.low / s)}–${number(row.high / s)}</small>` : "";
+    const cells = [row.top1 === null ? "—" : `<span${row.tag ? ` title="${escape(row.tag)}"` : ""}>${row.top1.toFixed(1)} %</span>`, number(row.ms / s) + interval,
+      `<span class="meter"><i style="width:${used.toFixed(0)}%"></i></span>`, number(rate(row)), number(row.mib), number(row.mj), escape(row.backend), chip(row, l)];
+    const dot = `<i class="dot${row.measured ? "" : " hollow"}" style="--c:${data.colours[row.family]}"></i>`;
+    return `<tr${row === take ? ' class="taken"' : ""} data-n="${escape(row.network)}"><th scope="row">${dot}${escape(row.network)}${row.tag ? ` <small>${escape(row.tag)}</small>` : ""}</th>`
+      + cells.filter((_, i) => known[i]).map((text, i) => `<td${heads[i + 1][1] ? ` class="${heads[i + 1][1]}"` : ""}>${text}</td>`).join("") + "</tr>";
   });
-  return `<table><thead><tr>${heads.map(([name, n]) => `<th scope="col"${n ? " class=n" : ""}>${name}</th>`).join("")}</tr></thead><tbody>${body.join("")}</tbody></table>`;
+  return `<table><thead><tr>${heads.map(([name, css]) => `<th scope="col"${css ? ` class="${css}"` : ""}>${name}</th>`).join("")}</tr></thead><tbody>${body.join("")}</tbody></table>`;
 }
 const quote = word => /^[\w@%+=:,./-]+$/.test(word) ? word : "'" + word.replaceAll("'", `'"'"'`) + "'";
 function commands(row) {
@@ -201,7 +254,7 @@ function controls() {
   const screen = screens[state.device];
   fill("#l-batch", screen.batches.map(b => [b, b || "each its own"]), state.limits.batch);
   fill("#l-precision", [["", "any"], ...screen.precisions.map(p => [p, p])].slice(screen.precisions.length < 2 ? 1 : 0), state.limits.precision);
-  fill("#l-of", Object.entries(QUANTILES).filter(([name]) => name === "ms" || rows[state.device].some(row => row[name] !== null)), state.limits.of);
+  fill("#l-of", [["ms", "median"], ["p90", "p90"], ["p99", "p99"]].filter(([name]) => name === "ms" || rows[state.device].some(row => row[name] !== null)), state.limits.of);
 }
 function show() {
   const screen = screens[state.device], all = rows[state.device], l = state.limits;
@@ -213,6 +266,7 @@ function show() {
   const total = screen.counts.reduce((a, b) => a + b, 0) || 1;
   document.querySelectorAll("#trust-bar i").forEach((part, i) => { part.style.width = `${100 * screen.counts[i] / total}%`; });
   $("#unrated").textContent = screen.unrated;
+  $(".split").classList.toggle("alone", !pool.some(row => row.top1 !== null));
   $("#plot").innerHTML = chart(pool, l, said.take);
   $("#choices-table").innerHTML = pool.length ? table(pool, l, said.take) : "";
   const how = commands(said.take);

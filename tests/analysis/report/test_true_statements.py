@@ -33,7 +33,7 @@ def four():
 
 def test_the_verdict_is_the_most_accurate_network_within_the_limit():
     found = decide(four(), Limits(ms=33.3))
-    assert found.title.startswith("Take resnet50: 80.9 % Top-1 in 30.0 ms with pytorch")
+    assert found.title.startswith("Take resnet50: 80.9 % Top-1 in 30.0 ms with PyTorch")
     assert "the 3 networks (of 4) that meet the limit" in found.sentence and "resnet18 gives up" in found.sentence
 
 
@@ -50,7 +50,7 @@ def test_a_limit_that_nothing_meets_says_what_comes_nearest():
 
 def test_a_network_timed_at_two_sizes_is_one_network():
     rows = entries(framed(timed("resnet18", 0.01), timed("resnet50", 0.02), timed("resnet50", 0.03, input_px=288)))
-    assert "All 2 networks" in decide(rows, Limits(ms=100)).sentence
+    assert "of 2 networks, all of which" in decide(rows, Limits(ms=100)).sentence
     merged = framed(timed("resnet18", 0.01), timed("resnet18", 0.02, input_px=288))
     assert ("1", "network") in page._counts(report.Merged(merged))
 
@@ -123,4 +123,4 @@ def test_a_figure_with_a_line_for_each_network_gives_way_to_tables_when_there_ar
 def test_a_difference_that_fifty_thousand_images_cannot_show_is_called_that():
     rows = [r for r in four() if r.network in ("resnet18", "resnet50")]
     near = [rows[0].__class__(**{**vars(rows[0]), "top1": 80.7}), rows[1]] if rows[0].network == "resnet18" else rows
-    assert "too little for ImageNet" in decide(near, Limits(ms=33.3)).sentence and verdict.SEEN == 0.4
+    assert "too little for ImageNet" in decide(near, Limits(ms=33.3)).sentence and verdict.IMAGENET.points == pytest.approx(0.4, abs=0.01)

@@ -30,7 +30,7 @@ def test_fp32_means_fp32_and_agrees_with_pytorch(name, scenario, tmp_path):
     ended = []
     for count in (1, 2 * backend.in_flight + 1):
         backend.infer_many(count)
-        backend.infer_many(count, lambda: ended.append(count))
+        backend.infer_many(count, lambda count=count: ended.append(count))
         assert ended.count(count) == count
     assert tiny_network.difference(backend.outputs()) < 1e-5
     executed = backend.executed()

@@ -23,7 +23,7 @@ def main():
         source, bare = sources.source_of(row["name"])
         try:
             with weights.no_initialisation():
-                network = sources.sources()[source].build(bare, 1000, False).eval()
+                network = sources.modules()[source].build(bare, 1000, False).eval()
         except ModelUnavailable as reason:
             print("%-20s %s" % (row["name"], reason))
             continue

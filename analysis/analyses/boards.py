@@ -1,5 +1,7 @@
 """Boards of a kind: how much they differ from each other, beside how much one board's runs do, and which board is off."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -13,7 +15,7 @@ BOARDS = ["kind", "board", "effect_percent", "low", "high", "off"]
 
 
 def runs(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per run of a cell on a board that may be compared: kind, board, cell, log of the latency. Anchors count as what they are: runs."""
+    """One row per run of a cell on a board that may be compared: kind, board, cell, log of the latency. Anchors count as what they are: runs; so does each round of a fleet."""
     good = frame[
         frame["status"].eq("ok")
         & ~frame["contended"]
@@ -21,9 +23,23 @@ def runs(frame: pd.DataFrame) -> pd.DataFrame:
         & frame["source"].eq("records")
         & frame["backend"].ne(NO_WORK)
     ]
+    fleet = good["task"].str.contains(" ", na=False)
+    times = [
+        _by_round(medians, turns) if several else [latency]
+        for several, medians, turns, latency in zip(
+            fleet, good["replicate_medians_s"], good["replicate_rounds"], good["latency_s"], strict=True
+        )
+    ]
+    good = good.assign(latency_s=times).explode("latency_s")
     hosts = good["host"].astype(str)
     kind = [platform.removesuffix(f" @ {host}") for platform, host in zip(good["platform"], hosts, strict=True)]
-    return pd.DataFrame({"kind": kind, "board": hosts, "cell": good["cell_id"], "log": np.log(good["latency_s"])})
+    logs = np.log(good["latency_s"].astype(float))
+    return pd.DataFrame({"kind": kind, "board": hosts, "cell": good["cell_id"], "log": logs}).reset_index(drop=True)
+
+
+def _by_round(medians: Sequence[float], turns: Sequence[int]) -> list[float]:
+    """The median of each round's processes."""
+    return [float(np.median([value for value, mine in zip(medians, turns, strict=True) if mine == turn])) for turn in dict.fromkeys(turns)]
 
 
 def applies(frame: pd.DataFrame) -> str | None:

@@ -26,7 +26,10 @@ def plan(
     profile: Annotated[str | None, typer.Option("--profile", "-p", help="Profile of the matrix.")] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only cells that match; may be repeated.")] = None,
     sinfo: Annotated[bool, typer.Option("--sinfo", help="Take the nodes from Slurm's features instead of the file.")] = False,
-    rounds: Annotated[int, typer.Option(min=1, help="How often every block is measured.")] = 1,
+    rounds: Annotated[
+        int,
+        typer.Option(min=1, help="How often every block is measured; from 2 on a task is one round, and the merge joins those of a board."),
+    ] = 1,
     boards: Annotated[int, typer.Option(min=1, help="On how many nodes of its kind every block is measured.")] = 1,
     block: Annotated[float, typer.Option(min=0.1, help="Minutes of cells in one task.")] = 10.0,
     folder: Annotated[Path, FOLDER] = Path("fleet"),
@@ -35,7 +38,7 @@ def plan(
 ) -> None:
     """Assign the matrix to nodes: writes tasks, the script that does one, and the plan; submits nothing."""
     import re
-    import shutil
+    import tempfile
 
     from analysis.fleet import nodes as fleets
     from analysis.fleet import scripts, slurm, tasks
@@ -46,7 +49,15 @@ def plan(
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
         raise fleets.FleetError(f"--name {name}: use up to 31 lower-case letters, digits and hyphens")
     kinds = [platform for platform in found.platforms.values() if found.of(platform.name)]
-    cells = {kind.name: tasks.planned(kind, str(matrix), profile, only or ()) for kind in kinds}
+    with tempfile.TemporaryDirectory() as scratch:
+        wanted = Path(scratch) / "matrix.yaml"
+        try:
+            text = matrix.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise fleets.FleetError(f"{matrix}: can't be read: {getattr(error, 'strerror', None) or 'no UTF-8 text'}")
+        wanted.write_text(tasks.one_round(text) if rounds > 1 else text, encoding="utf-8")
+        cells = {kind.name: tasks.planned(kind, str(wanted), profile, only or ()) for kind in kinds}
+        text = wanted.read_text(encoding="utf-8")
     made = tasks.make(found, {kind: some for kind, some in cells.items() if some}, name, rounds, boards, 60 * block)
     place = (folder / name).resolve()
     if place.exists():
@@ -61,7 +72,7 @@ def plan(
         tuple((node.name, node.platform) for node in found.nodes if cells.get(node.platform)),
         tuple(made),
     )
-    shutil.copyfile(matrix, place / "matrix.yaml")
+    (place / "matrix.yaml").write_text(text, encoding="utf-8")
     scripts.write(submission, profile)
     slurm.write(submission)
     tasks.save(submission)

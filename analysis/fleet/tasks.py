@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import yaml
+
 from analysis.fleet.nodes import Fleet, FleetError, Platform
 
 ANY = "any"  # board of a task that any node of the kind may do
@@ -80,6 +82,23 @@ def planned(platform: Platform, matrix: str, profile: str | None, only: Sequence
     if done.returncode:
         raise FleetError((done.stderr.strip() or "dyno plan failed").splitlines()[-1])
     return [PlannedCell(cell["id"], cell["scenario"], cell["estimate_s"]) for cell in json.loads(done.stdout)["cells"]]
+
+
+def one_round(text: str) -> str:
+    """A matrix that measures each cell once per run, whatever its profiles say; one that is no YAML stays as it is, for the runner to say what is wrong."""
+    try:
+        tree = yaml.safe_load(text)
+        protocols = [
+            tree.setdefault("protocol", {}),
+            *(profile.setdefault("protocol", {}) for profile in tree.get("profiles", {}).values()),
+        ]
+        for protocol in protocols:
+            protocol["replicates"] = 1
+    except (yaml.YAMLError, AttributeError, TypeError):
+        return text
+    return "# One round per task, by `dyno fleet plan --rounds`: the merge joins the rounds of a board.\n" + yaml.safe_dump(
+        tree, sort_keys=False
+    )
 
 
 def blocks(cells: Sequence[PlannedCell], block_s: float = BLOCK_S) -> list[list[PlannedCell]]:

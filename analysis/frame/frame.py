@@ -20,7 +20,7 @@ import pandas as pd
 from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.errors import FrameError
-from analysis.frame import imported, measured_accuracy, noise, published, sensors, unfinished
+from analysis.frame import imported, measured_accuracy, noise, published, rounds, sensors, unfinished
 from analysis.frame.cached import once
 from runner.records.check import is_replicate, misfit, misfit_accuracy
 from runner.records.lift import lift
@@ -329,7 +329,7 @@ def _scaled(value: float | None, factor: float) -> float:
 
 
 def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None = None) -> pd.DataFrame:
-    """Add published accuracies, families, env_* columns and every column that is still missing; importers end with this too."""
+    """Add published accuracies, families, env_* columns and every column that is still missing, and join rounds of a fleet; importers end with this too."""
     frame = frame.reset_index(drop=True)
     for name in CELL:  # what no record names, as where all come from a table without it
         if name not in frame:
@@ -365,7 +365,7 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     frame["role"] = frame["role"].fillna("cell")
     if "rounds" not in frame:
         frame["rounds"] = np.nan
-    return noise.onto(describe(frame))
+    return noise.onto(describe(rounds.joined(frame, environments or {})))
 
 
 def _with_facts(frame: pd.DataFrame, environments: dict[str, dict[str, Any]]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.frame import spreadsheet
 from analysis.frame.metrics import METRICS, significant
 from runner.files import atomic_write
 
@@ -128,10 +129,10 @@ def payload(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """A table as CSV, numbers in full; lists joined by spaces; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    """A table as CSV, numbers in full; lists joined by spaces; texts and headings safe in a spreadsheet."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(map(str, table.columns))
+    writer.writerow([spreadsheet.cell(str(name)) for name in table.columns])
     for row in table.itertuples(index=False):
         writer.writerow([_plain(value) for value in row])
     atomic_write(path, text.getvalue())
@@ -139,9 +140,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set)):
-        return " ".join(str(_plain(v)) for v in value)
+        return spreadsheet.cell(" ".join(str(_plain(v)) for v in value))
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ""
-    if isinstance(value, str) and value[:1] in "=+-@\t\r" and value:
-        return "'" + value
-    return value
+    return spreadsheet.cell(value) if isinstance(value, str) else value

@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.errors import FrameError
 from analysis.frame import frame as frames
-from analysis.frame import measured_accuracy
+from analysis.frame import measured_accuracy, spreadsheet
 from analysis.merge import cache, ingest, sources
 from analysis.merge.columns import NESTED, NUMBERS, TEXT, TYPES, WHOLE, unpacked
 
@@ -182,7 +182,8 @@ def export(table: Table, target: Path) -> int:
     if kind is None:
         raise FrameError(f"{target}: {target.suffix or 'no ending'} is unknown; end the name in .parquet or .csv")
     partial = target.with_name(target.name + ".part")
-    columns = ", ".join(f'"{name}"' for name in [*TYPES, "rest"])
+    guarded = TEXT if target.suffix == ".csv" else ()  # people open it in a spreadsheet
+    columns = ", ".join(_harmless(name) if name in guarded else f'"{name}"' for name in [*TYPES, "rest"])
     query = f"SELECT {columns}, facts AS environment_facts FROM rows LEFT JOIN environments USING (environment)"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -192,3 +193,8 @@ def export(table: Table, target: Path) -> int:
         partial.unlink(missing_ok=True)
         raise FrameError(f"{target}: can't be written: {str(error).splitlines()[0]}")
     return len(table)
+
+
+def _harmless(column: str) -> str:
+    """A column of text as `spreadsheet.cell` writes it, in SQL."""
+    return f"""CASE WHEN regexp_matches("{column}", {ingest.text(spreadsheet.PATTERN)}) THEN chr(39) || "{column}" ELSE "{column}" END AS "{column}\""""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.frame import spreadsheet
 from analysis.frame.metrics import METRICS, significant
 from runner.files import atomic_write
 
@@ -129,11 +130,11 @@ def payload(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """A table as CSV, numbers in full; lists joined by spaces; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    """A table as CSV, numbers in full; lists joined by spaces; texts and headings safe in a spreadsheet."""
     content = io.BytesIO()  # of text, io keeps four bytes per letter
     text = io.TextIOWrapper(content, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
-    writer.writerow(map(str, table.columns))
+    writer.writerow([spreadsheet.cell(str(name)) for name in table.columns])
     for begin in range(0, len(table), CSV_ROWS):
         rows = table.iloc[begin : begin + CSV_ROWS]
         writer.writerows(zip(*(_plain_column(rows.iloc[:, place]) for place in range(rows.shape[1])), strict=True))
@@ -156,9 +157,7 @@ def _plain_column(values: pd.Series) -> list[Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set)):
-        return " ".join(str(_plain(v)) for v in value)
+        return spreadsheet.cell(" ".join(str(_plain(v)) for v in value))
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ""
-    if isinstance(value, str) and value[:1] in "=+-@\t\r" and value:
-        return "'" + value
-    return value
+    return spreadsheet.cell(value) if isinstance(value, str) else value

@@ -21,6 +21,7 @@ PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 SCENARIOS = ("latency", "throughput")
 AXES = ("backend", "model", "precision", "batch_size", "input_px", "scenario")
 MAX_BYTES = 1 << 20
+MAX_CELLS = 200000  # a file of some kilobytes can ask for millions, which nobody lives to see measured
 
 # name: (type, smallest, largest) of the section `accuracy` (see runner.measure.accuracy); what is not given is known or found out
 ACCURACY = {
@@ -109,6 +110,14 @@ def parse(text, name="matrix.yaml", profile=None):
             if specs.setdefault(spec.title, spec) != spec:
                 raise MatrixError("%s: axes.model: two models are called %s; give one a label" % (where, _show(spec.title)))
         blocks[index] = dict(block, model=[spec.title for spec in block["model"]])
+    cells = 0
+    for block in blocks:
+        product = 1
+        for axis in AXES:
+            product *= len(block[axis])
+        cells += product
+    if cells > MAX_CELLS:
+        raise MatrixError("%s: axes: %s cells; give at most %s" % (where, format(cells, ","), format(MAX_CELLS, ",")))
     return Matrix(full, tuple(blocks), tuple(exclude), specs, accuracy)
 
 
@@ -216,6 +225,8 @@ def _accuracy(value, where):
         place, (kind, low, high) = "%s.%s" % (where, key), ACCURACY[key]
         if type(given) is not kind or given == "":
             raise MatrixError("%s: found %s, a %s; give a %s" % (place, _show(given), _kind(given), _kind(kind())))
+        if kind is str:
+            _printable(given, place)
         if key in choices and given not in choices[key]:
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(given), given, choices[key])))
         if kind is int and not low <= given <= high:
@@ -282,6 +293,8 @@ def _model(value, place):
     for key, given in fields.items():
         if type(given) is not types[key] or given in ("", 0) or (types[key] is int and not 1 <= given <= 10**6):
             raise MatrixError("%s: %s: found %s, a %s; give a %s" % (place, key, _show(given), _kind(given), _kind(types[key]())))
+        if isinstance(given, str):
+            _printable(given, "%s: %s" % (place, key))
     if "name" not in fields:
         raise MatrixError("%s: a model has no name; give name" % place)
     name = fields["name"]
@@ -290,6 +303,13 @@ def _model(value, place):
         hint = "did you mean %s?" % near if near else "`dyno models` lists them; timm:NAME, onnx:PATH and module:function are taken too"
         raise MatrixError("%s: %s is unknown; %s" % (place, _show(name), hint))
     return ModelSpec(**dict({"weights": None}, **fields))
+
+
+def _printable(text, where):
+    """MatrixError for a text with characters that no name of a file or network has."""
+    strange = [char for char in text if ord(char) < 32 or 127 <= ord(char) < 160 or 0xD800 <= ord(char) < 0xE000]
+    if strange:
+        raise MatrixError("%s: %s has the control character U+%04X; leave it out" % (where, _show(text), ord(strange[0])))
 
 
 def _exclusions(value, where):

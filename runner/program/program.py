@@ -15,7 +15,7 @@ from runner.errors import UserError
 from runner.program import exits
 from runner.program.options import results_folder
 from runner.program.table import Command
-from runner.program.terminal import fail, plain
+from runner.program.terminal import drop_output, fail, guard_streams, last_words
 
 WHERE_ANALYSIS_IS = (
     "%s needs the analysis, which is not installed here: run `dyno %s` on the host where `make venv` was run,"
@@ -55,6 +55,7 @@ class Program(typer.core.TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         """Parse, run and leave with a code of `exits`. Nothing that goes wrong is more than one line."""
+        guard_streams()
         given = args[0] if args else options.pop("args", None)
         words = list(sys.argv[1:] if given is None else given) or ["--help"]
         try:
@@ -121,7 +122,7 @@ def ended_by(error: BaseException) -> int:
     if isinstance(error, OSError):
         code = exits.BAD
         if error.filename is None:  # nothing was opened, so it is the output that failed: a closed pipe or a full disk
-            _drop_output()
+            drop_output()
         return _last_words("%s: %s" % (error.filename or "standard output", error.strerror or error), code)
     return _last_words("unexpected %s: %s; the traceback is in %s" % (type(error).__name__, error, _keep_traceback()), exits.BAD)
 
@@ -137,22 +138,8 @@ def _usage(error: Any) -> int:
 
 
 def _last_words(message: object, code: int) -> int:
-    try:
-        typer.echo("dyno: %s" % plain(message), err=True)
-    except OSError:
-        _drop_output()
+    last_words(message)
     return code
-
-
-def _drop_output() -> None:
-    """Let nothing be written any more, so that the interpreter has nothing to complain of when it ends."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
 
 
 def _keep_traceback() -> str:

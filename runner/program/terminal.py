@@ -1,5 +1,8 @@
 """What the commands say in a terminal: one line for an error, tables of text, one live line that is drawn over."""
 
+import errno
+import io
+import os
 import shutil
 import signal
 import sys
@@ -11,10 +14,75 @@ import typer
 from runner.program import exits
 
 
+class Guarded:
+    """A stream of text that shows what it can and passes no control character on: data may hold what moves a terminal's cursor."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # a way around
+            raise AttributeError(name)
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        shown = harmless(text)
+        try:
+            self.stream.write(shown)
+        except UnicodeEncodeError:
+            encoding = self.stream.encoding or "ascii"
+            self.stream.write(shown.encode(encoding, "replace").decode(encoding))
+        return len(text)
+
+
+class Closed(io.TextIOBase):
+    """What stands for a stream that the program was started without: writing fails, as on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EBADF, "is closed")
+
+
+def guard_streams() -> None:
+    """Guard standard output and standard error; see that no file that is opened later takes the number of one that is closed."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, Guarded):
+            setattr(sys, name, Guarded(Closed() if stream is None else stream))
+
+
+def harmless(text: str) -> str:
+    """Text without control characters but the ends of lines and tabs; kinds of blanks become blanks."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else " " if char.isspace() and char > "~" else "?" for char in text)
+
+
 def fail(message: object, code: int = exits.BAD) -> NoReturn:
     """End the program with one line on standard error."""
-    typer.echo("dyno: %s" % plain(message), err=True)
+    last_words(message)
     raise typer.Exit(code)
+
+
+def last_words(message: object) -> None:
+    """One line on standard error, which may be closed or full: then the exit code alone tells."""
+    try:
+        typer.echo("dyno: %s" % plain(message), err=True)
+    except (OSError, ValueError):
+        drop_output()
+
+
+def drop_output() -> None:
+    """Let nothing be written any more, so that the interpreter has nothing to complain of when it ends."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, ValueError):
+            setattr(sys, name, open(os.devnull, "w"))
 
 
 def warn(messages: Sequence[object]) -> None:
@@ -66,12 +134,18 @@ def both_terminals() -> bool:
 def live(text: str) -> None:
     """Draw the live line anew."""
     width = shutil.get_terminal_size().columns - 1
-    typer.echo("\r\033[K" + (text if len(text) <= width else text[: width - 1] + "~"), err=True, nl=False)
+    _draw(text if len(text) <= width else text[: width - 1] + "~")
 
 
 def clear_line() -> None:
     if sys.stderr.isatty():
-        typer.echo("\r\033[K", err=True, nl=False)
+        _draw("")
+
+
+def _draw(text: str) -> None:
+    stream = getattr(sys.stderr, "stream", sys.stderr)  # the control characters are our own
+    stream.write("\r\033[K" + harmless(text))
+    stream.flush()
 
 
 def interrupt(*_: Any) -> None:

@@ -1,7 +1,10 @@
 """Where results lie."""
 
+import hashlib
 import os
 from dataclasses import dataclass
+
+LONGEST = 200  # bytes of a file's name without its ending; file systems take 255
 
 
 @dataclass(frozen=True)
@@ -12,6 +15,11 @@ class Places:
     cache: str
 
     def record_path(self, platform, host):
-        platform, host = ["".join(c if c.isalnum() or c in "-_." else "-" for c in name) for name in (platform, host)]
+        """The record file of a platform and host; whatever they are called, it lies in the folder of records."""
         mode = os.environ.get("DYNO_MODE")  # a sweep over power modes (make POWER_MODES=...) measures every cell in each of them
-        return os.path.join(self.results, "records", "%s-%s%s.jsonl" % (platform, host, "-mode%s" % mode if mode else ""))
+        parts = [platform, host] + (["mode" + mode] if mode else [])
+        name = "-".join("".join(c if c.isalnum() or c in "-_." else "-" for c in part) for part in parts)
+        name = name.lstrip(".") or "unnamed"
+        if len(name.encode("utf-8")) > LONGEST:
+            name = "%s-%s" % (name[: LONGEST // 4], hashlib.sha256(name.encode("utf-8")).hexdigest()[:16])
+        return os.path.join(self.results, "records", name + ".jsonl")

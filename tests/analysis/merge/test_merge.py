@@ -206,3 +206,12 @@ def test_a_file_that_vanishes_while_folders_are_listed_is_no_error(tmp_path, mon
     path = imported(tmp_path / "r" / "a.jsonl")
     monkeypatch.setattr(frames, "record_files", lambda paths, problems: [path, path.with_name("gone.jsonl")])
     assert [source.path for source in sources.sources([tmp_path / "r"], tmp_path, Counter())] == [str(path)]
+
+
+def test_an_export_as_csv_runs_nothing_in_a_spreadsheet(tmp_path):
+    write(tmp_path / "r" / "a.jsonl", [cell_record("=1+1", "pytorch", "@SUM(A1)"), cell_record("fine", "pytorch", "resnet18")])
+    opened = table.open_table([tmp_path / "r"], tmp_path / "cache")
+    table.export(opened, tmp_path / "out.csv")
+    opened.close()
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert sorted(found["platform"]) == ["'=1+1", "fine"] and sorted(found["model"]) == ["'@SUM(A1)", "resnet18"]

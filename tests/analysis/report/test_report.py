@@ -113,8 +113,13 @@ def test_platforms_whose_names_look_alike_have_files_of_their_own():
 
 
 def test_a_spreadsheet_runs_nothing_from_a_table(tmp_path):
-    tables.write_csv(pd.DataFrame({"model": ["=cmd()", "ok"], "value": [-1.5, None]}), tmp_path / "x.csv")
-    assert (tmp_path / "x.csv").read_text().splitlines() == ["model,value", "'=cmd(),-1.5", "ok,"]
+    rows = {"model": ["=cmd()", "ok"], "value": [-1.5, None], "@SUM(A1)": [("-2+3", "b"), " \uff1d1"]}
+    tables.write_csv(pd.DataFrame(rows), tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8").splitlines() == [
+        "model,value,'@SUM(A1)",
+        "'=cmd(),-1.5,'-2+3 b",
+        "ok,,' \uff1d1",
+    ]
 
 
 def test_a_chart_that_breaks_costs_only_itself(monkeypatch, tmp_path):

@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import uuid
+from typing import Any, Callable, Iterator, Union
 
 try:
     import fcntl
@@ -12,40 +14,47 @@ except ImportError:  # Windows: no lock, so one run at a time is the user's care
     fcntl = None  # type: ignore[assignment]
 
 
+def lock(file: Any, wait: bool = True) -> None:
+    """Lock an open file (or descriptor) until it is closed. OSError where another has it and ``wait`` is False, or the file system has no locks."""
+    if fcntl:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @contextlib.contextmanager
-def held(path):
+def held(path: Any) -> Iterator[None]:
     """Wait for the lock on ``path`` and hold it; where the file system has no locks, go on without."""
-    with open(path, "ab") as file:
-        try:
-            if fcntl:
-                fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            pass
+    with open(str(path), "ab") as file:
+        with contextlib.suppress(OSError):
+            lock(file)
         yield
 
 
-def part(path):
-    """A name beside ``path`` that nobody else takes: containers that share a volume have the same process ids."""
-    return "%s.%d-%s.part" % (path, os.getpid(), uuid.uuid4().hex[:8])
+@contextlib.contextmanager
+def whole(path: Any) -> Iterator[str]:
+    """A name beside ``path`` for a file (or folder) in the making, which takes its place when the block ends well and is removed otherwise.
 
-
-def atomic_write(path, data):
-    """Write ``data`` (text as UTF-8, or bytes) to ``path``, flushed to disk; readers see the old file or the whole new one, never a part."""
+    Nobody else takes that name: containers that share a volume have the same process ids, so it is random too.
+    """
     path = str(path)
-    temporary = part(path)
+    temporary = "%s.%d-%s.part" % (path, os.getpid(), uuid.uuid4().hex[:8])
     try:
-        with open(temporary, "wb") as file:
-            file.write(data.encode("utf-8") if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.remove(temporary)
+            shutil.rmtree(temporary) if os.path.isdir(temporary) else os.remove(temporary)
         raise
 
 
-def sha256(path):
+def atomic_write(path: Any, data: Union[str, bytes]) -> None:
+    """Write ``data`` (text as UTF-8, or bytes) to ``path``, flushed to disk; readers see the old file or the whole new one, never a part."""
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sha256(path: str) -> str:
     """SHA-256 of a file's content, as hexadecimal digits."""
     found = hashlib.sha256()
     with open(path, "rb") as file:
@@ -54,7 +63,7 @@ def sha256(path):
     return found.hexdigest()
 
 
-def made_once(path, make):
+def made_once(path: str, make: Callable[[str], Any]) -> str:
     """``path``, made by ``make(name)`` under another name unless it is there with the hash that was recorded beside it."""
     try:
         with open(path + ".sha256", encoding="ascii") as file:
@@ -63,22 +72,17 @@ def made_once(path, make):
     except (OSError, UnicodeDecodeError):
         pass
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = part(path)
-    try:
+    with whole(path) as temporary:
         make(temporary)
         atomic_write(path + ".sha256", sha256(temporary) + "\n")
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
     return path
 
 
-def slug(text):
+def slug(text: str) -> str:
     """A text as part of a file's name: what is no letter, digit, ``.``, ``_`` or ``-`` becomes ``-``."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)
 
 
-def is_slug(text):
+def is_slug(text: str) -> bool:
     """Whether slug() loses nothing of a text."""
     return slug(text) == text

@@ -100,3 +100,15 @@ def test_a_registry_folder_holds_entries_and_helpers_only(folder):
         source = path / "backend.py" if path.is_dir() else path
         defined = {node.name for node in ast.parse(source.read_text(encoding="utf-8")).body if hasattr(node, "name")}
         assert ENTRIES[folder] in defined, f"{path}: no {ENTRIES[folder]}; a helper's name begins with _"
+
+
+def test_what_crosses_a_border_is_a_type_and_nothing_is_pasted_on_from_outside():
+    offences = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules().values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Attribute) and node.attr == "attrs")
+        or (isinstance(node, ast.Name) and node.id == "SimpleNamespace")
+        or (isinstance(node, ast.ImportFrom) and any(alias.name == "SimpleNamespace" for alias in node.names))
+    ]
+    assert not offences, "a dataclass says what DataFrame.attrs and SimpleNamespace hide"

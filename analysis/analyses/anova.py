@@ -13,8 +13,7 @@ COLUMNS = ["setup", "source", "ss", "df", "ms", "f", "p", "partial_eta2", "r2", 
 
 def rows(frame: pd.DataFrame) -> pd.DataFrame:
     """One observation per comparable cell with one batch in flight: log of seconds per image."""
-    cells = setups.comparable(frame)
-    cells = cells[cells["scenario"].fillna("latency").eq("latency")]
+    cells = setups.one_in_flight(setups.comparable(frame))
     networks = cells["model"].drop_duplicates()
     if len(networks) > MOST_LEVELS:
         cells = cells[cells["model"].isin(networks.sample(MOST_LEVELS, random_state=0))]
@@ -41,8 +40,8 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`crossed` (type II, on log time), `assumptions` in words, `scale` (additivity on log time against raw time), `one-way, as in the studies`."""
     crossed, checks, scale, single = [], [], [], []
     for label, part, names in parts(frame):
-        table = anova.factorial(part, "log_time", names)
-        crossed.append(table.assign(r2=table.attrs["r2"], n=len(part), setup=label).reset_index())
+        found = anova.factorial(part, "log_time", names)
+        crossed.append(found.table.assign(r2=found.r2, n=len(part), setup=label).reset_index())
         checks.append(anova.assumptions(part, "log_time", names).assign(setup=label))
         for name, value in (("logarithm of time", "log_time"), ("raw time", "image_s")):
             scale.append({"setup": label, "scale": name, **anova.nonadditivity(part, value, names)})

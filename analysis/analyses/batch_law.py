@@ -12,10 +12,7 @@ TITLE = "Batch size against time: the law a/b + c and its knee"
 @once
 def curves(frame: pd.DataFrame) -> pd.DataFrame:
     """Comparable cells with one batch in flight, of networks measured at two batch sizes or more in a set-up; with image_s, setup, label."""
-    cells = setups.comparable(frame)
-    cells = cells[cells["scenario"].fillna("latency").eq("latency")]
-    if "label" not in cells:
-        cells = cells.assign(label=cells["model"])
+    cells = setups.one_in_flight(setups.comparable(frame))
     return cells[cells.groupby(["setup", "label"])["batch_size"].transform("nunique") >= 2]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame.cached import once
-from analysis.frame.frame import NO_WORK
+from analysis.frame.columns import NO_WORK
 from analysis.stats import nested
 
 TITLE = "Boards of a kind"

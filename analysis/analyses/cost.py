@@ -1,7 +1,5 @@
 """What 1,000 images cost: energy where it was measured, money where a price was given."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -12,18 +10,16 @@ TITLE = "Cost of 1,000 images"
 COLUMNS = ["setup", "label", "batch_size", "seconds", "energy_j", "energy_kwh", "energy_cost", "machine_cost", "total_cost"]
 
 
-def analyse(frame: pd.DataFrame, prices: Mapping[str, Mapping[str, float]] | None = None) -> pd.DataFrame:
+def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network and set-up, at its cheapest batch size: by money where there is a price, else by energy.
 
-    prices: {platform: {"per_hour": ..., "per_kwh": ...}}, "*" for all others; or in `frame.attrs["prices"]`. Rows with neither are left out.
+    Prices are columns of the frame (analysis.stats.cost.priced). Rows with neither are left out.
     """
     cells = setups.observations(setups.usable(frame))
-    table = cost.per_thousand(cells, prices or frame.attrs.get("prices"))
+    table = cost.per_thousand(cells)
     cells = cells.drop(columns="energy_j").join(table)
     key = cells["total_cost"].fillna(cells["energy_j"])
     cells = cells.assign(key=key)[key.notna()].sort_values("key").drop_duplicates(["setup", "model", "input_px"])
-    if "label" not in cells:
-        cells = cells.assign(label=cells["model"])
     return cells.sort_values(["setup", "key"])[COLUMNS].dropna(axis=1, how="all").reset_index(drop=True)
 
 

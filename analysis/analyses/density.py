@@ -13,12 +13,9 @@ COLUMNS = ["model", "input_px", "top1", "top1_low", "top1_high", "images", "para
 
 def images(frame: pd.DataFrame) -> pd.Series:
     """Images that each Top-1 was counted on: as recorded, else those of the data set named, else ImageNet's for values published with weights."""
-    column = pd.to_numeric(frame.get("accuracy_images", pd.Series(np.nan, index=frame.index)), errors="coerce")
-    named = frame.get("accuracy_data", pd.Series(None, index=frame.index, dtype=object)).map(
-        lambda name: IMAGES.get(str(name).lower(), np.nan)
-    )
+    named = frame["accuracy_data"].map(lambda name: IMAGES.get(str(name).lower(), np.nan))
     published = frame["accuracy_source"].eq("published").map({True: 50_000.0, False: np.nan})
-    return column.fillna(named.astype(float)).fillna(published)
+    return frame["accuracy_images"].fillna(named.astype(float)).fillna(published)
 
 
 @once
@@ -27,9 +24,7 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
 
     Parameters are counted, not estimated, so that all uncertainty is Top-1's; without a known number of images the bounds are NaN.
     """
-    rows = frame[frame["top1"].notna() & frame["params_m"].gt(0)]
-    if "role" in rows:
-        rows = rows[rows["role"].fillna("cell").eq("cell")]
+    rows = frame[frame["top1"].notna() & frame["params_m"].gt(0) & frame["role"].eq("cell")]
     rows = rows.assign(images=images(rows)).drop_duplicates(["model", "accuracy_source", "top1", "params_m"])
     low, high = intervals.wilson(rows["top1"] / 100, rows["images"])
     rows = rows.assign(top1_low=100 * low, top1_high=100 * high, density=rows["top1"] / rows["params_m"])

@@ -19,15 +19,13 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     cells = setups.comparable(frame)
     if cells.empty:
         return {}
-    machine = cells["machine"] if "machine" in cells else cells["platform"]
-    cells = cells.assign(machine_=machine, block=cells["setup"] + ", batch " + cells["batch_size"].astype(int).astype(str))
-    one = cells[cells["scenario"].fillna("latency").eq("latency")]
-    found = {"networks": one.pivot_table(index="block", columns="label" if "label" in one else "model", values="image_s", aggfunc="median")}
-    for name, part in setups.named(one, "machine_"):
-        series = "series" if "series" in part else "backend"
-        if part[series].nunique() > 1:
+    cells = cells.assign(block=cells["setup"] + ", batch " + cells["batch_size"].astype(int).astype(str))
+    one = setups.one_in_flight(cells)
+    found = {"networks": one.pivot_table(index="block", columns="label", values="image_s", aggfunc="median")}
+    for name, part in setups.named(one, "machine"):
+        if part["series"].nunique() > 1:
             found[f"backends on {name}"] = part.pivot_table(
-                index=["model", "batch_size", "input_px"], columns=series, values="image_s", aggfunc="median"
+                index=["model", "batch_size", "input_px"], columns="series", values="image_s", aggfunc="median"
             )
     whole = {what: complete(table) for what, table in found.items()}
     return {what: table for what, table in whole.items() if min(table.shape) > 1}

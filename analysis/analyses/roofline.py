@@ -1,5 +1,7 @@
 """Roofline placement: effective peak and bandwidth per set-up, and what bounds each network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -11,35 +13,31 @@ TITLE = "Roofline: what bounds each network"
 
 
 @once
-def placed(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """{set-up: its cells with roofline.place's columns, and its attrs}; rows whose complexity is of another input size are left out."""
+def placed(frame: pd.DataFrame) -> dict[str, roofline.Roofline]:
+    """{set-up: its roofline, whose cells have the frame's columns too}; rows whose complexity is of another input size are left out."""
     cells = setups.comparable(frame)
-    if "complexity_px" in cells:
-        other = pd.to_numeric(cells["complexity_px"], errors="coerce")
-        cells = cells[other.isna() | other.eq(cells["input_px"])]
-    cells = cells[cells["gmacs"].gt(0)]
+    own_size = cells["complexity_px"].isna() | cells["complexity_px"].eq(cells["input_px"])
+    cells = cells[own_size & cells["gmacs"].gt(0)]
     result = {}
     for label, part in setups.named(cells):
-        table = roofline.place(part)
-        joined = part.drop(columns=["bandwidth"], errors="ignore").join(table)
-        joined.attrs.update(table.attrs)
-        result[str(label)] = joined
+        found = roofline.place(part)
+        result[str(label)] = replace(found, cells=part.drop(columns=["bandwidth"], errors="ignore").join(found.cells))
     return result
 
 
 @once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`platforms`: effective peak (GFLOP/s; 2 x GMACs), bandwidth (GB/s), ridge (flop/byte), cells by what bounds them; `networks` at the largest batch."""
-    tables = placed(frame)
     platforms, networks = [], []
-    for label, part in tables.items():
+    for label, found in placed(frame).items():
+        part = found.cells
         counts = part["bound"].value_counts()
         platforms.append(
             {
                 "setup": label,
-                "peak_gflops": part.attrs["peak"] / 1e9,
-                "bandwidth_gbs": part.attrs["bandwidth"] / 1e9,
-                "ridge": part.attrs["ridge"],
+                "peak_gflops": found.peak / 1e9,
+                "bandwidth_gbs": found.bandwidth / 1e9,
+                "ridge": found.ridge,
                 **{bound: int(counts.get(bound, 0)) for bound in ("compute", "memory", "overhead")},
             }
         )

@@ -1,5 +1,7 @@
 """Roofline: rate against intensity under the best peak and bandwidth seen, per set-up."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection
@@ -9,7 +11,9 @@ from analysis.analyses import roofline as analysis
 from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
+from analysis.frame import setups
 from analysis.frame.cached import once
+from analysis.stats.roofline import Roofline
 
 TITLE = "Roofline"
 ORDER = 110
@@ -17,16 +21,14 @@ PER = "platform"
 
 
 @once
-def rows_of(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """{set-up: placed cells with one batch in flight, at the smallest and the largest batch size}, where intensity is known for two networks."""
+def rows_of(frame: pd.DataFrame) -> dict[str, Roofline]:
+    """{set-up: its roofline with the cells of one batch in flight, at the smallest and the largest batch size}, where intensity is known for two networks."""
     found = {}
-    for label, part in analysis.placed(frame).items():
-        part = part[part["intensity"].notna() & part["scenario"].fillna("latency").eq("latency")]
+    for label, placed in analysis.placed(frame).items():
+        part = setups.one_in_flight(placed.cells[placed.cells["intensity"].notna()])
         if part["model"].nunique() > 1:
             ends = {part["batch_size"].min(), part["batch_size"].max()}
-            kept = part[part["batch_size"].isin(ends)]
-            kept.attrs.update(part.attrs)
-            found[label] = kept
+            found[label] = replace(placed, cells=part[part["batch_size"].isin(ends)])
     return found
 
 
@@ -37,12 +39,11 @@ def applies(frame: pd.DataFrame) -> str | None:
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:
     """A panel per set-up: roof, and every network at its smallest batch (hollow) and its largest (filled), joined by a line."""
-    tables = rows_of(frame)
-    figure, axes = base.panels(len(tables), style)
-    for axis, (name, rows) in zip(axes, tables.items(), strict=True):
-        peak, bandwidth = rows.attrs["peak"] / 1e9, rows.attrs["bandwidth"] / 1e9
-        rows = rows[["family", "model", "batch_size", "intensity", "rate"]]
-        rows.attrs = {}  # pandas would copy them, deeply, for every part
+    rooflines = rows_of(frame)
+    figure, axes = base.panels(len(rooflines), style)
+    for axis, (name, found) in zip(axes, rooflines.items(), strict=True):
+        peak, bandwidth = found.peak / 1e9, found.bandwidth / 1e9
+        rows = found.cells[["family", "model", "batch_size", "intensity", "rate"]]
         x = np.geomspace(rows["intensity"].min() / 1.6, rows["intensity"].max() * 1.6, 200)
         axis.plot(x, np.minimum(peak, bandwidth * x), color=style.ink, linewidth=1.4, zorder=2)
         large = rows["batch_size"].max()
@@ -65,10 +66,10 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
         sizes = sorted(rows["batch_size"].unique())
         marks = f"hollow: batch {sizes[0]:.0f}, filled: batch {sizes[-1]:.0f}" if len(sizes) > 1 else f"batch {sizes[0]:.0f}"
         base.caption(axis, name, f"effective peak {peak:,.4g} GFLOP/s, bandwidth {bandwidth:,.3g} GB/s; {marks}")
-    base.family_legend(figure, pd.concat(tables.values()), style)
+    base.family_legend(figure, pd.concat([found.cells for found in rooflines.values()]), style)
     return figure
 
 
 def explain(frame: pd.DataFrame) -> str:
     """Effective peak and what bounds most cells."""
-    return analysis.explain(frame[frame["scenario"].fillna("latency").eq("latency")])
+    return analysis.explain(setups.one_in_flight(frame))

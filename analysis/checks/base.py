@@ -6,7 +6,6 @@ Severities: an `error` can't be true, a `warning` asks for a second look, a `not
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.frame import metrics, setups
@@ -20,9 +19,8 @@ def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
     """The latest attempt of every cell that is ok and not contended, with image_s, log_time and setup."""
     if frame.empty:
         return frame
-    last = latest(frame[frame["role"].fillna("cell").eq("cell")])
-    cells = setups.observations(last[last["status"].eq("ok") & ~last["contended"].eq(True)])
-    return cells if "machine" in cells else cells.assign(machine=cells["platform"])
+    last = latest(frame[frame["role"].eq("cell")])
+    return setups.observations(last[last["status"].eq("ok") & ~last["contended"]])
 
 
 def batched(cells: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -45,5 +43,5 @@ def times(seconds: Any) -> str:
 
 def other_size(cells: pd.DataFrame) -> pd.Series:
     """True where the complexity is known to be of another input size than the one timed."""
-    size = pd.to_numeric(cells.get("complexity_px", pd.Series(np.nan, index=cells.index)), errors="coerce")
+    size = cells["complexity_px"]
     return size.notna() & cells["input_px"].notna() & size.ne(cells["input_px"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from analysis.checks import base
@@ -12,8 +11,8 @@ TITLE = "degenerate network"
 
 
 def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
-    images = pd.to_numeric(cells.get("accuracy_images", pd.Series(np.nan, index=cells.index)), errors="coerce").fillna(1000)
-    labelled = cells["quality"].map(lambda labels: "degenerate" in labels if isinstance(labels, (list, tuple)) else False)
+    images = cells["accuracy_images"].fillna(1000)
+    labelled = cells["quality"].map(lambda labels: "degenerate" in labels)
     equal = cells["parity_max_rel"].eq(0) & cells["precision"].isin(["fp16", "bf16", "int8"]) & ~labelled
     guessing = cells["accuracy_source"].eq("measured") & cells["top1"].lt(2)
     for _, row in cells[labelled].iterrows():

@@ -82,6 +82,6 @@ def register(app: typer.Typer) -> None:
             frames.append(merged.frame)
         hosts = {str(host) for frame in frames for host in frame["host"].dropna()}
         floor = floors.load(noise or Path(below_results("noise.json")), hosts.pop()) if len(hosts) == 1 and not (run or paired) else None
-        table = judge.compare(frames[0], frames[1], smallest_effect, alpha, floor.between if floor else None, run or paired)
-        typer.echo(text.WRITERS[output.value](table), nl=False)
-        raise typer.Exit(judge.exit_code(table, strict))
+        found = judge.compare(frames[0], frames[1], smallest_effect, alpha, floor.between if floor else None, run or paired)
+        typer.echo(text.WRITERS[output.value](found), nl=False)
+        raise typer.Exit(found.exit_code(strict))

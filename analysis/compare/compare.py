@@ -5,7 +5,7 @@ on moderated variances (analysis.stats.noise_model) decides; p values are correc
 all at most ``alpha`` of comparisons have any false FASTER or SLOWER. SAME is a claim of its own: the difference is shown to be
 smaller than ``smallest_effect`` by two one-sided tests, corrected likewise. What is neither is INCONCLUSIVE.
 
-Replicates share their moment, and moments differ: how much comes from the host's calibration, else from the runs' own anchors, which are
+Replicates share their moment, and moments differ: how much comes from the host's noise floor, else from the runs' own anchors, which are
 one cell at several moments. Either is known with few degrees of freedom, which the test takes into account (Satterthwaite 1946). What all
 cells of a sweep drift by together is one draw, not one per cell: it is allowed for once, before cells are tested and corrected.
 
@@ -13,6 +13,7 @@ Sides that were measured in alternating rounds (analysis.compare.alternate) are 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,41 @@ import pandas as pd
 
 from analysis.errors import FrameError
 from analysis.frame import environments, noise
-from analysis.frame.frame import CELL, latest
+from analysis.frame.columns import CELL
+from analysis.frame.frame import latest
 from analysis.stats import noise_model
 from analysis.stats.noise_model import Between
 
 FASTER, SLOWER, SAME, INCONCLUSIVE = VERDICTS = ("FASTER", "SLOWER", "SAME", "INCONCLUSIVE")
 MIN_REPLICATES = 2  # that tell anything of noise
 ONE_MOMENT = "replicates of one moment, and nothing tells how moments differ (`dyno noise` does)"
+FROM_FLOOR, FROM_ANCHORS, FROM_PAIRS = "noise floor", "anchors", "pairs"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of comparing B with A. ``cells``: one row per cell of either side.
+
+    ``ratio`` is the time of B over that of A, ``low`` and ``high`` its interval (1 - alpha, per cell), ``process_sd`` the standard deviation of
+    log time between processes, moderated; ``reason`` says why there is no verdict, ``broken`` that A has a time and B failed.
+    """
+
+    cells: pd.DataFrame
+    unlike: list[dict[str, Any]]  # facts of the environments that differ: {"fact", "a", "b"}
+    alpha: float
+    smallest_effect: float
+    floor: float | None  # noise between sweeps, as a standard deviation of log time; None where it isn't known
+    floor_of: str | None  # FROM_FLOOR, FROM_ANCHORS or FROM_PAIRS
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cells by verdict."""
+        return {verdict: int((self.cells["verdict"] == verdict).sum()) for verdict in VERDICTS}
+
+    def exit_code(self, strict: bool = False) -> int:
+        """0: nothing is slower; 1: something is slower or no longer works; strict: 1 also where something is INCONCLUSIVE."""
+        bad = self.cells["verdict"].eq(SLOWER) | self.cells["broken"] | (self.cells["verdict"].eq(INCONCLUSIVE) & strict)
+        return int(bad.any())
 
 
 def compare(
@@ -36,14 +65,11 @@ def compare(
     alpha: float = 0.05,
     floor: Between | None = None,
     paired: bool = False,
-) -> pd.DataFrame:
-    """One row per cell of either frame: is B faster or slower than A?
+) -> Comparison:
+    """Whether B is faster or slower than A, cell by cell. Raises FrameError when there is nothing to compare.
 
-    ``ratio`` is the time of B over that of A, ``low`` and ``high`` its interval (1 - alpha, per cell), ``process_sd``
-    the standard deviation of log time between processes, moderated. ``floor`` is this host's noise between identical sweeps
-    (analysis.compare.noise); without it the anchors of the runs tell, where there are any. ``paired``: replicates of the same round are
-    compared with each other, and no other noise counts. ``attrs`` name what is unlike, and the noise used.
-    Raises FrameError when there is nothing to compare.
+    ``floor`` is this host's noise between identical sweeps (analysis.compare.noise); without it the anchors of the runs tell, where there are any.
+    ``paired``: replicates of the same round are compared with each other, and no other noise counts.
     """
     a, b = _indexed(frame_a), _indexed(frame_b)
     cells = sorted(set(a) | set(b))
@@ -60,24 +86,14 @@ def compare(
     table["reason"] = table["reason"].where(table["reason"].notna() | table["verdict"].ne(INCONCLUSIVE), table["why"])
     pairs = zip(table["reason"], table["so_far"], strict=True)
     table["reason"] = [", ".join(word for word in pair if isinstance(word, str)) or None for pair in pairs]
-    table = table.drop(columns=["why", "so_far"])
-    table.attrs = {"unlike": unlike(frame_a, frame_b), "alpha": alpha, "smallest_effect": smallest_effect}
-    table.attrs |= {
-        "floor": float(np.hypot(known.sd, known.shared_sd)) if known else None,
-        "floor_of": "pairs" if paired else "calibration" if floor else "anchors" if known else None,
-    }
-    return table
-
-
-def counts(table: pd.DataFrame) -> dict[str, int]:
-    """Cells by verdict."""
-    return {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
-
-
-def exit_code(table: pd.DataFrame, strict: bool = False) -> int:
-    """0: nothing is slower; 1: something is slower or no longer works; strict: 1 also where something is INCONCLUSIVE."""
-    bad = table["verdict"].eq(SLOWER) | table["broken"] | (table["verdict"].eq(INCONCLUSIVE) & strict)
-    return int(bad.any())
+    return Comparison(
+        table.drop(columns=["why", "so_far"]),
+        unlike(frame_a, frame_b),
+        alpha,
+        smallest_effect,
+        float(np.hypot(known.sd, known.shared_sd)) if known else None,
+        FROM_PAIRS if paired else FROM_FLOOR if floor else FROM_ANCHORS if known else None,
+    )
 
 
 def unlike(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> list[dict[str, Any]]:
@@ -161,7 +177,7 @@ def drift(frame_a: pd.DataFrame, frame_b: pd.DataFrame) -> float:
     """What all cells drifted by together from A to B (log ratio), as the anchors that both have tell; 0 where none do."""
     sides = []
     for frame in (frame_a, frame_b):
-        anchors = frame[(frame["role"] == "anchor") & (frame["status"] == "ok") & ~frame["contended"].astype(bool)]
+        anchors = frame[(frame["role"] == "anchor") & (frame["status"] == "ok") & ~frame["contended"]]
         means = anchors["replicate_medians_s"].map(lambda medians: np.log(medians).mean() if len(medians) else np.nan).astype(float)
         sides.append(anchors.assign(mean=means).groupby(list(CELL), dropna=False)["mean"].mean())
     found = (sides[1] - sides[0]).dropna()

@@ -53,10 +53,10 @@ class Floor:
 
 def floor(*frames: pd.DataFrame) -> Floor:
     """Noise floor from two or more sweeps of the same cells; raises FrameError when they are too few or of two hosts."""
-    table = compare.compare(frames[0], frames[-1])
+    found = compare.compare(frames[0], frames[-1])
     logs = compare.shared_logs(frames)
     if len(logs) < LEAST_CELLS:
-        reasons = table["reason"].dropna().value_counts()
+        reasons = found.cells["reason"].dropna().value_counts()
         why = f"{reasons.iloc[0]} cells: {reasons.index[0]}" if len(reasons) else "measure the same cells again, into another folder"
         raise FrameError(f"{len(logs)} cells have replicates in all sweeps, {LEAST_CELLS} are needed: {why}")
     hosts = sorted({str(host) for frame in frames for host in frame["host"].dropna()})
@@ -75,7 +75,7 @@ def floor(*frames: pd.DataFrame) -> Floor:
     effects = means[:, -1] - means[:, 0]
     error = math.sqrt(2 * process_variance * weight + own_variance)
     between = Between(math.sqrt(own_variance), degrees, math.sqrt(shared_variance), len(frames) - 1)
-    verdicts = compare.counts(table)
+    verdicts = found.counts
     return Floor(
         host=hosts[0] if hosts else "",
         cells=len(logs),
@@ -89,7 +89,7 @@ def floor(*frames: pd.DataFrame) -> Floor:
             np.expm1(between.allowance(ALPHA) + 2.8 * error)
         ),  # 1.96 to be significant and 0.84 for a power of 80 %, one cell alone
         false_verdicts=verdicts[compare.FASTER] + verdicts[compare.SLOWER],
-        unlike=table.attrs["unlike"],
+        unlike=found.unlike,
     )
 
 

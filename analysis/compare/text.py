@@ -8,34 +8,34 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.compare.compare import VERDICTS, counts
+from analysis.compare.compare import FROM_FLOOR, FROM_PAIRS, VERDICTS, Comparison
 from analysis.compare.noise import ALPHA, Floor
-from analysis.frame.frame import CELL
+from analysis.frame.columns import CELL
 from analysis.frame.metrics import MILLI, significant
 
 SHOWN = ("verdict", "change", "interval", "a_ms", "b_ms", "reason")
 
 
-def as_table(table: pd.DataFrame) -> str:
+def as_table(found: Comparison) -> str:
     """Columns of text; what the cells have in common is said once, above them."""
-    varying, common = _coordinates(table)
+    varying, common = _coordinates(found.cells)
     header = [*varying, *SHOWN]
-    rows = [[plain(word) for word in [str(row[name]) for name in varying] + _shown(row)] for _, row in _ordered(table)]
+    rows = [[plain(word) for word in [str(row[name]) for name in varying] + _shown(row)] for _, row in _ordered(found.cells)]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows]]
     above = [plain(f"all cells: {common}")] if common else []
-    return "\n".join([*above, *lines, "", *map(plain, _notes(table))]) + "\n"
+    return "\n".join([*above, *lines, "", *map(plain, _notes(found))]) + "\n"
 
 
-def as_markdown(table: pd.DataFrame) -> str:
-    varying, common = _coordinates(table)
+def as_markdown(found: Comparison) -> str:
+    varying, common = _coordinates(found.cells)
     header = [*varying, *(name.replace("_ms", " (ms)") for name in SHOWN)]
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    for _, row in _ordered(table):
+    for _, row in _ordered(found.cells):
         words = [str(row[name]) for name in varying] + _shown(row)
         lines.append("| " + " | ".join(map(marked_down, words)) + " |")
     above = [f"All cells: {marked_down(common)}.", ""] if common else []
-    return "\n".join([*above, *lines, "", *(f"* {marked_down(note)}" for note in _notes(table))]) + "\n"
+    return "\n".join([*above, *lines, "", *(f"* {marked_down(note)}" for note in _notes(found))]) + "\n"
 
 
 def plain(text: str) -> str:
@@ -48,9 +48,9 @@ def marked_down(text: str) -> str:
     return re.sub(r"([\\|`*\[\]])", r"\\\1", escape(plain(text), quote=False))
 
 
-def as_json(table: pd.DataFrame) -> str:
-    cells = [{name: _plain(value) for name, value in row.items()} for _, row in table.iterrows()]
-    return json.dumps({"verdicts": counts(table), **table.attrs, "cells": cells}, indent=1, allow_nan=False) + "\n"
+def as_json(found: Comparison) -> str:
+    cells = [{name: _plain(value) for name, value in row.items()} for _, row in found.cells.iterrows()]
+    return json.dumps({"verdicts": found.counts, **vars(found), "cells": cells}, indent=1, allow_nan=False) + "\n"
 
 
 WRITERS = {"table": as_table, "markdown": as_markdown, "json": as_json}
@@ -90,27 +90,25 @@ def _shown(row: pd.Series) -> list[str]:
     return [row["verdict"], change, interval, *times, row["reason"] if isinstance(row["reason"], str) else ""]
 
 
-def _notes(table: pd.DataFrame) -> list[str]:
-    found = counts(table)
-    notes = [", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS)]
-    attrs = table.attrs
+def _notes(found: Comparison) -> list[str]:
+    counts = found.counts
+    notes = [", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)]
     notes.append(
-        f"Changes are of B against A; intervals {100 * (1 - attrs['alpha']):g} % per cell; verdicts corrected for {len(table)} cells "
-        f"(Benjamini-Hochberg, {100 * attrs['alpha']:g} %); changes below {100 * attrs['smallest_effect']:g} % don't matter; "
-        + _noise(attrs)
+        f"Changes are of B against A; intervals {100 * (1 - found.alpha):g} % per cell; verdicts corrected for {len(found.cells)} cells "
+        f"(Benjamini-Hochberg, {100 * found.alpha:g} %); changes below {100 * found.smallest_effect:g} % don't matter; " + _noise(found)
     )
-    if found["INCONCLUSIVE"]:
+    if counts["INCONCLUSIVE"]:
         notes.append("INCONCLUSIVE: neither a change nor its absence is shown; more replicates or a larger smallest effect may settle it")
-    return notes + [_unlike(item) for item in attrs["unlike"]]
+    return notes + [_unlike(item) for item in found.unlike]
 
 
-def _noise(attrs: dict) -> str:
-    if attrs["floor_of"] == "pairs":
+def _noise(found: Comparison) -> str:
+    if found.floor_of == FROM_PAIRS:
         return "noise from the ratios within alternating rounds"
-    if attrs["floor"] is None:
+    if found.floor is None:
         return "noise between sweeps is not known (`dyno noise` measures it)"
-    return f"noise between sweeps {100 * attrs['floor']:.2f} %, from " + (
-        "this host's noise floor" if attrs["floor_of"] == "calibration" else "the runs' anchors (`dyno noise` measures more)"
+    return f"noise between sweeps {100 * found.floor:.2f} %, from " + (
+        "this host's noise floor" if found.floor_of == FROM_FLOOR else "the runs' anchors (`dyno noise` measures more)"
     )
 
 

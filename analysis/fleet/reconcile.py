@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.fleet.tasks import Submission, Task
+from runner.files import atomic_write
 from runner.records import file as record_file
 from runner.records.schema import STATUSES
 
@@ -77,9 +78,7 @@ def collect(submission: Submission, out: Path, results: str | Path | None = None
         target.parent.mkdir(parents=True, exist_ok=True)
         content = b"".join(_whole(path.read_bytes()) for path in paths)
         if not target.exists() or target.read_bytes() != content:
-            partial = target.with_suffix(".part")
-            partial.write_bytes(content)
-            partial.replace(target)
+            atomic_write(target, content)
         written.append(target)
     return written
 

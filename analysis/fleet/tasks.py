@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from analysis.fleet.nodes import Fleet, FleetError, Platform
+from runner.files import atomic_write
 
 ANY = "any"  # board of a task that any node of the kind may do
 BLOCK_S = 600.0  # what a block is filled to: 5 to 20 minutes keep a lost one cheap
@@ -150,9 +151,7 @@ def make(
 def save(submission: Submission) -> Path:
     """Write plan.json; returns its path."""
     path = Path(submission.folder) / "plan.json"
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(asdict(submission), indent=1))
-    partial.replace(path)
+    atomic_write(path, json.dumps(asdict(submission), indent=1))
     return path
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame.frame import flatten
 from runner.machine import environment
 
 
@@ -40,3 +39,16 @@ def _nested(row: dict[Any, Any]) -> dict[str, Any]:
 
 def _text(facts: dict[str, Any]) -> dict[str, str | None]:
     return {name: None if pd.isna(value) else str(value) for name, value in facts.items()}
+
+
+def flatten(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested facts as one level, keys joined by `_`; lists, and the long list of installed packages, become text."""
+    flat: dict[str, Any] = {}
+    for key, value in facts.items():
+        if key == "packages" and isinstance(value, dict):
+            flat[f"{prefix}{key}"] = ", ".join(f"{name} {version}" for name, version in sorted(value.items()))
+        elif isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}_")
+        else:
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return flat

@@ -26,7 +26,7 @@ def moments(*frames: pd.DataFrame) -> Between | None:
     squares = degrees = 0.0
     processes, sizes, shares = [], [], []
     for frame in frames:
-        use = frame[frame["role"].isin(["anchor", "cell"]) & (frame["status"] == "ok") & ~frame["contended"].astype(bool)]
+        use = frame[frame["role"].isin(["anchor", "cell"]) & (frame["status"] == "ok") & ~frame["contended"]]
         for _, rows in use[use["role"] == "anchor"].groupby(["host", *CELL], dropna=False):
             logs = [np.log(medians) for medians in rows["replicate_medians_s"] if len(medians)]
             if len(logs) > 1:
@@ -49,9 +49,7 @@ def moments(*frames: pd.DataFrame) -> Between | None:
 def onto(frame: pd.DataFrame, floors: Mapping[str, Between] | None = None) -> pd.DataFrame:
     """The frame with the noise of every row: from its host's floor where there is one, else from the anchors of its host."""
     columns = {name: np.full(len(frame), np.nan) for name in COLUMNS}
-    usable = (
-        frame["status"].eq("ok") & frame["replicate_medians_s"].map(lambda medians: isinstance(medians, (tuple, list)) and len(medians) > 0)
-    ).to_numpy(bool)
+    usable = (frame["status"].eq("ok") & frame["replicate_medians_s"].map(len).gt(0)).to_numpy(bool)
     hosts = frame["host"].astype(str).to_numpy()
     for host in sorted(set(hosts[usable])):
         mine = np.flatnonzero(usable & (hosts == host))
@@ -65,7 +63,7 @@ def onto(frame: pd.DataFrame, floors: Mapping[str, Between] | None = None) -> pd
 
 def spread(rows: pd.DataFrame) -> np.ndarray:
     """Whether each row's replicates were measured in rounds of their own, and so saw different moments."""
-    return rows["rounds"].gt(1).to_numpy(bool) if "rounds" in rows else np.zeros(len(rows), bool)
+    return rows["rounds"].gt(1).to_numpy(bool)
 
 
 def of(rows: pd.DataFrame, suffix: str = "") -> Times:

@@ -7,16 +7,20 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame.cached import once
+from analysis.frame.frame import ranked
 
 SETUP = ["machine", "backend", "device", "precision", "input_px", "scenario", "source"]
 
 
 def usable(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with a latency that may be ranked: status ok, latest attempt, no anchors, not contended."""
-    from analysis.frame.frame import ranked
-
     rows = ranked(frame)
     return rows[rows["latency_s"].gt(0)]
+
+
+def one_in_flight(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells with one batch in flight; imported ones that don't say are taken as such."""
+    return cells[cells["scenario"].fillna("latency").eq("latency")]
 
 
 def observations(frame: pd.DataFrame) -> pd.DataFrame:
@@ -40,7 +44,7 @@ def comparable(frame: pd.DataFrame) -> pd.DataFrame:
 def varying(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> list[str]:
     """The set-up's columns with more than one value here; device, precision and source only where the ones before do not tell them."""
     chosen: list[str] = []
-    for column in (name for name in columns if name in frame and frame[name].nunique(dropna=False) > 1):
+    for column in (name for name in columns if frame[name].nunique(dropna=False) > 1):
         told = (
             chosen
             and column in ("device", "precision", "source")
@@ -57,7 +61,6 @@ def labels(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Seri
         if columns is not None
         else ["machine", "backend", *(name for name in varying(frame) if name not in ("machine", "backend"))]
     )
-    names = [name for name in names if name in frame]
     if not len(frame) or not names:
         return pd.Series("all", index=frame.index, dtype=object)
     parts = [frame[name].map(lambda value, name=name: _word(name, value)) for name in names]
@@ -76,8 +79,7 @@ def _word(name: str, value: object) -> str:
 def each(frame: pd.DataFrame, columns: Sequence[str] = SETUP) -> Iterator[tuple[str, pd.DataFrame]]:
     """(label, rows) of every set-up in the frame, in order of label."""
     rows = frame.assign(setup=labels(frame))
-    keys = [column for column in columns if column in rows]
-    groups = [(part["setup"].iloc[0], part) for _, part in rows.groupby(keys, dropna=False, sort=False)]
+    groups = [(part["setup"].iloc[0], part) for _, part in rows.groupby(list(columns), dropna=False, sort=False)]
     yield from sorted(groups, key=lambda item: str(item[0]))
 
 
@@ -96,17 +98,3 @@ def told(said: Iterable[str], most: int = 3) -> str:
 def lines(table: pd.DataFrame) -> Iterator[Any]:
     """Rows as named tuples, without pandas' types, which know no column."""
     yield from table.itertuples()
-
-
-def explode_replicates(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per replicate: `latency_s` becomes the replicate's median, `replicate` counts from 0; rows without replicates stay."""
-    medians = frame.get("replicate_medians_s", pd.Series(None, index=frame.index, dtype=object))
-    lists = [
-        list(value) if isinstance(value, (list, tuple, np.ndarray)) and len(value) else [latency]
-        for value, latency in zip(medians, frame["latency_s"], strict=True)
-    ]
-    counts = [len(value) for value in lists]
-    rows = frame.loc[frame.index.repeat(counts)].copy()
-    rows["latency_s"] = [value for values in lists for value in values]
-    rows["replicate"] = [number for count in counts for number in range(count)]
-    return rows.reset_index(drop=True)

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import ImporterError, ImportNote
-from analysis.frame import frame as frames
-from analysis.frame import imported
+from analysis.frame import columns, imported
+from analysis.frame.finish import finish as with_all_columns
 from analysis.frame.imported import EXTRA, KIND
 from analysis.importers._numbers import number
 from analysis.importers._text import read as text
@@ -179,17 +179,17 @@ def finish(rows: Sequence[Mapping[str, Any]], stem: str, source: str) -> pd.Data
         "anchor": None,
     }
     frame = pd.DataFrame([{**constant, **row} for row in rows])
-    for name in (*frames.CELL, *EXTRA):
+    for name in (*columns.CELL, *EXTRA):
         if name not in frame:
-            frame[name] = np.nan if name in frames.NUMBERS else None
-    return frames.finish(frame)
+            frame[name] = np.nan if name in columns.NUMBERS else None
+    return with_all_columns(frame)
 
 
 def dump(frame: pd.DataFrame) -> str:
     """The imported rows as JSON Lines of kind `imported`, to lie beside records; `load` reads them back."""
     keep = [
         name
-        for name in dict.fromkeys((*frames.TEXT, *frames.NUMBERS, *EXTRA, "quality"))
+        for name in dict.fromkeys((*columns.TEXT, *columns.NUMBERS, *EXTRA, "quality"))
         if name in frame and name not in ("host", "family", "accuracy_weights")
     ]
     lines = []

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import ImporterError
-from analysis.frame import frame as frames
+from analysis.frame.columns import NUMBERS
 from analysis.importers import base
 from analysis.importers._columns import COLUMNS, SHARES, Column
 from analysis.importers._numbers import decimal_mark, number
@@ -46,7 +46,7 @@ def read(path: str | Path, columns: Mapping[str, str] | None = None, wide: str =
 
 def _rows(path: Path, columns: Mapping[str, str], wide: str, constants: Mapping[str, str]) -> list[dict[str, Any]]:
     table = base.csv(path)
-    numbers = dict.fromkeys((*frames.NUMBERS, "complexity_px")) | COLUMNS
+    numbers = dict.fromkeys(NUMBERS) | COLUMNS
     allowed = {*FREE, *numbers}
     wanted = {name: name for name in table.columns if name in allowed} | dict(columns)
     unknown = [name for name in (*wanted, *constants) if name not in allowed]

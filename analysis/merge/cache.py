@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from analysis.errors import FrameError
-from analysis.frame import frame as frames
+from analysis.frame import entries
 from analysis.merge import door, ingest, sources
 from analysis.merge.columns import TYPES
 from analysis.merge.sources import Source
@@ -251,14 +251,14 @@ def _mask(connection: duckdb.DuckDBPyConnection, manifest: Manifest, folder: Pat
     connection.execute("CREATE OR REPLACE TEMP TABLE again AS SELECT key FROM lines WHERE key IS NOT NULL GROUP BY key HAVING count(*) > 1")
     if connection.execute("SELECT count(*) FROM again").fetchone()[0]:  # type: ignore[index]
         connection.execute(
-            f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(frames.REPEATED)} FROM (
+            f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(entries.REPEATED)} FROM (
                 SELECT filename, file_row_number, lines.number, row_number() OVER (PARTITION BY kind, id ORDER BY turn, filename, file_row_number) AS nth
                 FROM lines JOIN turns USING (number) WHERE key IN (SELECT key FROM again)) WHERE nth > 1"""
         )
     connection.execute(
-        f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(frames.REPEATED_TASK)} FROM (
+        f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(entries.REPEATED_TASK)} FROM (
             SELECT filename, file_row_number, lines.number, row_number() OVER (
-                PARTITION BY {", ".join(frames.TASK_CELL)} ORDER BY (status IS DISTINCT FROM 'ok' OR ended IS NOT DISTINCT FROM 'interrupted'), turn, filename, file_row_number) AS nth
+                PARTITION BY {", ".join(entries.TASK_CELL)} ORDER BY (status IS DISTINCT FROM 'ok' OR ended IS NOT DISTINCT FROM 'interrupted'), turn, filename, file_row_number) AS nth
             FROM lines JOIN turns USING (number)
             WHERE task IS NOT NULL AND (filename, file_row_number) NOT IN (SELECT (filename, file_row_number) FROM masked)) WHERE nth > 1"""
     )

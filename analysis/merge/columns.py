@@ -8,12 +8,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.frame import frame as frames
+from analysis.frame import columns
 from analysis.frame.imported import EXTRA
 
-NESTED = ("quality", "replicate_medians_s", "replicate_rounds", "op_features", "executed")
-NUMBERS = tuple(dict.fromkeys((*frames.NUMBERS, "rounds", "complexity_px", "accuracy_images")))
-TEXT = tuple(name for name in dict.fromkeys((*frames.TEXT, *EXTRA)) if name not in NUMBERS)
+NESTED = (*columns.TUPLES, "op_features", "executed")
+NUMBERS = tuple(dict.fromkeys((*columns.NUMBERS, "accuracy_images")))
+TEXT = tuple(name for name in dict.fromkeys((*columns.TEXT, *EXTRA)) if name not in NUMBERS)
 WHOLE = (
     "batch_size",
     "attempt",
@@ -25,7 +25,6 @@ WHOLE = (
     "n_asked",
     "rounds",
 )  # whole numbers where none is missing
-TUPLES = ("quality", "replicate_medians_s", "replicate_rounds")
 TYPES = dict.fromkeys(NUMBERS, "DOUBLE") | dict.fromkeys(TEXT, "VARCHAR") | dict.fromkeys(NESTED, "JSON") | {"contended": "BOOLEAN"}
 # the types of a column's own values; what else the frame holds under its name goes to the rest
 PLAIN = dict.fromkeys(NUMBERS, (float, int)) | dict.fromkeys(TEXT, (str,)) | {"contended": (bool,)}
@@ -52,4 +51,4 @@ def packed(row: Mapping[str, Any]) -> dict[str, Any]:
 def unpacked(name: str, text: str) -> Any:
     """The value of a column that nests."""
     value = json.loads(text)
-    return tuple(value) if name in TUPLES and isinstance(value, list) else value
+    return tuple(value) if name in columns.TUPLES and isinstance(value, list) else value

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
 
-from analysis.frame import frame as frames
+from analysis.frame import entries
 from analysis.merge.columns import packed
 
 
@@ -56,7 +56,7 @@ def _read(job: Job) -> list[dict[str, int]]:
 def spooled(content: Iterable[bytes], file: File, spool: TextIO) -> dict[str, int]:
     """Append the good lines of a file's content to a spool; what is set aside is counted."""
     problems: Counter = Counter()
-    for entry in frames.entries(content, Path(file.path), problems):
+    for entry in entries.entries(content, Path(file.path), problems):
         row = {"rest": json.dumps(entry.content)} if entry.kind in ("environment", "accuracy") else packed(entry.content)
         spool.write(json.dumps({"number": file.number, "kind": entry.kind, "id": entry.id, "row": row}) + "\n")
     return {what: count for (_, what), count in problems.items()}

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from analysis.errors import FrameError
-from analysis.frame import frame as frames
+from analysis.frame import entries
+from runner.files import whole
 
 S3 = "s3://"
 
@@ -30,7 +31,7 @@ def sources(paths: Iterable[str | Path], mirror: Path, problems: Counter) -> lis
     """
     local = [Path(path) if not str(path).startswith(S3) else mirrored(str(path), mirror) for path in paths]
     found = []
-    for file in frames.record_files(local, problems):
+    for file in entries.record_files(local, problems):
         try:
             stat = file.stat()
         except OSError:
@@ -61,10 +62,9 @@ def mirrored(url: str, mirror: Path) -> Path:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             content = connection.execute("SELECT content FROM read_blob(?)", [name]).fetchone()
-            partial = target.with_suffix(".part")
-            partial.write_bytes(content[0] if content else b"")
-            os.utime(partial, ns=(modified_us * 1000, modified_us * 1000))
-            partial.replace(target)
+            with whole(target) as partial:
+                Path(partial).write_bytes(content[0] if content else b"")
+                os.utime(partial, ns=(modified_us * 1000, modified_us * 1000))
     except duckdb.Error as error:
         raise FrameError(f"{url}: {str(error).splitlines()[0]}; check AWS_ENDPOINT_URL, the keys in the environment and the bucket's name")
     finally:

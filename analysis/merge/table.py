@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import FrameError
+from analysis.frame import entries, finish, measured_accuracy, spreadsheet
 from analysis.frame import frame as frames
-from analysis.frame import measured_accuracy, spreadsheet
 from analysis.merge import cache, ingest, sources
 from analysis.merge.columns import NESTED, NUMBERS, TEXT, TYPES, WHOLE, unpacked
+from runner.files import whole
 
 SMALL_BYTES = 32 * 2**20  # of record files that are read faster than a cache is made
 MOST_ROWS = 2_000_000  # that a report takes
@@ -69,7 +70,7 @@ def merge(paths: Iterable[str | Path], folder: Path | None = None) -> frames.Mer
     """The frame of any number of record files: small sets are read as they are, larger ones through the cache; the frame is the same."""
     paths = list(paths)
     buckets = any(str(path).startswith(sources.S3) for path in paths)
-    if folder is None and not buckets and sum(file.stat().st_size for file in frames.record_files(paths)) <= SMALL_BYTES:
+    if folder is None and not buckets and sum(file.stat().st_size for file in entries.record_files(paths)) <= SMALL_BYTES:
         return frames.merge(paths)
     table = open_table(paths, folder)
     try:
@@ -94,7 +95,7 @@ def merged(table: Table) -> frames.Merged:
     )
     if found:
         frame = _with_accuracies(frame, found)
-    return frames.Merged(frames.finish(frame, environments), environments, table.problems, table.files)
+    return frames.Merged(finish.finish(frame, environments), environments, table.problems, table.files)
 
 
 def _frame(table: Table) -> pd.DataFrame:
@@ -181,16 +182,14 @@ def export(table: Table, target: Path) -> int:
     kind = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER"}.get(target.suffix)
     if kind is None:
         raise FrameError(f"{target}: {target.suffix or 'no ending'} is unknown; end the name in .parquet or .csv")
-    partial = target.with_name(target.name + ".part")
     guarded = TEXT if target.suffix == ".csv" else ()  # people open it in a spreadsheet
     columns = ", ".join(_harmless(name) if name in guarded else f'"{name}"' for name in [*TYPES, "rest"])
     query = f"SELECT {columns}, facts AS environment_facts FROM rows LEFT JOIN environments USING (environment)"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        table.connection.execute(f"COPY ({query}) TO {ingest.text(str(partial))} ({kind})")
-        partial.replace(target)
+        with whole(target) as partial:
+            table.connection.execute(f"COPY ({query}) TO {ingest.text(partial)} ({kind})")
     except (duckdb.Error, OSError) as error:
-        partial.unlink(missing_ok=True)
         raise FrameError(f"{target}: can't be written: {str(error).splitlines()[0]}")
     return len(table)
 

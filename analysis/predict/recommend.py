@@ -120,7 +120,7 @@ def of_one_data_set(frame: pd.DataFrame) -> pd.DataFrame:
     Published values, and imported ones that don't say, are ImageNet's; a measured one bears its data set's own name and is kept.
     """
     has = frame["top1"].notna() & frame["accuracy_source"].ne("measured")
-    data = frame.get("accuracy_data", pd.Series(None, index=frame.index, dtype=object)).fillna("ImageNet")
+    data = frame["accuracy_data"].fillna("ImageNet")
     if data[has].nunique() < 2:
         return frame
     others = has & data.ne(data[has].mode().iloc[0])

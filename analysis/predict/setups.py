@@ -8,6 +8,7 @@ import pandas as pd
 from analysis.errors import FrameError
 from analysis.frame.cached import once
 from analysis.frame.frame import latest, ranked
+from analysis.frame.setups import one_in_flight
 from analysis.predict.networks import Networks, networks
 
 KEYS = ("platform", "device", "backend", "precision")
@@ -43,8 +44,7 @@ class Table:
 
 def cells(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows that a predictor may learn from: comparable, with one batch in flight."""
-    rows = ranked(frame)
-    return rows[rows["scenario"].eq("latency") | rows["scenario"].isna()]
+    return one_in_flight(ranked(frame))
 
 
 @once

@@ -61,7 +61,7 @@ def entries(frame: pd.DataFrame) -> list[Entry]:
     cells = cells[(cells["scenario"] == "latency") & cells["latency_s"].gt(0) & cells["batch_size"].ge(1)]
     if cells.empty:
         return []
-    replicates = [value if isinstance(value, (tuple, list)) else () for value in cells["replicate_medians_s"]]
+    replicates = cells["replicate_medians_s"].tolist()
     interval = noise.bounds(cells)
     table = metrics.table(cells).assign(
         low=1e3 * interval["low_s"], high=1e3 * interval["high_s"], trust=[_trust(row) for row in cells.to_dict("records")]

@@ -14,21 +14,18 @@ from analysis import analyses, charts, registry
 from analysis.errors import CantWrite
 from analysis.frame import metrics, noise
 from analysis.frame.cached import keeping
+from analysis.frame.columns import PRICES
 from analysis.frame.frame import Merged
 from analysis.report import animation, figures, insight, page, parallel, predicted, screen, tables
 from analysis.report.entries import Entry
+from analysis.stats import cost
 from runner.files import atomic_write
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
 ANOTHER_ANSWER = "recommendation"  # `dyno recommend` makes it; the page has one answer, its first screen
 MOST_NETWORKS = 300  # beyond these the statistics take minutes
-FRAME_COLUMNS = (
-    "op_features",
-    "executed",
-    "rounds",
-    "replicate_rounds",
-    *noise.COLUMNS,
-)  # nested, or what intervals are made of: they stay in the records
+# Nested, or what intervals are made of: they stay in the records. Prices are in the table of costs.
+FRAME_COLUMNS = ["op_features", "executed", "rounds", "replicate_rounds", *PRICES, *noise.COLUMNS]
 
 
 @dataclass(frozen=True)
@@ -81,15 +78,12 @@ def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
 def write(
     merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapping[str, float]] | None = None, methods: bool | None = None
 ) -> Written:
-    """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.per_thousand takes them.
+    """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.priced takes them.
 
     methods: whether the statistics of Methods and tests are made; by default where there are at most MOST_NETWORKS networks.
     """
     begin = time.perf_counter()
-    frame = by_machine(merged.frame)
-    if prices:  # hosts that share a platform share its price
-        hosts = zip(merged.frame["machine"], merged.frame["platform"], strict=True)
-        frame.attrs["prices"] = dict(prices) | {machine: prices[name] for machine, name in hosts if name in prices}
+    frame = by_machine(cost.priced(merged.frame, prices or {}))
     frame = noise.onto(frame, {floor.host: floor.between for floor in merged.floors})
     merged = replace(merged, frame=frame)
     try:
@@ -176,7 +170,7 @@ def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[An
 
 def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
     frame = merged.frame
-    cells = metrics.table(frame.drop(columns=[c for c in FRAME_COLUMNS if c in frame]))
+    cells = metrics.table(frame.drop(columns=FRAME_COLUMNS))
     tables.write_csv(cells, folder / "cells.csv")
     for item in done:
         for name, table in item.tables.items():

@@ -5,6 +5,7 @@ size are crossed, so that each hides in the other's error there: `factorial` tak
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -83,10 +84,18 @@ def _rss(x: np.ndarray, y: np.ndarray) -> float:
     return float(((y - x @ solution) ** 2).sum())
 
 
-def factorial(frame: pd.DataFrame, value: str, factors: Sequence[str], interactions: Sequence[tuple[str, str]] = ()) -> pd.DataFrame:
-    """Crossed analysis of variance, type II: rows are the factors, the interactions, residual and total.
+@dataclass(frozen=True)
+class Factorial:
+    """A crossed analysis of variance: rows are the factors, the interactions, residual and total; columns ss, df, ms, f, p, partial_eta2."""
 
-    Columns ss, df, ms, f, p, partial_eta2; `attrs["r2"]` is the whole model's. Each term is tested against the
+    table: pd.DataFrame
+    r2: float  # of the whole model
+
+
+def factorial(frame: pd.DataFrame, value: str, factors: Sequence[str], interactions: Sequence[tuple[str, str]] = ()) -> Factorial:
+    """Crossed analysis of variance, type II.
+
+    Each term is tested against the
     model of all terms that do not hold it; the error is the full model's.
     """
     y = frame[value].to_numpy(float)
@@ -117,8 +126,7 @@ def factorial(frame: pd.DataFrame, value: str, factors: Sequence[str], interacti
     table["f"] = np.where(tested, table["ms"] / (error / df_error) if error > 0 else np.inf, np.nan)
     table["p"] = np.where(tested, stats.f.sf(table["f"], table["df"], df_error), np.nan)
     table["partial_eta2"] = np.where(tested, table["ss"] / (table["ss"] + error), np.nan)
-    table.attrs["r2"] = 1 - error / total if total else np.nan
-    return table.rename_axis("source")
+    return Factorial(table.rename_axis("source"), 1 - error / total if total else np.nan)
 
 
 def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Roofline (Williams, Waterman and Patterson 2009): rate against intensity, under the best peak and bandwidth seen on a platform."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -26,25 +28,37 @@ def _bytes(groups: object) -> float:
     return float(sum(group.get("bytes") or 0 for group in groups.values() if isinstance(group, dict)))
 
 
-def place(frame: pd.DataFrame) -> pd.DataFrame:
-    """Placement of every row of one set-up: flops, bytes, intensity, rate (flop/s), bandwidth (byte/s), roof (flop/s), share, bound.
+@dataclass(frozen=True)
+class Roofline:
+    """A set-up's roof, and its cells below it.
 
-    The effective peak is the highest rate and the effective bandwidth the highest byte rate that any cell of the set-up reached, as
-    `attrs["peak"]` and `attrs["bandwidth"]`: what this software got out of this machine, not the data sheet. `share` is rate over roof;
-    below 0.3 neither binds and the cell is bound by `overhead`.
+    The effective peak is the highest rate and the effective bandwidth the highest byte rate that any cell of the set-up reached: what this
+    software got out of this machine, not the data sheet.
     """
+
+    cells: pd.DataFrame  # flops, bytes, intensity, rate (flop/s), bandwidth (byte/s), roof (flop/s), share, bound
+    peak: float  # flop/s
+    bandwidth: float  # byte/s
+
+    @property
+    def ridge(self) -> float:
+        """Intensity (flop/byte) from which on the peak binds."""
+        return self.peak / self.bandwidth if self.bandwidth else np.nan
+
+
+def place(frame: pd.DataFrame) -> Roofline:
+    """The rows of one set-up under its roof. `share` is rate over roof; below 0.3 neither binds and the cell is bound by `overhead`."""
     table = work(frame)
     image_s = frame["latency_s"].astype(float) / frame["batch_size"].astype(float)
-    if "throughput" in frame:  # with several batches in flight the rate is the throughput's, not the latency's
-        image_s = (1 / frame["throughput"].astype(float)).where(frame["throughput"].gt(0), image_s)
+    # With several batches in flight the rate is the throughput's, not the latency's.
+    image_s = (1 / frame["throughput"].astype(float)).where(frame["throughput"].gt(0), image_s)
     table["rate"], table["bandwidth"] = table["flops"] / image_s, table["bytes"] / image_s
     peak = float(table["rate"].max(skipna=True)) if table["rate"].notna().any() else np.nan
     bandwidth = float(table["bandwidth"].max(skipna=True)) if table["bandwidth"].notna().any() else np.nan
     table["roof"] = np.fmin(peak, bandwidth * table["intensity"].to_numpy(float))
     table["share"] = table["rate"] / table["roof"]
-    ridge = peak / bandwidth if bandwidth else np.nan
-    compute = ~(table["intensity"] < ridge)
+    roofline = Roofline(table, peak, bandwidth)
+    compute = ~(table["intensity"] < roofline.ridge)
     bound = pd.Series("memory", index=table.index, dtype=object).mask(compute, "compute").mask(table["share"] < 0.3, "overhead")
     table["bound"] = bound.where(table["rate"].notna(), None)
-    table.attrs.update(peak=peak, bandwidth=bandwidth, ridge=ridge)
-    return table
+    return roofline

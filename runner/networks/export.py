@@ -6,6 +6,7 @@ import warnings
 from contextlib import contextmanager
 
 from runner.errors import ExportError
+from runner.files import whole
 
 # Opset 11 is what TensorRT 7.1 reads; a newer one only for a network that has no form in it.
 OPSETS = (11, 13, 17, 20)
@@ -23,9 +24,8 @@ def export_onnx(model, path, batch_size, input_px, channels=3):
 
     if sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) > LIMIT_BYTES:
         raise ExportError("weights of more than 2 GB don't fit into one ONNX file")
-    temporary = path + ".part"
     example = torch.zeros(batch_size, channels, input_px, input_px)
-    try:
+    with whole(path) as temporary:
         for opset in OPSETS:
             try:
                 _export(torch, model, example, temporary, opset)
@@ -36,10 +36,6 @@ def export_onnx(model, path, batch_size, input_px, channels=3):
             raise ExportError("no ONNX opset up to %d takes it: %s" % (OPSETS[-1], str(reason).strip().splitlines()[0]))
         ir_version = _ir_version(temporary)
         _note_buffers(temporary, model)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
     return {"opset": opset, "ir_version": ir_version}
 
 

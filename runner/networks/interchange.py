@@ -11,7 +11,6 @@ Files are written under another name and renamed, so that none is ever half ther
 of another hash (a bad disk, a copy cut short) is made anew. An image without torch takes whatever a machine with torch has left in the cache (`dyno export`).
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -213,7 +212,7 @@ def _make(art, needs):
             module = art.module()
         else:
             module = sources.build(_at_size(art), art.seed)
-            with _whole(art.weights_path) as part:
+            with files.whole(art.weights_path) as part:
                 torch.save(module.state_dict(), part)
                 manifest["weights_sha256"] = files.sha256(part)
             manifest["sensitivity"] = weights.sensitivity(module, art.input_px, channels=sources.channels(art.spec.name, module))
@@ -251,7 +250,7 @@ def _write_reference(torch, module, art):
     """Write the outputs that others are compared with; returns the file's hash."""
     with torch.no_grad():
         outputs = module(torch.from_numpy(art.distinct())).float().numpy()
-    with _whole(art.reference_path) as part:
+    with files.whole(art.reference_path) as part:
         with open(part, "wb") as file:
             numpy.save(file, outputs, allow_pickle=False)
         return files.sha256(part)
@@ -286,22 +285,9 @@ def _adopt(art):
 
 
 def _finish(art, manifest):
-    with _whole(os.path.join(art.folder, "manifest.json")) as part, open(part, "w", encoding="utf-8") as file:
+    with files.whole(os.path.join(art.folder, "manifest.json")) as part, open(part, "w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1)
     return Artefact(art.folder, art.spec, art.seed, art.batch_size, art.input_px, manifest)
-
-
-@contextlib.contextmanager
-def _whole(path):
-    """Another name to write to; the file gets its own when it is whole, and on a full disk leaves no half of it."""
-    part = path + ".part"
-    try:
-        yield part
-        os.replace(part, path)
-    except BaseException:
-        if os.path.exists(part):
-            os.remove(part)
-        raise
 
 
 def prune(cache, limit_bytes, keep: Optional[str] = None):

@@ -13,14 +13,10 @@ import stat
 import time
 from typing import Any, Dict, NamedTuple, Optional
 
+from runner import files
 from runner.errors import RecordError
 from runner.records import schema
 from runner.records.lift import is_newer, lift
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock, so one run at a time is the user's care
-    fcntl = None
 
 
 def dumps(record):
@@ -69,13 +65,12 @@ class RecordFile:
         return self
 
     def _lock(self):
-        if fcntl:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                    raise RecordError("%s: another run is writing here; wait for it to end, or give another --results" % self.path)
-                self.warnings.append("%s: this mount has no locks; run one at a time" % self.path)
+        try:
+            files.lock(self._fd, wait=False)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise RecordError("%s: another run is writing here; wait for it to end, or give another --results" % self.path)
+            self.warnings.append("%s: this mount has no locks; run one at a time" % self.path)
 
     def __exit__(self, *_):
         if self._fd is not None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import frame as frames
+from analysis.frame import finish
 from runner.networks.informative import GROUPS
 
 # Families by the groups they are made of.
@@ -79,4 +79,4 @@ def frame(
                 "gmacs": sum(g["macs"] for g in complexity["groups"].values()) / 1e9, "op_features": groups, "contended": False, "started_at": "2026-01-01T00:00:00Z",
                 "memory_mb": 20 + complexity["params"] * 4e-6 + batch * sum(g["out"] for g in groups.values()) * 4e-7, "top1": 60 + 15 * np.tanh(complexity["params"] / 3e7),
             } | changes)  # fmt: skip
-    return frames.finish(pd.DataFrame(rows))
+    return finish.finish(pd.DataFrame(rows))

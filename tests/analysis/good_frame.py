@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import frame as frames
+from analysis.frame import finish
 from analysis.importers import base
 from analysis.importers.zhao import TABLE
 
@@ -102,4 +102,4 @@ def good(seed=0, n=24, batches=BATCHES, chosen=SETUPS, noise=0.03, spread=1.0):
     }
     frame = pd.DataFrame(rows)
     frame["record_id"] = [f"r1:{at}" for at in range(len(frame))]
-    return frames.finish(frame, environments)
+    return finish.finish(frame, environments)

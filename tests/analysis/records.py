@@ -125,7 +125,8 @@ def sweep(folder, platforms=PLATFORMS, models=CLASSIC, batch_sizes=(1, 2, 4, 8, 
 
 def frame_of(*records):
     """The frame of records, without a file in between."""
-    from analysis.frame.frame import finish, row
+    from analysis.frame.finish import finish
+    from analysis.frame.row import row
 
     environments = {r["id"]: r["environment"] for r in records if r["kind"] == "environment"}
     return finish(pd.DataFrame([row(r, Path("test.jsonl")) for r in records if r["kind"] == "cell"]), environments)

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from analysis.frame import frame as frames
+from analysis.frame import entries
 from analysis.merge import table
 from tests.analysis.records import cell_record, environment_record
 
@@ -50,11 +50,11 @@ def main():
         text = lines[:1] + rng.sample(lines[1:], len(lines) - 1)
         if rng.random() < 0.1:  # delivered twice: the same lines again
             text += lines[1:]
-            expected[frames.REPEATED] += 6
+            expected[entries.REPEATED] += 6
         if rng.random() < 0.05:  # done twice: the task ran on after it was believed lost, under another run's id
             again = [line.replace(f"-{number:08x}", f"-f{number:07x}") for line in lines]
             text += again
-            expected[frames.REPEATED_TASK] += 6
+            expected[entries.REPEATED_TASK] += 6
         tail = ""
         if rng.random() < 0.2:
             tail, expected["are torn or no JSON"] = lines[1][: rng.randrange(10, 400)], expected["are torn or no JSON"] + 1

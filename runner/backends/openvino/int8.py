@@ -10,8 +10,7 @@ import openvino
 
 from runner.backends import _onnx_int8
 from runner.errors import Unsupported
-from runner.files import part as part_of
-from runner.files import sha256
+from runner.files import sha256, whole
 
 HASHES = "sha256"  # the file of hashes in a network's folder
 
@@ -32,15 +31,14 @@ def quantised(job):
     path = os.path.join(folder, "network.xml")
     if not _is_as_made(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        part = part_of(folder)
-        os.makedirs(part)
         model = openvino.Core().read_model(job.artefact.onnx_path)
         with contextlib.redirect_stdout(sys.stderr):  # it draws progress bars
             model = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
-        openvino.save_model(model, os.path.join(part, "network.xml"), compress_to_fp16=False)
-        with open(os.path.join(part, HASHES), "w", encoding="ascii") as file:
-            file.write(_hashes(part))
-        os.rename(part, folder)
+        with whole(folder) as part:
+            os.makedirs(part)
+            openvino.save_model(model, os.path.join(part, "network.xml"), compress_to_fp16=False)
+            with open(os.path.join(part, HASHES), "w", encoding="ascii") as file:
+                file.write(_hashes(part))
     return path, source
 
 

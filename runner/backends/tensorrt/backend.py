@@ -9,6 +9,7 @@ except ImportError as error:  # the bindings are a package of their own; the lib
     )
 
 from runner.errors import Unsupported
+from runner.files import atomic_write
 
 try:
     import torch
@@ -142,13 +143,13 @@ class Backend(base.Backend):
             )
         except trt_build.BuildError as error:
             text = "\n".join("%s: %s" % line for line in self._log.lines)
-            trt_cache.write(log_path, text.encode("utf-8"))
+            atomic_write(log_path, text)
             sys.stderr.write(text[-8000:] + "\n")  # its end goes into the record
             if isinstance(error, trt_build.Refused):
                 raise Unsupported("TensorRT %s: %s" % (trt.__version__, error))
             raise RuntimeError("%s (whole log in the cache: tensorrt/%s)" % (error, os.path.basename(log_path)))
         if times:
-            trt_cache.write(timing, times)
+            atomic_write(timing, times)
         return plan, done
 
     def stage(self, batch):

@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import os
 
-from runner.files import part as part_of
+from runner.files import atomic_write
 
 
 def place(trt, torch):
@@ -32,18 +31,10 @@ def text(path):
     return read(path).decode("utf-8", "replace").strip()
 
 
-def write(path, data):
-    """Write whole or not at all, also beside another process that writes the same file."""
-    part = part_of(path)
-    with open(part, "wb") as file:
-        file.write(data)
-    os.replace(part, path)
-
-
 def keep(stem, plan, done):
     """Keep an engine, with what was done to build it and the hash that tells whether it is still whole."""
-    write(stem + ".json", json.dumps(dict(done, plan_sha256=hashlib.sha256(plan).hexdigest())).encode("utf-8"))
-    write(stem + ".plan", plan)
+    atomic_write(stem + ".json", json.dumps(dict(done, plan_sha256=hashlib.sha256(plan).hexdigest())))
+    atomic_write(stem + ".plan", plan)
 
 
 def kept(stem):

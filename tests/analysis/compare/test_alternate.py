@@ -13,7 +13,7 @@ import pytest
 
 from analysis.compare import alternate, compare
 from analysis.errors import FrameError
-from analysis.frame.frame import CELL
+from analysis.frame.columns import CELL
 
 ROOT = Path(__file__).resolve().parents[3]
 MATRIX = """
@@ -126,9 +126,9 @@ def test_moments_that_both_sides_share_cost_no_power_and_give_no_false_verdict(m
     change = np.where(np.arange(36) < 12, np.log(1.1), 0.0)
     found, any_false = [], 0
     for _ in range(40):
-        same = compare.compare(*in_rounds(rng, 36, 6, moment_sd), paired=True)
+        same = compare.compare(*in_rounds(rng, 36, 6, moment_sd), paired=True).cells
         any_false += same["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
-        slower = compare.compare(*in_rounds(rng, 36, 6, moment_sd, shift=change), paired=True)["verdict"].iloc[:12] == compare.SLOWER
+        slower = compare.compare(*in_rounds(rng, 36, 6, moment_sd, shift=change), paired=True).cells["verdict"].iloc[:12] == compare.SLOWER
         found.append(slower.mean())
     assert any_false <= 5 and np.mean(found) >= 0.95  # of 40, 2 are expected
 
@@ -137,7 +137,7 @@ def test_two_per_cent_are_found_on_a_restless_machine_by_more_rounds():
     rng = np.random.default_rng(2)
 
     def share(rounds, paired):
-        tables = [compare.compare(*in_rounds(rng, 36, rounds, 0.05, shift=np.log(1.04)), paired=paired) for _ in range(10)]
+        tables = [compare.compare(*in_rounds(rng, 36, rounds, 0.05, shift=np.log(1.04)), paired=paired).cells for _ in range(10)]
         return np.mean([(table["verdict"] == compare.SLOWER).mean() for table in tables])
 
     assert share(12, True) > 0.9 and share(12, False) < 0.2
@@ -147,7 +147,7 @@ def test_rounds_that_one_side_lacks_do_not_count():
     a, b = in_rounds(np.random.default_rng(3), 6, 4, 0.0)
     b.at[0, "replicate_medians_s"], b.at[0, "replicate_rounds"] = b.at[0, "replicate_medians_s"][:1], (3,)
     b.at[1, "replicate_rounds"] = (1, 2, 2, 9)
-    table = compare.compare(a, b, paired=True)
+    table = compare.compare(a, b, paired=True).cells
     assert table["replicates_a"].tolist()[:3] == [1, 2, 4]
     assert table["reason"].iloc[0] == "fewer than two rounds that both sides have" and table["verdict"].iloc[0] == compare.INCONCLUSIVE
 

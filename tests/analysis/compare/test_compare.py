@@ -13,7 +13,10 @@ from analysis.compare import compare
 from analysis.compare import noise as noise_floor
 from analysis.compare import text as comparison
 from analysis.errors import FrameError
-from analysis.frame.frame import CELL, finish, latest, row
+from analysis.frame.columns import CELL
+from analysis.frame.finish import finish
+from analysis.frame.frame import latest
+from analysis.frame.row import row
 from analysis.report import insight, report
 from analysis.stats import variance_shrinkage
 
@@ -51,7 +54,7 @@ def test_identical_sweeps_seldom_differ(cells, replicates):
     false = 0
     for _ in range(30):
         base, cv = times(rng, cells)
-        table = compare.compare(sweep(rng, base, cv, replicates), sweep(rng, base, cv, replicates))
+        table = compare.compare(sweep(rng, base, cv, replicates), sweep(rng, base, cv, replicates)).cells
         false += table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
     assert false <= 4  # of 30 sweeps; 1.5 are expected at 5 %, 5 or more has a chance of 2 %
 
@@ -59,10 +62,11 @@ def test_identical_sweeps_seldom_differ(cells, replicates):
 def test_without_correction_identical_sweeps_would_differ():
     rng = np.random.default_rng(5)
     base, cv = times(rng, 400)
-    table = compare.compare(sweep(rng, base, cv, 3), sweep(rng, base, cv, 3))
+    found = compare.compare(sweep(rng, base, cv, 3), sweep(rng, base, cv, 3))
+    table = found.cells
     raw = (table["low"] > 1) | (table["high"] < 1)
     assert 0.02 < raw.mean() < 0.09  # each interval alone is wrong in 5 % of cells
-    assert compare.counts(table)[compare.SLOWER] + compare.counts(table)[compare.FASTER] == 0
+    assert found.counts[compare.SLOWER] + found.counts[compare.FASTER] == 0
 
 
 @pytest.mark.parametrize("replicates, least", [(3, 0.75), (5, 0.93)])
@@ -72,7 +76,7 @@ def test_a_planted_change_of_ten_per_cent_is_found(replicates, least):
     for _ in range(15):
         base, cv = times(rng, 30)
         shift = np.where(np.arange(30) < 10, np.log(1.1), 0.0)
-        table = verdicts(compare.compare(sweep(rng, base, cv, replicates), sweep(rng, base, cv, replicates, shift)))
+        table = verdicts(compare.compare(sweep(rng, base, cv, replicates), sweep(rng, base, cv, replicates, shift)).cells)
         found.append((table.iloc[:10] == compare.SLOWER).mean())
         wrong += (table.iloc[:10] == compare.FASTER).sum()
     assert np.mean(found) >= least
@@ -81,15 +85,15 @@ def test_a_planted_change_of_ten_per_cent_is_found(replicates, least):
 
 def test_faster_is_of_b_against_a():
     rng = np.random.default_rng(0)
-    table = compare.compare(sweep(rng, [0.1] * 6, 0.01, 3), sweep(rng, [0.05] * 6, 0.01, 3))
+    table = compare.compare(sweep(rng, [0.1] * 6, 0.01, 3), sweep(rng, [0.05] * 6, 0.01, 3)).cells
     assert set(table["verdict"]) == {compare.FASTER}
     assert table["ratio"].between(0.48, 0.52).all() and (table["low"] < table["ratio"]).all() and (table["ratio"] < table["high"]).all()
 
 
 def test_same_is_claimed_only_where_the_interval_is_narrow():
     rng = np.random.default_rng(1)
-    quiet = compare.compare(sweep(rng, [0.1] * 10, 0.001, 5), sweep(rng, [0.1] * 10, 0.001, 5))
-    noisy = compare.compare(sweep(rng, [0.1] * 10, 0.05, 3), sweep(rng, [0.1] * 10, 0.05, 3))
+    quiet = compare.compare(sweep(rng, [0.1] * 10, 0.001, 5), sweep(rng, [0.1] * 10, 0.001, 5)).cells
+    noisy = compare.compare(sweep(rng, [0.1] * 10, 0.05, 3), sweep(rng, [0.1] * 10, 0.05, 3)).cells
     assert set(quiet["verdict"]) == {compare.SAME}
     assert set(noisy["verdict"]) == {compare.INCONCLUSIVE}
     assert set(noisy["reason"]) == {"interval too wide"}
@@ -98,22 +102,22 @@ def test_same_is_claimed_only_where_the_interval_is_narrow():
 def test_a_sure_change_that_is_too_small_to_matter_is_not_slower():
     rng = np.random.default_rng(2)
     frames = sweep(rng, [0.1] * 10, 0.0005, 5), sweep(rng, [0.101] * 10, 0.0005, 5)
-    assert set(compare.compare(*frames)["verdict"]) == {compare.SAME}
-    assert set(compare.compare(*frames, smallest_effect=0.002)["verdict"]) == {compare.SLOWER}
+    assert set(compare.compare(*frames).cells["verdict"]) == {compare.SAME}
+    assert set(compare.compare(*frames, smallest_effect=0.002).cells["verdict"]) == {compare.SLOWER}
 
 
 def test_the_noise_floor_between_sweeps_makes_verdicts_careful():
     rng = np.random.default_rng(3)
     frames = sweep(rng, [0.1] * 12, 0.003, 3), sweep(rng, [0.1] * 12, 0.003, 3, shift=np.log(1.04))
-    assert compare.counts(compare.compare(*frames))[compare.SLOWER] == 12
-    assert compare.counts(compare.compare(*frames, floor=compare.Between(0.03)))[compare.SLOWER] == 0
+    assert compare.compare(*frames).counts[compare.SLOWER] == 12
+    assert compare.compare(*frames, floor=compare.Between(0.03)).counts[compare.SLOWER] == 0
     # known from one draw only, even a noise that looks small settles nothing
-    assert compare.counts(compare.compare(*frames, floor=compare.Between(0.01, degrees=1.0)))[compare.SLOWER] == 0
+    assert compare.compare(*frames, floor=compare.Between(0.01, degrees=1.0)).counts[compare.SLOWER] == 0
 
 
 def test_one_process_a_side_is_inconclusive():
     rng = np.random.default_rng(4)
-    table = compare.compare(sweep(rng, [0.1] * 3, 0.01, 1), sweep(rng, [0.2] * 3, 0.01, 1))
+    table = compare.compare(sweep(rng, [0.1] * 3, 0.01, 1), sweep(rng, [0.2] * 3, 0.01, 1)).cells
     assert set(table["verdict"]) == {compare.INCONCLUSIVE}
     assert set(table["reason"]) == {"one replicate a side tells no noise"}
 
@@ -123,7 +127,7 @@ def test_cells_that_failed_were_contended_or_are_missing_say_so():
     a, b = sweep(rng, [0.1] * 6, 0.01, 3), sweep(rng, [0.1] * 6, 0.01, 3)
     b.loc[0, ["status", "reason"]] = ["failed", "out of memory"]
     b.loc[1, "contended"] = True
-    table = compare.compare(a, b.drop(index=2)).set_index("model")
+    table = compare.compare(a, b.drop(index=2)).cells.set_index("model")
     assert table["reason"].iloc[:3].tolist() == ["failed (out of memory) in B", "contended in B", "not measured in B"]
     assert set(table["verdict"].iloc[:3]) == {compare.INCONCLUSIVE}
     assert table["broken"].tolist() == [True, False, False, False, False, False]
@@ -134,7 +138,7 @@ def test_cells_that_are_not_finished_say_how_far_they_are():
     cells[0] |= {"ended": "interrupted", "asked": 5}
     frame = finish(records.frame_of(*cells))
     assert frame["so_far"].fillna("").tolist() == ["3 of 5"] + [""] * 5
-    reasons = compare.compare(frame, frame).set_index("model")["reason"]
+    reasons = compare.compare(frame, frame).cells.set_index("model")["reason"]
     assert (
         reasons[records.QUICK[0]].endswith("so far 3 of 5 in A, so far 3 of 5 in B") and not reasons.iloc[1:].str.contains("so far").any()
     )
@@ -147,16 +151,16 @@ def test_exit_codes_tell_slower_from_inconclusive():
     wide = compare.compare(sweep(rng, [0.1] * 6, 0.1, 3), sweep(rng, [0.1] * 6, 0.1, 3))
     failed = narrow(0.1)
     failed.loc[0, "status"] = "failed"
-    assert [compare.exit_code(table) for table in (same, slow, wide)] == [0, 1, 0]
-    assert [compare.exit_code(table, strict=True) for table in (same, slow, wide)] == [0, 1, 1]
-    assert compare.exit_code(compare.compare(narrow(0.1), failed)) == 1
+    assert [found.exit_code() for found in (same, slow, wide)] == [0, 1, 0]
+    assert [found.exit_code(strict=True) for found in (same, slow, wide)] == [0, 1, 1]
+    assert compare.compare(narrow(0.1), failed).exit_code() == 1
 
 
 def test_unlike_environments_are_named_and_like_ones_are_not():
     rng = np.random.default_rng(7)
     a = sweep(rng, [0.1] * 4, 0.01, 3, env_governor="performance", env_python="3.12.1", env_frameworks_torch="2.12.0", env_packages_six="1")
     b = sweep(rng, [0.1] * 4, 0.01, 3, env_governor="powersave", env_python="3.12.1", env_frameworks_torch="2.13.0", env_packages_six="2")
-    named = compare.compare(a, b).attrs["unlike"]
+    named = compare.compare(a, b).unlike
     assert {item["fact"]: (item["a"], item["b"]) for item in named} == {
         "governor": ("performance", "powersave"),
         "frameworks.torch": ("2.12.0", "2.13.0"),
@@ -284,7 +288,7 @@ def test_names_in_records_can_not_break_the_markdown_table():
 
 def test_frames_from_records_can_be_compared_directly():
     frame = finish(records.frame_of(*[records.cell_record("synthetic-cpu", "pytorch", model) for model in records.QUICK]))
-    table = compare.compare(frame, frame)
+    table = compare.compare(frame, frame).cells
     assert set(table["ratio"]) == {1.0} and not table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
 
 
@@ -371,7 +375,7 @@ def test_with_the_floor_sweeps_that_differ_by_themselves_seldom_differ(calibrate
     differ = 0
     for _ in range(60):
         floor = noise_floor.floor(*pair(8)).between if calibrated else None
-        table = compare.compare(*pair(40), floor=floor)
+        table = compare.compare(*pair(40), floor=floor).cells
         differ += table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
     assert differ <= most and (calibrated or differ > 30)  # 3 of 60 are expected with the floor
 
@@ -387,7 +391,7 @@ def false_cells(rng, rounds, calibrating, **noise):
     for _ in range(rounds):
         base = np.exp(rng.normal(-4, 1, 40))
         floor = noise_floor.floor(*drifting(rng, base[:8], sweeps=calibrating, **noise)).between
-        wrong += compare.compare(*drifting(rng, base, **noise), floor=floor)["verdict"].isin([compare.FASTER, compare.SLOWER]).sum()
+        wrong += compare.compare(*drifting(rng, base, **noise), floor=floor).cells["verdict"].isin([compare.FASTER, compare.SLOWER]).sum()
     return wrong / (40 * rounds)
 
 
@@ -406,9 +410,7 @@ def test_more_sweeps_find_smaller_changes_beyond_a_common_drift():
     def found(calibrating):
         floors = [noise_floor.floor(*drifting(rng, base[:8], 0.0, 0.02, calibrating)).between for _ in range(30)]
         pairs = [(sweep(rng, base, 0.02, 3), sweep(rng, base, 0.02, 3, np.log(1.3))) for _ in floors]
-        return np.mean(
-            [compare.counts(compare.compare(*pair, floor=floor))[compare.SLOWER] / 40 for pair, floor in zip(pairs, floors, strict=True)]
-        )
+        return np.mean([compare.compare(*pair, floor=floor).counts[compare.SLOWER] / 40 for pair, floor in zip(pairs, floors, strict=True)])
 
     assert found(6) > found(2) and found(6) > 0.9
 
@@ -417,10 +419,10 @@ def test_replicates_of_one_moment_settle_nothing_where_nobody_knows_how_moments_
     """Called faster or slower by replicates alone, 53 % of cells would be at moments that differ by 3 %."""
     rng = np.random.default_rng(19)
     frames = sweep(rng, [0.1] * 6, 0.01, 3, rounds=1), sweep(rng, [0.1] * 6, 0.01, 3, np.log(1.3), rounds=1)
-    blind = compare.compare(*frames)
+    blind = compare.compare(*frames).cells
     assert set(blind["verdict"]) == {compare.INCONCLUSIVE} and set(blind["reason"]) == {compare.ONE_MOMENT}
-    assert compare.counts(compare.compare(*frames, floor=compare.Between(0.02)))[compare.SLOWER] == 6
-    one_side = compare.compare(frames[0].assign(rounds=3), frames[1])
+    assert compare.compare(*frames, floor=compare.Between(0.02)).counts[compare.SLOWER] == 6
+    one_side = compare.compare(frames[0].assign(rounds=3), frames[1]).cells
     assert set(one_side["verdict"]) == {compare.INCONCLUSIVE}
 
 
@@ -429,8 +431,8 @@ def test_a_measured_noise_floor_counts_where_replicates_were_spread_too():
     frames = sweep(rng, [0.1] * 12, 0.003, 3), sweep(rng, [0.1] * 12, 0.003, 3, shift=np.log(1.04))
     assert frames[0]["rounds"].tolist() == [3] * 12
     anchors = compare.Between(0.05, is_of_anchors=True)  # which replicates in rounds show by themselves
-    assert compare.counts(compare.compare(*frames, floor=anchors))[compare.SLOWER] == 12
-    assert compare.counts(compare.compare(*frames, floor=compare.Between(0.05)))[compare.SLOWER] == 0
+    assert compare.compare(*frames, floor=anchors).counts[compare.SLOWER] == 12
+    assert compare.compare(*frames, floor=compare.Between(0.05)).counts[compare.SLOWER] == 0
 
 
 def test_anchors_tell_how_moments_differ_where_the_host_is_not_calibrated():
@@ -443,12 +445,12 @@ def test_anchors_tell_how_moments_differ_where_the_host_is_not_calibrated():
         return pd.concat([cells, *anchors], ignore_index=True)
 
     def wrong(moment_sd, keep):
-        tables = []
+        comparisons = []
         for _ in range(40):
             frames = [with_anchors(moment_sd) for _ in range(2)]
-            tables.append(compare.compare(*(frame[frame["role"].isin(["cell", keep])] for frame in frames)))
-        return np.mean([table["verdict"].isin([compare.FASTER, compare.SLOWER]).mean() for table in tables]), tables[0].attrs
+            comparisons.append(compare.compare(*(frame[frame["role"].isin(["cell", keep])] for frame in frames)))
+        return np.mean([found.cells["verdict"].isin([compare.FASTER, compare.SLOWER]).mean() for found in comparisons]), comparisons[0]
 
     (blind, unknown), (seeing, known) = wrong(0.05, "none"), wrong(0.05, "anchor")
     assert blind == 0 and seeing < 0.05
-    assert unknown["floor_of"] is None and known["floor_of"] == "anchors" and known["floor"] > 0
+    assert unknown.floor_of is None and known.floor_of == "anchors" and known.floor > 0

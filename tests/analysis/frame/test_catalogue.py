@@ -6,7 +6,7 @@ import pytest
 
 from analysis.data import catalogue
 from analysis.data.families import family
-from analysis.frame.frame import finish
+from analysis.frame.finish import finish
 from runner.networks.sources import torchvision
 
 FAMILIES = [

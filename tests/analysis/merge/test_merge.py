@@ -10,6 +10,7 @@ import pytest
 
 from analysis.commands.import_ import read
 from analysis.errors import FrameError
+from analysis.frame import entries
 from analysis.frame import frame as frames
 from analysis.importers import base
 from analysis.merge import cache, sources, table
@@ -142,7 +143,7 @@ def test_the_first_complete_record_of_a_task_stays_and_the_others_are_counted(tm
     merged = table.merge([tmp_path / "r"], tmp_path / "cache")
     same(merged, frames.merge([tmp_path / "r"]))
     assert sorted(merged.frame["run"]) == ["done", "other"]
-    assert merged.problems == {("a.jsonl", frames.REPEATED_TASK): 1, ("c.jsonl", frames.REPEATED_TASK): 1}
+    assert merged.problems == {("a.jsonl", entries.REPEATED_TASK): 1, ("c.jsonl", entries.REPEATED_TASK): 1}
 
 
 def test_lines_of_ten_thousand_nodes_out_of_order_twice_and_torn_are_counted_exactly(tmp_path):
@@ -170,7 +171,7 @@ def test_lines_of_ten_thousand_nodes_out_of_order_twice_and_torn_are_counted_exa
     for (_, what), count in opened.problems.items():
         counted[what] += count
     assert len(opened) == nodes * each
-    assert counted == {frames.REPEATED: twice, "are torn or no JSON": torn}
+    assert counted == {entries.REPEATED: twice, "are torn or no JSON": torn}
     opened.close()
 
 

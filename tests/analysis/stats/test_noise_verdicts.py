@@ -7,7 +7,8 @@ import pytest
 from analysis.analyses import pareto, speedup
 from analysis.compare import compare
 from analysis.frame import noise
-from analysis.frame.frame import CELL, finish
+from analysis.frame.columns import CELL
+from analysis.frame.finish import finish
 from analysis.report import insight
 from analysis.stats.noise_model import Between
 
@@ -46,7 +47,7 @@ def test_compare_hardly_ever_tells_a_change_between_identical_sweeps(moment_sd, 
     rng = np.random.default_rng(int(1000 * moment_sd) + len(unequal))
     any_false = cells = 0
     for _ in range(50):
-        table = compare.compare(measured(rng, moment_sd), measured(rng, moment_sd, **unequal))
+        table = compare.compare(measured(rng, moment_sd), measured(rng, moment_sd, **unequal)).cells
         any_false += differs(table).any()
         cells += differs(table).sum()
     assert cells / (50 * CELLS) <= 0.05
@@ -59,7 +60,9 @@ def test_a_change_of_ten_per_cent_is_found_by_replicates_in_rounds(moment_sd, le
     change = np.where(np.arange(CELLS) < 12, np.log(1.1), 0.0)
     found = []
     for _ in range(20):
-        table = compare.compare(measured(rng, moment_sd, rounds=3, anchors=0), measured(rng, moment_sd, rounds=3, anchors=0, shift=change))
+        table = compare.compare(
+            measured(rng, moment_sd, rounds=3, anchors=0), measured(rng, moment_sd, rounds=3, anchors=0, shift=change)
+        ).cells
         found.append((table["verdict"].iloc[:12] == compare.SLOWER).mean())
     assert np.mean(found) >= least
 
@@ -70,7 +73,7 @@ def test_replicates_in_rounds_give_hardly_any_false_verdict(moment_sd):
     any_false = 0
     for _ in range(60):
         sides = (measured(rng, moment_sd, rounds=3), measured(rng, moment_sd, rounds=3))
-        any_false += differs(compare.compare(*sides)).any()
+        any_false += differs(compare.compare(*sides).cells).any()
     assert any_false <= 7  # of 60, 3 are expected
 
 
@@ -81,7 +84,7 @@ def test_a_drift_that_all_cells_share_is_no_change_of_each_where_anchors_show_it
         drift = 0.03 * rng.standard_normal()
         a, b = measured(rng, 0.0), measured(rng, 0.0)
         b["replicate_medians_s"] = [tuple(np.exp(drift) * np.array(medians)) for medians in b["replicate_medians_s"]]
-        any_false += differs(compare.compare(a, b)).any()
+        any_false += differs(compare.compare(a, b).cells).any()
     assert any_false <= 7  # of 60, 3 are expected; without anchors 25 and more
 
 
@@ -141,5 +144,5 @@ def test_unequal_backends_are_told_apart_where_moments_are_alike():
 
 def test_a_comparison_of_unchanged_code_exits_0():
     rng = np.random.default_rng(9)
-    codes = [compare.exit_code(compare.compare(measured(rng, 0.01), measured(rng, 0.01))) for _ in range(20)]
+    codes = [compare.compare(measured(rng, 0.01), measured(rng, 0.01)).exit_code() for _ in range(20)]
     assert codes.count(0) >= 18

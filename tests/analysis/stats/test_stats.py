@@ -201,8 +201,8 @@ def test_bca_intervals_match_scipys_and_cover_a_skewed_median():
 
 
 def test_bounds_of_a_latency_come_from_replicates_and_are_unknown_with_one_and_imported_values_stand_within_their_noise():
-    table = pd.DataFrame({"latency_s": [1.0, 1.0, 1.0, 1.0], "replicate_medians_s": [(0.9, 1.0, 1.1), (1.0,), (), None],
-                          "noise": [0.5, 0.5, 0.2, np.nan], "status": "ok", "host": "h", "role": "cell", "contended": False}).assign(**dict.fromkeys(noise.CELL))  # fmt: skip
+    table = pd.DataFrame({"latency_s": [1.0, 1.0, 1.0, 1.0], "replicate_medians_s": [(0.9, 1.0, 1.1), (1.0,), (), ()],
+                          "noise": [0.5, 0.5, 0.2, np.nan], "status": "ok", "host": "h", "role": "cell", "contended": False, "rounds": 1}).assign(**dict.fromkeys(noise.CELL))  # fmt: skip
     bounds = noise.bounds(noise.onto(table))
     logs = np.log([0.9, 1.0, 1.1])
     half = sp.t.ppf(0.975, 2) * np.std(logs, ddof=1) / np.sqrt(3)
@@ -335,8 +335,9 @@ def test_the_roofline_finds_peak_bandwidth_and_what_binds():
             "latency_s": [0.01, 0.02, 0.01],
         }
     )
-    table = roofline.place(cells)
-    assert table.attrs["peak"] == pytest.approx(2e12) and table.attrs["bandwidth"] == pytest.approx(2e10)
+    found = roofline.place(cells.assign(throughput=np.nan))
+    table = found.cells
+    assert found.peak == pytest.approx(2e12) and found.bandwidth == pytest.approx(2e10) and found.ridge == pytest.approx(100)
     assert table["bound"].tolist() == ["compute", "memory", "overhead"] and table["share"].max() == pytest.approx(1)
     assert roofline.work(cells.assign(precision="int8"))["bytes"].tolist() == pytest.approx([1e7, 1e8, 0.25e6])
     assert roofline.work(cells.assign(batch_size=4))["bytes"].tolist() == pytest.approx([4e7 - 3e6, 4e8 - 3e6, 1e6 - 0.75e6])
@@ -353,8 +354,7 @@ def test_roofline_analysis_recovers_the_machine_that_made_the_data(frame):
 def test_prices_of_the_command_line_reach_the_table_of_costs(frame):
     prices = cost.prices(["cuda=2.5", "*=0.1"], 0.3, {"cuda", "cpu"})
     assert prices == {"*": {"per_kwh": 0.3, "per_hour": 0.1}, "cuda": {"per_kwh": 0.3, "per_hour": 2.5}}
-    frame = frame.copy()
-    frame.attrs["prices"] = prices
+    frame = cost.priced(frame, prices)
     table = cost_analysis.analyse(frame)
     assert (table["total_cost"] > table["machine_cost"]).all() and table["machine_cost"].gt(0).all()
     assert "per 1,000 images" in cost_analysis.explain(frame) and " J per" not in cost_analysis.explain(frame)
@@ -368,14 +368,15 @@ def test_a_price_that_can_t_be_used_is_one_line(text):
 
 def test_cost_needs_a_measurement_or_a_price_and_adds_them_up(frame):
     prices = {"cuda": {"per_hour": 2.0, "per_kwh": 0.3}}
-    table = cost.per_thousand(frame, prices)
+    priced = cost.priced(frame, prices)
+    table = cost.per_thousand(priced)
     row, costs = frame[frame["platform"].eq("cuda")].iloc[0], table[frame["platform"].eq("cuda")].iloc[0]
     assert costs["energy_j"] == pytest.approx(1000 * row["energy_j"])
     assert costs["machine_cost"] == pytest.approx(1000 / row["throughput"] / 3600 * 2.0)
     assert costs["total_cost"] == pytest.approx(costs["machine_cost"] + costs["energy_j"] / 3.6e6 * 0.3)
     assert table.loc[frame["platform"].eq("cpu"), "total_cost"].isna().all()
     assert cost_analysis.analyse(frame.assign(energy_j=np.nan)).empty
-    best = cost_analysis.analyse(frame, prices)
+    best = cost_analysis.analyse(priced)
     assert (best[best["setup"].str.startswith("cuda")]["batch_size"] > 1).all() and "costs least" in cost_analysis.explain(frame)
 
 
@@ -387,12 +388,6 @@ def test_labels_name_machine_and_backend_and_only_what_else_varies(frame, publis
     assert set(setups.labels(published)) == {"colab pytorch 32 px", "jetson-nano pytorch 32 px", "jetson-nano tensorrt 224 px"}
     parts = dict(setups.each(frame))
     assert sum(map(len, parts.values())) == len(frame) and len(parts) == 4
-
-
-def test_replicates_become_rows_and_rows_without_any_stay(frame):
-    rows = setups.explode_replicates(frame.iloc[:2].assign(replicate_medians_s=[(1.0, 2.0), ()]))
-    assert rows["latency_s"].tolist()[:2] == [1.0, 2.0] and rows["replicate"].tolist() == [0, 1, 0]
-    assert rows["latency_s"].iloc[2] == frame["latency_s"].iloc[1]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from analysis.commands.report import DEFAULT
+from runner.program.options import RECORDS, below_results
+from runner.program.terminal import warn
 
 
 def register(app: typer.Typer) -> None:
@@ -14,18 +15,16 @@ def register(app: typer.Typer) -> None:
     @app.command("export-table")
     def export_table(
         out: Annotated[Path, typer.Argument(help="File to write: .parquet or .csv.")],
-        records: Annotated[
-            list[str] | None, typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default=str(DEFAULT))
-        ] = None,
+        records: list[str] = RECORDS,
     ) -> None:
         """Write the merged records, one row each, as a table for pandas, DuckDB, R or a spreadsheet."""
         from analysis.merge import table
 
-        opened = table.open_table(records or [DEFAULT])
+        opened = table.open_table(records or [below_results("records")])
         try:
             count = table.export(opened, out)
             for (name, what), lines in sorted(opened.problems.items()):
-                typer.echo(f"warning: {lines:,} line(s) of {name} {what}; set aside", err=True)
+                warn([f"{lines:,} line(s) of {name} {what}; set aside"])
         finally:
             opened.close()
         typer.echo(f"{out}: {count:,} records, {out.stat().st_size / 1e6:.1f} MB")

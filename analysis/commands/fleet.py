@@ -8,7 +8,7 @@ import typer
 
 NODES = typer.Option("--nodes", help="Nodes file: platforms and nodes (docs/fleet.md).")
 FOLDER = typer.Option("--folder", help="Folder of submissions; every node sees it under this path (Slurm).")
-RESULTS = typer.Option("--results", help="The results volume, as the nodes see it.")
+RESULTS = typer.Option("--results", envvar="DYNO_RESULTS", help="The results volume, as the nodes see it.")
 NAME = typer.Argument(help="The submission: its folder, as `fleet plan` printed it.")
 
 
@@ -163,7 +163,7 @@ def reconcile(
 
 def collect(
     name: Annotated[Path, NAME],
-    out: Annotated[Path, typer.Option(help="Results folder; records go below it.")] = Path("results"),
+    out: Annotated[Path, typer.Option(envvar="DYNO_RESULTS", help="Results folder; records go below it.")] = Path("results"),
     results: Annotated[Path | None, typer.Option("--results", help="The results volume, as this machine sees it.")] = None,
 ) -> None:
     """Join the tasks' records into one file per board, for the report."""

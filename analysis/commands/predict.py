@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from runner.program.options import below_results
+from runner.program.options import RECORDS, below_results
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +24,7 @@ def register(app: typer.Typer) -> None:
         features: Annotated[
             Path | None, typer.Option(help="Operator features (.json as a record's complexity, .csv as op_features.csv).")
         ] = None,
-        records: Annotated[
-            list[str] | None,
-            typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default="RESULTS/records"),
-        ] = None,
+        records: list[str] = RECORDS,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Predict latency, throughput, memory and energy of a network that was not measured, with 90 % intervals."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from runner.program import exits
-from runner.program.options import below_results
+from runner.program.options import RECORDS, below_results
 
 
 def register(app: typer.Typer) -> None:
@@ -23,10 +23,7 @@ def register(app: typer.Typer) -> None:
         backend: Annotated[str | None, typer.Option(help="Backend, if not the one with most networks.")] = None,
         device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
         precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
-        records: Annotated[
-            list[str] | None,
-            typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default="RESULTS/records"),
-        ] = None,
+        records: list[str] = RECORDS,
         license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
         candidates: Annotated[Path | None, typer.Option(help="CSV of own networks: model, top1, input_px.")] = None,
         all_: Annotated[bool, typer.Option("--all", help="Everything that meets the limits, not the frontier alone.")] = False,

@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from runner.program.options import RESULTS, below_results
+from runner.program.options import RECORDS, RESULTS, below_results
 from runner.program.terminal import warn
-
-DEFAULT = Path(below_results("records"))
 
 
 def register(app: typer.Typer) -> None:
@@ -17,10 +15,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def report(
         results: str = RESULTS,
-        records: Annotated[
-            list[str] | None,
-            typer.Option(help="Record files, folders and s3:// buckets; may be given often.", show_default="RESULTS/records"),
-        ] = None,
+        records: list[str] = RECORDS,
         out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="RESULTS/report")] = None,
         gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
         price: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from runner.program.options import RESULTS
 from runner.program.terminal import measuring
 
 
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         measurements: Annotated[int, typer.Option(min=1, help="Most networks to measure.")] = 20,
         budget: Annotated[str | None, typer.Option(help="Begin nothing after this time: 90s, 15m, 2h.")] = None,
-        results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+        results: str = RESULTS,
         next_: Annotated[
             bool, typer.Option("--next", help="Only print the matrix of what to measure next, for a device reached by other means.")
         ] = False,
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
         if license not in (None, "commercial"):
             raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
         limits = Limits(max_latency_ms and max_latency_ms / 1e3, max_memory_mb, max_energy_j, min_top1)
-        places = drive.Places(results, platform)
+        places = drive.Places(Path(results), platform)
         frame = drive.frame_of(places)
         found = known.own(candidates, drive.empty_or(frame)) if candidates else []
         if only_candidates and not candidates:
@@ -58,5 +59,5 @@ def register(app: typer.Typer) -> None:
             typer.echo(drive.next_matrix(task, places, measurements))
             return
         budget_s = drive.seconds(budget)
-        with measuring(str(results), "what is measured is kept, the same command goes on"):
+        with measuring(results, "what is measured is kept, the same command goes on"):
             typer.echo(drive.run(task, places, measurements, budget_s, typer.echo))

@@ -15,8 +15,7 @@ from analysis.predict.setups import key, with_graph
 from runner.errors import ModelUnavailable, Unprepared
 from runner.networks.informative import GROUPS
 from runner.networks.spec import ModelSpec
-
-CACHE = Path("results/cache")
+from runner.program.options import cache_folder
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Graph:
         return networks([self.complexity], [batch], [key(self.model, self.px)], [self.family])
 
 
-def find(frame: pd.DataFrame, model: str, px: int | None = None, features: Path | None = None, cache: Path = CACHE) -> Graph:
+def find(frame: pd.DataFrame, model: str, px: int | None = None, features: Path | None = None, cache: Path | None = None) -> Graph:
     """The Graph of a model's name or ONNX file; `features` is a row of them instead. Raises FrameError with what would do."""
     if features is not None:
         return _from_file(features, model, px)
@@ -46,7 +45,7 @@ def find(frame: pd.DataFrame, model: str, px: int | None = None, features: Path 
         return Graph(row["model"], int(row["input_px"]), {"params": params, "groups": row["op_features"]}, str(row["family"]), "records")
     if model.endswith(".onnx"):
         return _from_onnx(Path(model.removeprefix("onnx:")))
-    return _built(model, px, cache)
+    return _built(model, px, cache or Path(cache_folder()))
 
 
 def _from_onnx(path: Path) -> Graph:

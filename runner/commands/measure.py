@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
 from dataclasses import replace
 from typing import List, Optional
 
 import typer
 
-from runner.errors import DataError, RecordError
+from runner.errors import RecordError
 from runner.program import exits
 from runner.program.options import (
     CACHE,
@@ -114,7 +113,7 @@ def accuracy(
     from runner.measure import accuracy as counting
     from runner.networks import datasets
     from runner.program import log
-    from runner.program.progress import show_counting
+    from runner.program.progress import CountingDisplay
     from runner.records import accuracy_totals
 
     loaded, planned = planned_cells(matrix, profile, only)
@@ -128,7 +127,7 @@ def accuracy(
     places = places_of(results, cache)
     platform = environment.platform_name()
     stopped = "what is counted is kept, `dyno accuracy` goes on with the rest"
-    with measuring(places.results, stopped, DataError, RecordError):
+    with measuring(places.results, stopped, RecordError):
         found = datasets.open_data(settings["data"], settings.get("format", "auto"), settings.get("classes"))
         cells, reasons = counting.fitting(counting.representatives(planned.cells, settings.get("batch_size")), loaded.models, found)
         for reason in reasons:
@@ -137,8 +136,8 @@ def accuracy(
             fail("no network of %s fits the data" % matrix, exits.USAGE)
         os.makedirs(places.cache, exist_ok=True)
         log.start(places.record_path(platform, environment.host()), verbose)
-        current = counting.Evaluation(loaded, places, platform, found, settings, show_counting if sys.stderr.isatty() else None)
+        current = counting.Evaluation(loaded, places, platform, found, settings, CountingDisplay(to_stderr=as_json))
         counted = current.execute(cells, retry)
     warn(current.warnings)
-    rows = [accuracy_totals.summary(cell, totals) for cell, totals in sorted(counted)]
-    typer.echo(json.dumps(rows, indent=1) if as_json else "\n".join(accuracy_totals.sentence(row) for row in rows))
+    if as_json:
+        typer.echo(json.dumps([accuracy_totals.summary(cell, totals) for cell, totals in sorted(counted)], indent=1))

@@ -55,7 +55,7 @@ def fitting(cells, specs, data):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the evaluation stands; ``line`` is the record that was just written, if any."""
+    """Where the evaluation stands: ``line`` is the record that was just written, if any; ``totals`` what came of a cell that is done."""
 
     cell: Cell
     done: int
@@ -64,6 +64,7 @@ class Progress:
     of: int
     remaining_s: float
     line: Optional[Dict[str, Any]] = None
+    totals: Optional[Totals] = None
 
 
 class Evaluation:
@@ -94,9 +95,14 @@ class Evaluation:
             self.warnings = self.session.file.warnings + warnings
             self.evaluated, self.started = 0, time.monotonic()
             try:
-                return [(cell, self._cell(cell, index, len(cells), retry)) for index, cell in enumerate(cells)]
+                return [(cell, self._judged(cell, (index, len(cells)), retry)) for index, cell in enumerate(cells)]
             finally:
                 self.session.close()
+
+    def _judged(self, cell: Cell, place: Tuple[int, int], retry: Sequence[str]) -> Totals:
+        found = self._cell(cell, place[0], place[1], retry)
+        self.report(Progress(cell, place[0] + 1, place[1], found.images, self.last, float("nan"), totals=found))
+        return found
 
     def _cell(self, cell: Cell, index: int, total: int, retry: Sequence[str]) -> Totals:
         spec = self.specs[cell.model]

@@ -3,7 +3,6 @@
 FINE = 0
 BAD = 1  # there is an answer, and it is bad: a cell is slower, nothing could be measured, a check failed
 USAGE = 2  # a wrong option, or nothing to work on
-INCONCLUSIVE = 3  # `compare`: nothing is slower, but some cells can't be told apart
 INTERRUPTED = 130  # Ctrl-C or `docker stop`
 
-HELP = "Exit codes: 0 fine; 1 the answer is bad; 2 wrong usage or nothing to work on; 3 compare: inconclusive; 130 interrupted."
+HELP = "Exit codes: 0 fine; 1 the answer is bad; 2 wrong usage or nothing to work on; 130 interrupted."

@@ -20,11 +20,17 @@ def below_results(name: str, results: Optional[str] = None) -> str:
     return os.path.join(results or results_folder(), name)
 
 
+def cache_folder(results: Optional[str] = None) -> str:
+    """The folder of networks and engines that were made once: DYNO_CACHE, else below the results."""
+    return os.environ.get("DYNO_CACHE") or below_results("cache", results)
+
+
 MATRIX = typer.Option("matrix.yaml", "--matrix", "-m", envvar="DYNO_MATRIX", help="What to measure.")
 PROFILE = typer.Option(None, "--profile", "-p", help="Profile of the matrix: quick, zoo, full, or your own.")
 ONLY = typer.Option([], "--only", help="Only cells that match, as in --only model=resnet18,alexnet or id=CELL; may be repeated.")
 RESULTS = typer.Option("results", "--results", "-r", envvar="DYNO_RESULTS", help="Folder of all results; records go below it.")
 CACHE = typer.Option(None, "--cache", envvar="DYNO_CACHE", help="Folder of networks and engines made once. [default: RESULTS/cache]")
+RECORDS = typer.Option([], "--records", help="Record files, folders and s3:// buckets; may be given often.", show_default="RESULTS/records")
 JSON = typer.Option(False, "--json", help="Print JSON.")
 RETRY = typer.Option([], "--retry", help="Measure again what is: failed, skipped or contended; may be repeated.")
 VERBOSE = typer.Option(False, "--verbose", "-v", help="Say on standard error what the workers do; the log file has it in any case.")
@@ -61,7 +67,7 @@ def check_retry(retry: List[str]) -> None:
 def places_of(results: str, cache: Optional[str]) -> Any:
     from runner.records.places import Places
 
-    return Places(results, cache or os.path.join(results, "cache"))
+    return Places(results, cache or below_results("cache", results))
 
 
 def check_measurable(planned: Any, matrix: str, only: Sequence[str], results: str) -> None:

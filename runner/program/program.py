@@ -30,7 +30,7 @@ class Program(typer.core.TyperGroup):
 
     def commands_here(self) -> Dict[str, Command]:
         """The commands whose file is there, by name."""
-        return {command.name: command for group in self.headings.values() for command in group if _exists(command.module)}
+        return {command.name: command for group in self.headings.values() for command in group if is_here(command)}
 
     def list_commands(self, ctx: Any) -> List[str]:
         return list(self.commands_here())
@@ -78,9 +78,9 @@ class Program(typer.core.TyperGroup):
             raise typer.Exit(ended_by(error))
 
 
-def _exists(module: str) -> bool:
-    """Whether the file of a module is there, or its whole package is elsewhere; imports nothing."""
-    package, *rest = module.split(".")
+def is_here(command: Command) -> bool:
+    """Whether the file of a command's module is there, or its whole package is elsewhere; imports nothing."""
+    package, *rest = command.module.split(".")
     found = importlib.util.find_spec(package)
     if found is None:
         return True

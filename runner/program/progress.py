@@ -10,6 +10,7 @@ import typer
 
 from runner.program import results
 from runner.program.terminal import both_terminals, clear_line, duration, live, plain
+from runner.records import accuracy_totals
 from runner.records.replicate import replicates_of
 
 LOG = logging.getLogger("runner.measure")
@@ -86,9 +87,21 @@ def _note(line: results.Record) -> None:
             LOG.debug("stderr: %s", plain(text))
 
 
-def show_counting(progress: Any) -> None:
-    """The live line of `dyno accuracy`."""
-    text = "[%d/%d] %d of %d images" % (progress.done + 1, progress.total, progress.images, progress.of)
-    if progress.remaining_s == progress.remaining_s:  # unknown before the first part
-        text += ", %s left" % duration(progress.remaining_s)
-    live(plain("%s, %s" % (text, progress.cell.id)))
+class CountingDisplay:
+    """The ``report`` of `dyno accuracy`: one line for each cell that is done, on ``to_stderr`` where standard output is JSON; a live line in a terminal."""
+
+    def __init__(self, to_stderr: bool) -> None:
+        self.to_stderr, self.moving = to_stderr, sys.stderr.isatty()
+
+    def __call__(self, progress: Any) -> None:
+        if progress.totals is not None:
+            if self.moving:
+                clear_line()
+            said = accuracy_totals.sentence(accuracy_totals.summary(progress.cell, progress.totals))
+            typer.echo(plain("[%d/%d] %s" % (progress.done, progress.total, said)), err=self.to_stderr)
+            sys.stdout.flush()
+        elif self.moving:
+            text = "[%d/%d] %d of %d images" % (progress.done + 1, progress.total, progress.images, progress.of)
+            if progress.remaining_s == progress.remaining_s:  # unknown before the first part
+                text += ", %s left" % duration(progress.remaining_s)
+            live(plain("%s, %s" % (text, progress.cell.id)))

@@ -31,6 +31,16 @@ def test_help_is_instant_and_imports_no_framework():
     assert "..." not in out.replace("[ARGS]...", "")
 
 
+def test_the_help_of_no_command_imports_a_framework_or_pandas():
+    code = (
+        "import sys; from runner.program import program, table\n"
+        "for command in table.MEASURING + table.DECIDING:\n"
+        "    if program.is_here(command) and (%d or not command.module.startswith('analysis')): program.load(command)\n"
+        "print([name for name in ('torch', 'onnxruntime', 'openvino', 'tensorrt', 'numpy', 'pandas', 'duckdb', 'scipy') if name in sys.modules])"
+    ) % (sys.version_info >= (3, 11))
+    assert subprocess.check_output([sys.executable, "-c", code], env=environment()).decode().strip() == "[]"
+
+
 def test_planning_imports_no_framework(tmp_path):
     code = (
         "import sys; from runner.plan import matrix, plan; plan.plan(matrix.load(%r), 'cpu', ('cpu',));"

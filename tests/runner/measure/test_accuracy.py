@@ -226,7 +226,7 @@ def test_data_that_is_none_is_one_line(tmp_path, make, says):
     make(tmp_path / "data")
     path = write_matrix(tmp_path, "backend: noop, model: resnet18")
     code, out, err = dyno("accuracy", str(tmp_path / "data"), "-m", path, "-r", str(tmp_path / "results"))
-    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert err.startswith("dyno: %s" % (tmp_path / "data")) and says in err
 
 

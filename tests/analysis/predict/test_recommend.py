@@ -108,13 +108,13 @@ def test_the_report_has_a_frontier_per_platform():
 
 
 def test_the_commands_print_tables_and_json(monkeypatch):
-    import analysis.frame.frame
     from analysis.cli import app
+    from analysis.merge import table
 
-    monkeypatch.setattr(analysis.frame.frame, "merge", lambda paths: Merged(FRAME))
+    monkeypatch.setattr(table, "merge", lambda paths: Merged(FRAME))
     limits = ["--platform", "made-up-cpu", "--max-latency-ms", "300", "--min-top1", "62"]
-    table = CliRunner().invoke(app, ["recommend", *limits])
-    assert table.exit_code == 0 and "latency at most 300 ms, Top-1 at least 62.0 %" in table.output and "○" in table.output
+    said = CliRunner().invoke(app, ["recommend", *limits])
+    assert said.exit_code == 0 and "latency at most 300 ms, Top-1 at least 62.0 %" in said.output and "○" in said.output
     found = json.loads(CliRunner().invoke(app, ["recommend", *limits, "--json"]).output)
     assert found["limits"]["latency_s"] == 0.3 and all(row["latency_s"] <= 0.3 for row in found["recommended"])
     unmeasured = list(ZOO)[20]

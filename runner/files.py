@@ -29,14 +29,16 @@ def held(path: Any) -> Iterator[None]:
         yield
 
 
+def part(path: str) -> str:
+    """A name beside ``path`` that nobody else takes: containers that share a volume have the same process ids, so it is random too."""
+    return "%s.%d-%s.part" % (path, os.getpid(), uuid.uuid4().hex[:8])
+
+
 @contextlib.contextmanager
 def whole(path: Any) -> Iterator[str]:
-    """A name beside ``path`` for a file (or folder) in the making, which takes its place when the block ends well and is removed otherwise.
-
-    Nobody else takes that name: containers that share a volume have the same process ids, so it is random too.
-    """
+    """A name beside ``path`` to write a file or folder under; it takes its place when the block ends well and is removed otherwise."""
     path = str(path)
-    temporary = "%s.%d-%s.part" % (path, os.getpid(), uuid.uuid4().hex[:8])
+    temporary = part(path)
     try:
         yield temporary
         os.replace(temporary, path)

@@ -213,7 +213,8 @@ def _make(art, needs):
         else:
             module = sources.build(_at_size(art), art.seed)
             with files.whole(art.weights_path) as part:
-                torch.save(module.state_dict(), part)
+                with open(part, "wb") as file:  # given a name, torch writes it into the file
+                    torch.save(module.state_dict(), file)
                 manifest["weights_sha256"] = files.sha256(part)
             manifest["sensitivity"] = weights.sensitivity(module, art.input_px, channels=sources.channels(art.spec.name, module))
     except (ModelUnavailable, CheckpointError) as error:

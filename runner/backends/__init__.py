@@ -39,8 +39,9 @@ def _literals(tree, found):
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "Backend":
             for item in node.body:
-                if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", None) in FACTS:
-                    found[item.targets[0].id] = ast.literal_eval(item.value)
+                target = item.targets[0] if isinstance(item, ast.Assign) else None
+                if isinstance(item, ast.Assign) and isinstance(target, ast.Name) and target.id in FACTS:
+                    found[target.id] = ast.literal_eval(item.value)
     return found
 
 
@@ -65,7 +66,7 @@ def prepare_environment():
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's OpenBLAS starts its pool at import
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime 1.31 starts a thread at import otherwise
     if importlib.util.find_spec("openvino") and "openvino" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # starts a thread and phones out; openvino runs without it
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # starts a thread and phones out; openvino runs without it
 
 
 def create(name):

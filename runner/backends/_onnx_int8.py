@@ -80,7 +80,7 @@ def _quantise(onnx, quantization, source, path, images, tensorrt):
     prepared = path + ".float"
     onnx.save(model, prepared)
 
-    class Reader(quantization.CalibrationDataReader):
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined]
         def __init__(self):
             self._feeds = iter([{name: batch} for batch in images])
 

@@ -54,7 +54,7 @@ def _writable(path):
             errno.EPERM: "docker run --user $(id -u):$(id -g), or on the host: sudo chown -R $(id -u):$(id -g) results",
             errno.ENOTDIR: "a file is in the way: give another folder with --results",
             errno.EEXIST: "a file is in the way: give another folder with --results",
-        }.get(error.errno, mount)
+        }.get(error.errno or 0, mount)
         return Check("results folder", False, "%s can't be written: %s" % (path, error.strerror), mend)
     return Check("results folder", True, "%s can be written" % path)
 

@@ -18,7 +18,7 @@ def cpu_model(root="/"):
     info = sysfs.text(root, "proc/cpuinfo") or ""
     part = re.search(r"CPU implementer\s*: (\w+)(?:.*\n)*?CPU part\s*: (\w+)", info)
     if part:
-        return ARM_CPUS.get(part.groups(), "Arm %s/%s" % part.groups())  # "model name" there is only "ARMv8 Processor"
+        return ARM_CPUS.get((part.group(1), part.group(2)), "Arm %s/%s" % part.groups())  # "model name" there is only "ARMv8 Processor"
     name = re.search(r"^(?:model name|Model|cpu model)\s*: (.+)$", info, re.MULTILINE)
     return name.group(1).strip() if name else platform.processor() or None
 
@@ -38,7 +38,7 @@ def governor(root="/"):
 def clocks(root, kind):
     """Clock of each CPU in Hz: ``cur``, ``min`` or ``max`` of the governor's range; {} without cpufreq."""
     paths = sysfs.find(root, "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_%s_freq" % kind)
-    found = {re.search(r"cpu\d+", path).group(): sysfs.number(root, path) for path in paths}
+    found = {"".join(re.findall(r"/(cpu\d+)/", path)): sysfs.number(root, path) for path in paths}
     return {cpu: 1000 * khz for cpu, khz in found.items() if khz}
 
 

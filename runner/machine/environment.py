@@ -9,6 +9,7 @@ import platform
 import re
 import socket
 import sys
+from typing import Any, Dict
 
 from runner.machine import board, gpus, sysfs, thermal, threads
 
@@ -155,7 +156,7 @@ def declared_devices(root="/"):
 
 def installed(paths=None):
     """{name: version} of the installed distributions, from the names of their metadata folders: nothing is imported."""
-    found = {}
+    found: Dict[str, Any] = {}
     for path in sys.path if paths is None else paths:
         try:
             names = sorted(os.listdir(path or "."))

@@ -7,7 +7,7 @@ Accuracy depends on neither batch size nor scenario: one batch size of the plan 
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from runner import backends
 from runner.errors import DataError
@@ -29,7 +29,7 @@ BATCH = 32  # the plan's largest batch size up to here is taken
 
 def representatives(cells, batch_size=None):
     """One cell for all batch sizes and scenarios of a network, backend, precision, device and input size, in the order given."""
-    groups = OrderedDict()
+    groups: Dict[Cell, Set[int]] = OrderedDict()
     for cell in cells:
         groups.setdefault(cell._replace(batch_size=0, scenario="latency"), set()).add(cell.batch_size)
     return [
@@ -40,7 +40,8 @@ def representatives(cells, batch_size=None):
 
 def fitting(cells, specs, data):
     """(cells whose network can be judged by the data set, reasons for the rest); what an ONNX file answers is known when it has answered."""
-    fit, reasons = [], OrderedDict()
+    reasons: Dict[str, None] = OrderedDict()
+    fit = []
     for cell in cells:
         spec = specs[cell.model]
         if spec.num_classes == len(data.classes) or spec.name.startswith("onnx:"):

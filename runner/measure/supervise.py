@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 from runner.measure.outcome import Outcome, oom_kills
 
@@ -32,9 +33,10 @@ class Worker:
             pass_fds=(write_fd,),
             env=dict(os.environ, **(env or {})),
         )
+        self._input: Any = self._process.stdin
         os.close(write_fd)  # only the worker holds it now: its death is the end of the pipe
         self._fd, self._buffer = read_fd, b""
-        self._child = None  # measuring process, while there is one
+        self._child: Any = None  # pid of the measuring process, while there is one
 
     @property
     def pid(self):
@@ -49,8 +51,8 @@ class Worker:
         outcome, self._oom_kills = Outcome(), oom_kills()
         self._stderr_from = self._stderr.seek(0, os.SEEK_END)
         try:
-            self._process.stdin.write((json.dumps(job) + "\n").encode("utf-8"))
-            self._process.stdin.flush()
+            self._input.write((json.dumps(job) + "\n").encode("utf-8"))
+            self._input.flush()
         except OSError:
             pass  # it died meanwhile; the end of the pipe says so below
         deadline = time.monotonic() + timeout_s
@@ -165,7 +167,7 @@ class Worker:
             self._process.wait()
             self._kill_child()
             try:
-                self._process.stdin.close()
+                self._input.close()
             except OSError:
                 pass
             os.close(self._fd)

@@ -8,6 +8,7 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
+from typing import Any
 
 from runner.errors import CheckpointError
 
@@ -41,7 +42,7 @@ def load_checkpoint(model, path):
             raise CheckpointError("%s: %s is %s, the network has %s" % (path, key, list(value.shape), list(wanted[key].shape)))
     # versions of modules (MNASNet asks for its own); a dictionary that was rebuilt by key has lost them
     state = OrderedDict(state)
-    state._metadata = getattr(wanted, "_metadata", None)
+    state._metadata = getattr(wanted, "_metadata", None)  # type: ignore[attr-defined]
     result = model.load_state_dict(state, strict=False)
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     if missing or result.unexpected_keys:
@@ -87,7 +88,7 @@ class _DataOnly(pickle.Unpickler):
         raise pickle.UnpicklingError("it holds %s.%s, which is no tensor and no plain data" % (module, name))
 
 
-_data_only = type(pickle)("data_only")
+_data_only: Any = type(pickle)("data_only")
 _data_only.Unpickler = _DataOnly
 _data_only.load = lambda file, **options: _DataOnly(file, **options).load()
 

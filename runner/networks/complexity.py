@@ -5,6 +5,8 @@ GELU, LayerNorm) counts as the one operator that it was, views (reshape, transpo
 reshape that can't be a view is a copy. Weights count once, not per image.
 """
 
+from typing import Any, Dict, Set
+
 from runner.errors import GraphError
 from runner.networks.free_reshapes import inherit, is_view
 from runner.networks.graph import (
@@ -56,7 +58,7 @@ def of_onnx(path, batch_size=1):
         total = groups[group]
         total["count"] += 1
         total["macs"] += macs // graph.batch_size
-        total["bytes"] += ELEMENT_BYTES.get(graph.types.get(output), 4) * (moved + out)
+        total["bytes"] += ELEMENT_BYTES.get(graph.types.get(output, 0), 4) * (moved + out)
         total["out"] += out
     products = [groups[name] for name in ARITHMETIC]
     return {
@@ -69,7 +71,8 @@ def of_onnx(path, batch_size=1):
 
 def operators(graph):
     """(group, multiply-adds, names of tensors read, name of the tensor written) of each operator; batch included."""
-    done, strides = set(), {}
+    done: Set[int] = set()
+    strides: Dict[str, Any] = {}
     for node in graph.nodes:
         if id(node) in done or node.output[0] in graph.integers:
             continue
@@ -129,7 +132,7 @@ def _product(graph, node, reads, done):
 
 
 def _einsum_macs(graph, node):
-    lengths = {}
+    lengths: Dict[str, Any] = {}
     terms = attribute(node, "equation").decode().replace(" ", "").split("->")[0].split(",")
     for term, name in zip(terms, node.input):
         lengths.update(zip(term, graph.shape(name)))

@@ -10,7 +10,7 @@ import os
 import pickle
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy
 
@@ -204,7 +204,7 @@ def _pickled(content, count, path):
 class _Array:
     """Stands for numpy's array while its pickle is read: it keeps what it is given and computes nothing."""
 
-    state = None
+    state: Any = None
 
     def __setstate__(self, state):
         self.state = state

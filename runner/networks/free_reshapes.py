@@ -1,5 +1,7 @@
 """Which reshapes are free: a model of PyTorch's strides, over the shapes of an ONNX graph."""
 
+from typing import List
+
 from runner.networks.graph import attribute
 
 
@@ -42,14 +44,15 @@ def contiguous(shape):
 
 def view_strides(shape, strides, new):
     """Strides of a tensor seen with another shape, or None where that takes a copy."""
-    runs = []  # [length, stride] of dimensions that lie in memory as one
+    runs: List[List[int]] = []  # [length, stride] of dimensions that lie in memory as one
     for length, stride in zip(shape, strides):
         if length != 1:
             if runs and runs[-1][1] == length * stride:
                 runs[-1] = [runs[-1][0] * length, stride]
             else:
                 runs.append([length, stride])
-    result, left, stride = [], 1, 1
+    result: List[int] = []
+    left, stride = 1, 1
     for length in reversed(new):
         if length != 1 and left == 1:
             left, stride = runs.pop()

@@ -1,6 +1,7 @@
 """An ONNX file as nodes and shapes. Weights are never read: a file of 500 MB takes no longer than its graph."""
 
 import mmap
+from typing import Any, Dict, List
 
 from runner.errors import GraphError
 
@@ -49,7 +50,7 @@ class Graph:
         self.constants = {tensor.name for tensor in graph.initializer}
         self.nodes = [node for node in graph.node if not self._is_constant(node)]
         self.outputs = {value.name for value in graph.output}
-        self.consumers = {}
+        self.consumers: Dict[str, List[Any]] = {}
         for node in self.nodes:
             for name in node.input:
                 self.consumers.setdefault(name, []).append(node)

@@ -5,6 +5,8 @@ measurement takes away some of the uncertainty of all others; the set is grown g
 The same descriptors carry measurements over from another platform (analysis/predict/transfer.py).
 """
 
+from typing import Any, List
+
 import numpy as np
 
 from runner.networks.complexity import ARITHMETIC, GROUPS
@@ -62,7 +64,7 @@ def calibration_set(features, k):
         raise ValueError("a calibration set has at least 1 network, not %d" % k)
     points = standardised(descriptors(features))
     covariance = kernel(points, points)
-    chosen = []
+    chosen: List[Any] = []
     for _ in range(min(k, len(features))):
         gain = (covariance**2).sum(0) / (np.diag(covariance) + NOISE)
         gain[chosen] = -1

@@ -1,7 +1,7 @@
 """The image input of a user's ONNX file: its name, type, shape and layout, read from the file itself; and seeded images in that form."""
 
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy
 
@@ -72,7 +72,7 @@ def _precision(model):
     """The type of most weights, int8 where the file is quantised."""
     if any(node.op_type in QUANTISED for node in model.graph.node):
         return "int8"
-    total = {}
+    total: Dict[int, Any] = {}
     for tensor in model.graph.initializer:
         count = 1
         for length in tensor.dims:

@@ -66,7 +66,7 @@ class Preprocessing:
         pixels = numpy.asarray(image)
         top, left = [int(round((side - self.input_px) / 2.0)) for side in pixels.shape[:2]]
         pixels = pixels[top : top + self.input_px, left : left + self.input_px].astype(numpy.float32) / 255
-        return ((pixels - numpy.float32(self.mean)) / numpy.float32(self.std)).transpose(2, 0, 1)
+        return ((pixels - numpy.array(self.mean, numpy.float32)) / numpy.array(self.std, numpy.float32)).transpose(2, 0, 1)
 
 
 def of(spec, input_px, cifar=None, data_config=None, **changes):

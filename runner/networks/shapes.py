@@ -4,6 +4,8 @@ onnx's own inference follows only some of that arithmetic (PyTorch writes an Exp
 and Where). So: infer, evaluate what has become known, put it in as constants, and again until nothing is new.
 """
 
+from typing import Any, Callable, Dict
+
 import numpy
 
 LARGEST = 4096  # elements: shape arithmetic has few; anything larger is weights
@@ -127,7 +129,7 @@ def _reshape(options, data, shape):
     return data.reshape([data.shape[i] if length == 0 else int(length) for i, length in enumerate(shape)])
 
 
-OPERATIONS = {
+OPERATIONS: Dict[str, Callable[..., Any]] = {
     "Add": lambda options, a, b: a + b,
     "Sub": lambda options, a, b: a - b,
     "Mul": lambda options, a, b: a * b,

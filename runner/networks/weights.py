@@ -8,6 +8,7 @@ generator, whose stream is fixed for ever, so that every image measures the same
 
 import contextlib
 import zlib
+from typing import Any, Dict
 
 import numpy
 
@@ -95,7 +96,8 @@ def _calibrate(model, seed, input_px, channels):
     normalisations = [
         module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.track_running_stats
     ]
-    momenta, last, hooks = [layer.momentum for layer in normalisations], {}, []
+    last: Dict[Any, Any] = {}
+    momenta, hooks = [layer.momentum for layer in normalisations], []
     model.eval()
     for layer in normalisations:
         layer.reset_running_stats()

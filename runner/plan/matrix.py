@@ -7,7 +7,7 @@ import difflib
 import os
 import reprlib
 from dataclasses import dataclass, field, replace
-from typing import Dict, Tuple
+from typing import Any, Dict, Tuple
 
 import yaml
 
@@ -24,7 +24,7 @@ MAX_BYTES = 1 << 20
 MAX_CELLS = 200000  # a file of some kilobytes can ask for millions, which nobody lives to see measured
 
 # name: (type, smallest, largest) of the section `accuracy` (see runner.measure.accuracy); what is not given is known or found out
-ACCURACY = {
+ACCURACY: Dict[str, Tuple[Any, Any, Any]] = {
     "data": (str, None, None),  # folder of class folders, or CIFAR's
     "format": (str, None, None),
     "classes": (str, None, None),  # file with one folder's name a line, where their sorted order isn't the network's
@@ -96,7 +96,7 @@ def parse(text, name="matrix.yaml", profile=None):
     full = Protocol(**protocol)
     if full.max_samples < full.min_samples:
         raise MatrixError("%s: protocol.max_samples: %d is below min_samples, %d" % (where, full.max_samples, full.min_samples))
-    specs = {}
+    specs: Dict[str, ModelSpec] = {}
     for index, block in enumerate(blocks):
         for axis in AXES:
             if axis not in block:
@@ -280,16 +280,16 @@ def _axis_value(axis, value, place):
             choices = ["%s:%s" % (base, known) for known in variants] or [base]
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(value), value, choices)))
         return value
-    choices = PRECISIONS if axis == "precision" else SCENARIOS
-    if value not in choices:
-        raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(value), value, choices)))
+    known = PRECISIONS if axis == "precision" else SCENARIOS
+    if value not in known:
+        raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(value), value, known)))
     return value
 
 
 def _model(value, place):
     fields = {"name": value} if isinstance(value, str) else value
     fields = _mapping(fields, place, ("name", "weights", "num_classes", "input_px", "label"))
-    types = {"name": str, "weights": str, "num_classes": int, "input_px": int, "label": str}
+    types: Dict[str, Any] = {"name": str, "weights": str, "num_classes": int, "input_px": int, "label": str}
     for key, given in fields.items():
         if type(given) is not types[key] or given in ("", 0) or (types[key] is int and not 1 <= given <= 10**6):
             raise MatrixError("%s: %s: found %s, a %s; give a %s" % (place, key, _show(given), _kind(given), _kind(types[key]())))

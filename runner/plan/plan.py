@@ -4,7 +4,7 @@ import random
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Tuple
+from typing import Dict, Tuple
 
 from runner import backends
 from runner.errors import MatrixError, ModelUnavailable
@@ -29,7 +29,8 @@ def plan(loaded, platform, devices, only=()):
     (field, values) pairs that a cell must match.
     """
     facts = {name: backends.facts(name) for name in backends.names()}
-    cells, excluded = OrderedDict(), OrderedDict()
+    cells: Dict[Cell, None] = OrderedDict()
+    excluded: Dict[Cell, str] = OrderedDict()
     for block in loaded.blocks:
         for cell in _product(block, platform, devices, loaded.models):
             if not all(matches(cell, field, values) for field, values in only):

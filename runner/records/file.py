@@ -11,7 +11,7 @@ import math
 import os
 import stat
 import time
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from runner import files
 from runner.errors import RecordError
@@ -44,9 +44,9 @@ class RecordFile:
 
     def __init__(self, path):
         self.path = path
-        self.warnings = []
-        self.task = None
-        self._fd = None
+        self.warnings: List[str] = []
+        self.task: Optional[Dict[str, Any]] = None
+        self._fd: Any = None
 
     def __enter__(self):
         try:

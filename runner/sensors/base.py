@@ -10,6 +10,7 @@ readings say so.
 """
 
 import time
+from typing import Dict, List
 
 
 class Sensor:
@@ -71,7 +72,7 @@ class Samples:
 
     def within(self, begin_s=None, end_s=None):
         """{name: values} of the samples in a window; all of them without one."""
-        columns = {}
+        columns: Dict[str, List[float]] = {}
         for at_s, values in self.rows:
             if (begin_s is None or at_s >= begin_s) and (end_s is None or at_s <= end_s):
                 for name, value in values.items():

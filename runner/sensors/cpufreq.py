@@ -13,7 +13,7 @@ CPUS = "sys/devices/system/cpu/cpu[0-9]*/"
 
 class Sensor(base.Sensor):
     def available(self):
-        self.clocks = {re.search(r"cpu\d+", path).group(): path for path in sysfs.find(self.root, CPUS + "cpufreq/scaling_cur_freq")}
+        self.clocks = {"".join(re.findall(r"/(cpu\d+)/", path)): path for path in sysfs.find(self.root, CPUS + "cpufreq/scaling_cur_freq")}
         self.counters = sysfs.find(self.root, CPUS + "thermal_throttle/*_throttle_count")
         self.start()
         return None if self.clocks or self.counters else "no cpufreq: a virtual machine, or its driver isn't loaded"

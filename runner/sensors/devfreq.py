@@ -4,6 +4,7 @@ The governor lowers the clock of an idle GPU; only a maximum below the hardware'
 """
 
 import re
+from typing import Any, Dict
 
 from runner.machine import sysfs
 from runner.sensors import base
@@ -34,7 +35,7 @@ class Sensor(base.Sensor):
 
     def read(self, begin_s=None, end_s=None):
         columns = self.samples.within(begin_s, end_s)
-        readings = {"gpus": {name: self._gpu(name, path, columns) for name, path in self.gpus.items()}}
+        readings: Dict[str, Any] = {"gpus": {name: self._gpu(name, path, columns) for name, path in self.gpus.items()}}
         reason = self.samples.loss(begin_s, end_s) or (None if columns else "no sample in the window")
         if reason:
             readings["reason"] = reason

@@ -65,7 +65,7 @@ def find_rails(root="/"):
     for device in _devices(root):
         for label in sysfs.find(root, device + "/iio:device*/rail_name_*") + sysfs.find(root, device + "/hwmon/hwmon*/in*_label"):
             name = sysfs.text(root, label)
-            channel = re.search(r"(\d+)(?:_label)?$", label).group(1)
+            channel = re.findall(r"(\d+)(?:_label)?$", label)[0]
             if not name or name == "NC" or label.endswith("in7_label") or "sum of shunt" in name:
                 continue
             folder = os.path.dirname(label)

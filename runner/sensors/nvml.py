@@ -4,6 +4,8 @@ Memory is the device's, or the new processes' where the driver tells it: inside 
 measuring process is known by having come after ``start()``. Energy is the total-energy counter (Volta and later), else power integrated.
 """
 
+from typing import Any
+
 from runner.machine import gpus
 from runner.sensors import base
 from runner.sensors._energy import Meter
@@ -23,7 +25,7 @@ THROTTLED_SHARE = 0.05  # of the samples
 
 class Sensor(base.Sensor):
     every_s = 0.1
-    nvml = None
+    nvml: Any = None
 
     def available(self):
         try:

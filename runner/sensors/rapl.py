@@ -5,6 +5,7 @@ Inside a container /sys/devices/virtual/powercap is masked: mounted under anothe
 """
 
 import os
+from typing import Any, Dict
 
 from runner.machine import sysfs
 from runner.sensors import base
@@ -67,7 +68,7 @@ def total(zones):
 def find_zones(root="/"):
     """{name: folder}: package-0, package-0/dram, psys ... from powercap or, inside a container, from /rapl."""
     for base_path in ("sys/class/powercap", "sys/devices/virtual/powercap/intel-rapl", "rapl"):
-        zones = {}
+        zones: Dict[str, Any] = {}
         for path in sysfs.find(root, base_path + "/intel-rapl:*") + sysfs.find(root, base_path + "/intel-rapl:*/intel-rapl:*:*"):
             name = sysfs.text(root, path + "/name")
             number = os.path.basename(path)

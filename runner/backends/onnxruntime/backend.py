@@ -201,4 +201,5 @@ class Backend(base.Backend):
 
     def close(self):
         self._callers.shutdown()
-        self._session = self._binding = self._bindings = self._value = None
+        self._bindings = []
+        self._session = self._binding = self._value = None

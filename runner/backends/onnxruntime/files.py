@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter, defaultdict
+from typing import DefaultDict
 
 import numpy
 
@@ -17,7 +18,7 @@ def assigned(session):
     """{provider: Counter of operators} as the session assigned them, or None if this release can't tell."""
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return None
-    nodes = defaultdict(Counter)
+    nodes: DefaultDict[str, Counter] = defaultdict(Counter)
     for part in session.get_provider_graph_assignment_info():
         nodes[part.ep_name].update(node.op_type for node in part.get_nodes())
     return dict(nodes)
@@ -35,7 +36,8 @@ def profiled(path, options, providers, feeds, folder):
     with open(profile, encoding="utf-8") as file:
         events = json.load(file)
     os.remove(profile)
-    nodes, written = defaultdict(Counter), defaultdict(Counter)
+    nodes: DefaultDict[str, Counter] = defaultdict(Counter)
+    written: DefaultDict[str, Counter] = defaultdict(Counter)
     for event in events:
         provider = event.get("args", {}).get("provider")
         if event.get("cat") == "Node" and provider and event["name"].endswith("_kernel_time"):

@@ -1,6 +1,7 @@
 """OpenVINO 2021.4 to 2026, on CPU, GPU, NPU and MYRIAD: one backend over two generations of its Python API."""
 
 import importlib.util
+from typing import Any, Dict
 
 import openvino
 
@@ -10,7 +11,7 @@ from runner.errors import Unsupported
 if hasattr(openvino, "Core") or importlib.util.find_spec("openvino.runtime"):  # 2022 and later
     from runner.backends.openvino.core import Network
 else:
-    from runner.backends.openvino.iecore import Network
+    from runner.backends.openvino.iecore import Network  # type: ignore[assignment]
 
 NAMES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU", "myriad": "MYRIAD"}
 HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}  # what int8 leaves over is computed in f32
@@ -80,7 +81,7 @@ class Backend(base.Backend):
     def _check_precision(self):
         """Compare what the compiled network computes in with what was asked: the default is bf16 wherever a CPU has it."""
         asked = self.job.cell.precision
-        self._compute = {}
+        self._compute: Dict[str, Any] = {}
         for kind, precision, count in self._network.operators():
             if kind.lower() in COMPUTE:
                 self._compute.setdefault(PRECISIONS.get(precision, precision), {}).setdefault(kind, 0)
@@ -112,7 +113,7 @@ class Backend(base.Backend):
         if not totals:  # a device whose plugin doesn't tell
             precision = PRECISIONS.get(self._network.precision, self.job.cell.precision)
         else:
-            precision = self.job.cell.precision if self.job.cell.precision in totals else max(totals, key=totals.get)
+            precision = self.job.cell.precision if self.job.cell.precision in totals else max(totals, key=lambda name: totals[name])
         read = {"precision": precision, "compute_operators": self._compute, "api": self._network.api, "version": self._network.version}
         read.update(self._network.read_back())
         read.update(self._done)

@@ -46,7 +46,7 @@ class Network:
         # never start a request of the queue by hand: its callback frees it twice and the queue then waits for ever
         self._request = self._compiled.create_infer_request()
         self._queue = openvino.AsyncInferQueue(self._compiled, int(self._read["OPTIMAL_NUMBER_OF_INFER_REQUESTS"])) if throughput else None
-        self.in_flight = len(self._queue) if throughput else 1
+        self.in_flight = len(self._queue) if self._queue is not None else 1
 
     def _properties(self):
         known = set(self._compiled.get_property("SUPPORTED_PROPERTIES"))

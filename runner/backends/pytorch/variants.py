@@ -79,8 +79,8 @@ def quantised(module, job):
         from torch.ao import quantization
         from torch.ao.quantization import quantize_fx
     except ImportError:  # before 1.11
-        from torch import quantization
-        from torch.quantization import quantize_fx
+        from torch import quantization  # type: ignore[no-redef]
+        from torch.quantization import quantize_fx  # type: ignore[no-redef]
     engine = next((name for name in ("x86", "fbgemm", "qnnpack") if name in torch.backends.quantized.supported_engines), None)
     if engine is None:
         raise Unsupported("PyTorch %s was built without int8 kernels" % torch.__version__)
@@ -91,7 +91,7 @@ def quantised(module, job):
         if hasattr(quantization, "get_default_qconfig_mapping"):
             prepared = quantize_fx.prepare_fx(module, quantization.get_default_qconfig_mapping(engine), (examples[0],))
         else:
-            prepared = quantize_fx.prepare_fx(module, {"": quantization.get_default_qconfig(engine)})
+            prepared = quantize_fx.prepare_fx(module, {"": quantization.get_default_qconfig(engine)})  # type: ignore[call-arg]
         with torch.no_grad():
             for example in examples:
                 prepared(example)

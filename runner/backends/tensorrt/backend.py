@@ -14,7 +14,7 @@ from runner.files import atomic_write
 try:
     import torch
 except ImportError:  # said in load(), where it becomes a row
-    torch = None
+    torch = None  # type: ignore[assignment]
 
 import hashlib
 import os
@@ -200,4 +200,5 @@ class Backend(base.Backend):
         torch.cuda.empty_cache()
 
     def close(self):
-        self._lanes = self._engine = self._runtime = None
+        self._lanes = []
+        self._engine = self._runtime = None

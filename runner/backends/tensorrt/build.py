@@ -16,7 +16,7 @@ class Refused(BuildError):
 def make_log(trt):
     """A logger that keeps what it hears: ``log.lines``, a list of (severity, text)."""
 
-    class Log(trt.ILogger):
+    class Log(trt.ILogger):  # type: ignore[name-defined]
         def __init__(self):
             trt.ILogger.__init__(self)
             self.lines = []
@@ -131,7 +131,7 @@ def make_calibrator(trt, torch, batches):
     if not hasattr(trt, "IInt8EntropyCalibrator2"):
         return None
 
-    class Calibrator(trt.IInt8EntropyCalibrator2):
+    class Calibrator(trt.IInt8EntropyCalibrator2):  # type: ignore[name-defined]
         def __init__(self):
             trt.IInt8EntropyCalibrator2.__init__(self)
             self._rest = iter(batches)

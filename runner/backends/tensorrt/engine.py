@@ -92,7 +92,7 @@ def layer_formats(trt, engine):
     if not hasattr(engine, "create_engine_inspector"):
         return None
     text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
-    count = Counter()
+    count: Counter = Counter()
     for layer in json.loads(text).get("Layers", []):
         if isinstance(layer, dict):  # names alone where the engine was built without details
             count.update(str(port.get("Format/Datatype", "?")) for port in layer.get("Outputs", []))

@@ -5,10 +5,12 @@ feature maps to be read from memory. A layer that many others read is made wider
 in its index. A block outputs its odd layers and its last one. The ``ds`` networks are depthwise separable.
 """
 
+from typing import Any, Dict
+
 NAMES = ("hardnet39ds", "hardnet68", "hardnet68ds", "hardnet85")
 
 # The designs of the paper: stem channels, channels after each block, growth rate k and layers of each block, after which ones to halve, m.
-LARGE = {
+LARGE: Dict[str, Any] = {
     "m": 1.7,
     "stem": (32, 64),
     "channels": (128, 256, 320, 640, 1024),
@@ -16,7 +18,7 @@ LARGE = {
     "layers": (8, 16, 16, 16, 4),
     "halve": (1, 0, 1, 1, 0),
 }
-DESIGNS = {
+DESIGNS: Dict[str, Dict[str, Any]] = {
     "hardnet39ds": {
         "m": 1.6,
         "stem": (24, 48),
@@ -65,7 +67,7 @@ def build(name, num_classes, pretrained):
     if pretrained:
         raise ModelUnavailable("%s: no published weights that are ours to fetch; set `weights: random` or a checkpoint's path" % name)
     separable, design = name.endswith("ds"), DESIGNS[name]
-    parts = [convolution(3, design["stem"][0], 3, stride=2), convolution(*design["stem"], kernel=1 if separable else 3)]
+    parts = [convolution(3, design["stem"][0], 3, stride=2), convolution(design["stem"][0], design["stem"][1], 1 if separable else 3)]
     channels = design["stem"][1]
     parts.append(depthwise(channels, 2) if separable else nn.MaxPool2d(3, 2, 1))
     for out, growth, layers, halve in zip(design["channels"], design["growth"], design["layers"], design["halve"]):

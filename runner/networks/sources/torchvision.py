@@ -1,6 +1,7 @@
 """torchvision's classification networks, from 0.10 (``pretrained=``) to today's (``weights=``)."""
 
 import inspect
+from typing import Any, List
 
 from runner.errors import ModelUnavailable
 from runner.networks.checkpoints import checked_downloads, drop_broken_download
@@ -113,7 +114,7 @@ def import_torchvision():
 
     if "torchvision" not in sys.modules and hasattr(torch, "library"):
         spec = importlib.util.find_spec("torchvision")
-        if spec is None:
+        if spec is None or spec.origin is None:
             raise ModelUnavailable("torchvision is not installed here")
         if not any(_loads(torch, path) for path in pathlib.Path(spec.origin).parent.glob("_C.*")):
             _declare_operators(torch)
@@ -124,7 +125,7 @@ def import_torchvision():
     return torchvision
 
 
-_declared = []  # a torch.library.Library withdraws its operators when it is collected
+_declared: List[Any] = []  # a torch.library.Library withdraws its operators when it is collected
 
 
 def _loads(torch, path):

@@ -22,6 +22,7 @@ from analysis.data.families import family
 from analysis.errors import FrameError
 from analysis.frame import imported, measured_accuracy, noise, published, rounds, sensors, unfinished
 from analysis.frame.cached import once
+from analysis.stats.intervals import percentile_ranks
 from runner.records.check import is_replicate, misfit, misfit_accuracy
 from runner.records.lift import lift
 from runner.records.schema import SCHEMA_VERSION, STATUSES
@@ -29,7 +30,8 @@ from runner.records.schema import SCHEMA_VERSION, STATUSES
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights",
         "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "power_mode", "ended", "so_far", "task")  # fmt: skip
-NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p99_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
+NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p90_low_s", "latency_p90_high_s", "latency_p95_s", "latency_p95_low_s", "latency_p95_high_s",
+           "latency_p99_s", "latency_p99_low_s", "latency_p99_high_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",
            "memory_mb", "memory_peak_mb", "memory_sampled_mb", "energy_j", "power_w", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
            "accuracy_images", "wall_s", "sensitivity", "n_asked", "sustained_s")  # fmt: skip
@@ -39,7 +41,7 @@ NO_WORK = "noop"  # the backend that measures the harness itself: it executes no
 TASK_CELL = ("task", "cell_id", "role", "anchor")  # what a fleet's task measures once, however often it was delivered
 REPEATED = "repeat an id that was read before"
 REPEATED_TASK = "repeat a cell of a task that was delivered before"
-ENOUGH = {90: 46, 99: 473}  # samples for a percentile's 95 % interval to exist inside the sample
+ENOUGH = {90: 46, 95: 93, 99: 473}  # samples between whose extremes so large a share of all calls lies, with 95 % confidence
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,7 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
         "in_flight": replicates[0].get("in_flight"),
     }
     if out["in_flight"] in (None, 1):  # in `throughput` a sample is the mean of a window, which has no tail
-        out |= {f"latency_p{p}_s": percentile(pooled, p) for p, enough in ENOUGH.items() if len(pooled) >= enough}
+        out |= percentiles(pooled)
     out["noise"] = percentile(sorted((percentile(s, 75) - percentile(s, 25)) / percentile(s, 50) for s in samples), 50)
     for name in ("load_s", "first_latency_s"):
         spans = [r["spans"][name] for r in replicates if (r.get("spans") or {}).get(name) is not None]
@@ -313,6 +315,17 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
     late = [float(r["sustained"]["sustained_s"]) for r in replicates if (r.get("sustained") or {}).get("sustained_s")]
     out["sustained_s"] = percentile(sorted(late), 50) if late else np.nan
     return out | sensors.readings(replicates, cell["device"])
+
+
+def percentiles(ordered: Sequence[float]) -> dict[str, float]:
+    """The percentiles that so many samples tell, each with its 95 % interval."""
+    found: dict[str, float] = {}
+    for percent, enough in ENOUGH.items():
+        ranks = percentile_ranks(len(ordered), percent) if len(ordered) >= enough else None
+        if ranks:
+            name = f"latency_p{percent}"
+            found |= {f"{name}_s": percentile(ordered, percent), f"{name}_low_s": ordered[ranks[0]], f"{name}_high_s": ordered[ranks[1]]}
+    return found
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

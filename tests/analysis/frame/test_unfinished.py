@@ -3,6 +3,7 @@
 from analysis.frame import unfinished
 from analysis.frame.frame import merge
 from runner.records import line as lines
+from runner.records.replicate import replicate_from
 from tests.analysis.records import cell_record, environment_record, write
 
 
@@ -10,7 +11,7 @@ def left_by(run, *orders, attempt=1, anchor=None):
     """The replicate lines that a killed run left of one cell."""
     cell = cell_record("synthetic-cpu", "pytorch", "resnet18", run=run, attempt=attempt, asked=5)
     cell |= {"role": "anchor" if anchor else "cell", "anchor": anchor}
-    return [lines.replicate(cell, dict(cell["replicates"][0], order=order), None) for order in orders]
+    return [lines.replicate(cell, replicate_from(dict(cell["replicates"][0], order=order)), None) for order in orders]
 
 
 def test_replicates_of_two_killed_runs_are_one_cell(tmp_path):

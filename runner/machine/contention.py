@@ -66,12 +66,12 @@ def between(before, after):
     }
     if window_s <= 0:
         return readings
-    if before.waited_s is not None and after.waited_s is not None:
-        waited_s = sum(total - before.waited_s.get(thread, 0.0) for thread, total in after.waited_s.items())
-        readings["run_delay"] = max(0.0, waited_s) / window_s
     if before.throttled is not None and after.throttled is not None:
         readings["throttled_periods"] = max(0, after.throttled[0] - before.throttled[0])
         readings["throttled_share"] = max(0.0, after.throttled[1] - before.throttled[1]) / window_s
+    if before.waited_s is not None and after.waited_s is not None:
+        waited_s = sum(total - before.waited_s.get(thread, 0.0) for thread, total in after.waited_s.items())
+        readings["run_delay"] = max(0.0, waited_s / window_s - (readings["throttled_share"] or 0.0))  # what a quota stops waits, too
     if before.pressure_s is not None and after.pressure_s is not None:
         readings["pressure_share"] = _clip((after.pressure_s - before.pressure_s) / window_s)
     capacity_s = window_s * after.cpus

@@ -128,6 +128,8 @@ def test_what_a_quota_stops_is_counted_of_either_cgroup(tmp_path, group, path, c
 
     readings = contention.between(taken(1.0, 100, 10, 500000), taken(3.0, 120, 25, 1500000))
     assert readings["throttled_periods"] == 15 and readings["throttled_share"] == pytest.approx(0.5)
+    waiting = [dataclasses.replace(taken(at, 100, 10, 1000000 * at), waited_s={"1": waited}) for at, waited in ((1.0, 0.0), (3.0, 1.9))]
+    assert contention.between(*waiting)["run_delay"] == pytest.approx(0.0)  # nobody was in the way: all of it is the quota's
     free = contention.between(taken(1.0, 0, 0, 0), taken(3.0, 0, 0, 0))
     assert free["throttled_share"] is None
 

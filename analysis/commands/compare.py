@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
         if run:
             all_results = Path(results).resolve()
             folder = all_results / "compare" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            asked = alternate.Asked(matrix, profile, tuple(only), all_results, Path(cache or all_results / "cache").resolve())
+            asked = alternate.Asked(matrix, profile, tuple(only), all_results, Path(cache).resolve() if cache else None)
             before, after = alternate.side("A", a, folder), alternate.side("B", b, folder)
             sides = [str(one.folder / "records") for one in (before, after)]
             again = f"dyno compare --paired {sides[0]} {sides[1]}"

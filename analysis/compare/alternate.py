@@ -27,13 +27,16 @@ ROUNDS = 6
 
 @dataclass(frozen=True)
 class Asked:
-    """What both sides measure: options of `dyno run`, and the folder of all results."""
+    """What both sides measure: options of `dyno run`, and the folder of all results. Without ``cache`` it is the results' own.
+
+    A matrix has one of its own then: networks that two matrices call alike would take turns in a shared one.
+    """
 
     matrix: str
     profile: str | None
     only: tuple[str, ...]
     results: Path
-    cache: Path
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,9 @@ def command(one: Side, asked: Asked, number: int) -> tuple[list[str], dict[str, 
         more = {"RESULTS": str(asked.results), "MATRIX": asked.matrix}
         return ["sh", str(script), one.given, *options, "--results", str(inside), "--cache", f"{IN_IMAGE}/cache"], dict(os.environ, **more)
     matrix = one.given if one.kind == "matrix" else asked.matrix
+    cache = asked.cache or (one.folder if one.kind == "matrix" else asked.results) / "cache"
     python = one.given if one.kind == "interpreter" else sys.executable
-    places = ["--matrix", os.path.abspath(matrix), "--results", str(one.folder), "--cache", str(asked.cache)]
+    places = ["--matrix", os.path.abspath(matrix), "--results", str(one.folder), "--cache", str(cache)]
     return [os.path.abspath(python), "-m", "runner", *options, *places], dict(os.environ)
 
 

@@ -73,7 +73,7 @@ def compare(
     """
     a, b = _indexed(frame_a), _indexed(frame_b)
     cells = sorted(set(a) | set(b))
-    rows = [dict(zip(CELL, cell, strict=True)) | _sides(a, b, cell) for cell in cells]
+    rows = [dict(zip(CELL, cell, strict=True)) | _sides(a, b, cell, paired) for cell in cells]
     table = pd.DataFrame(rows, columns=[*CELL, "a", "b", "rounds_a", "rounds_b", "spread_a", "spread_b", "broken", "reason", "so_far"])
     if table.empty:
         raise FrameError("nothing to compare: neither side has a cell")
@@ -131,8 +131,11 @@ def shared_logs(frames: Sequence[pd.DataFrame]) -> list[list[np.ndarray]]:
     return found
 
 
-def _sides(a: dict[tuple, dict[str, Any]], b: dict[tuple, dict[str, Any]], cell: tuple) -> dict[str, Any]:
-    """Medians of the processes of both sides, or why there are none; ``broken``: A has a time and B failed."""
+def _sides(a: dict[tuple, dict[str, Any]], b: dict[tuple, dict[str, Any]], cell: tuple, paired: bool) -> dict[str, Any]:
+    """Medians of the processes of both sides, or why there are none; ``broken``: A has a time and B failed.
+
+    Records of before a rule of the threads changed are no judgement on what was measured; who pairs two rules wants to know.
+    """
     sides: dict[str, Any] = {"broken": False, "reason": None}
     reasons, unfinished = [], []
     for name, rows in (("a", a), ("b", b)):
@@ -145,6 +148,10 @@ def _sides(a: dict[tuple, dict[str, Any]], b: dict[tuple, dict[str, Any]], cell:
             reasons.append(f"{reason} in {name.upper()}")
         elif row and isinstance(row.get("so_far"), str):
             unfinished.append(f"so far {row['so_far']} in {name.upper()}")
+    rules = [(rows.get(cell) or {}).get("env_threads_rule") for rows in (a, b)]
+    if not paired and not reasons and all(isinstance(rule, str) for rule in rules) and rules[0] != rules[1]:
+        reasons.append(f"another rule of the threads: {rules[0]} in A, {rules[1]} in B")
+        sides |= {"a": (), "b": ()}
     sides["broken"] = bool(len(sides["a"])) and b.get(cell, {}).get("status") == "failed"
     return sides | {"reason": ", ".join(reasons) or None, "so_far": ", ".join(unfinished) or None}
 

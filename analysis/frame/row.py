@@ -10,9 +10,10 @@ import numpy as np
 
 from analysis.frame import sensors
 from analysis.frame.columns import CELL
+from analysis.stats.intervals import percentile_ranks
 from runner.records.schema import STATUSES
 
-ENOUGH = {90: 46, 99: 473}  # samples for a percentile's 95 % interval to exist inside the sample
+ENOUGH = {90: 46, 95: 93, 99: 473}  # samples between whose extremes so large a share of all calls lies, with 95 % confidence
 
 
 def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
         "in_flight": replicates[0].get("in_flight"),
     }
     if out["in_flight"] in (None, 1):  # in `throughput` a sample is the mean of a window, which has no tail
-        out |= {f"latency_p{p}_s": percentile(pooled, p) for p, enough in ENOUGH.items() if len(pooled) >= enough}
+        out |= percentiles(pooled)
     out["noise"] = percentile(sorted((percentile(s, 75) - percentile(s, 25)) / percentile(s, 50) for s in samples), 50)
     for name in ("load_s", "first_latency_s"):
         spans = [r["spans"][name] for r in replicates if (r.get("spans") or {}).get(name) is not None]
@@ -110,6 +111,17 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
     late = [float(r["sustained"]["sustained_s"]) for r in replicates if (r.get("sustained") or {}).get("sustained_s")]
     out["sustained_s"] = percentile(sorted(late), 50) if late else np.nan
     return out | sensors.readings(replicates, cell["device"])
+
+
+def percentiles(ordered: Sequence[float]) -> dict[str, float]:
+    """The percentiles that so many samples tell, each with its 95 % interval."""
+    found: dict[str, float] = {}
+    for percent, enough in ENOUGH.items():
+        ranks = percentile_ranks(len(ordered), percent) if len(ordered) >= enough else None
+        if ranks:
+            name = f"latency_p{percent}"
+            found |= {f"{name}_s": percentile(ordered, percent), f"{name}_low_s": ordered[ranks[0]], f"{name}_high_s": ordered[ranks[1]]}
+    return found
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

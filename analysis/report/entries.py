@@ -13,7 +13,7 @@ from analysis.frame import metrics, noise
 from analysis.frame.cached import once
 from analysis.frame.frame import latest, ranked
 
-RESERVATIONS = ("unsteady", "drifting", "noisy", "throttled", "parity", "degenerate")
+RESERVATIONS = ("unsteady", "drifting", "quota", "noisy", "throttled", "parity", "degenerate")
 SPELT = {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
 SAME = ["platform", "device", "backend", "model", "precision", "batch_size", "input_px"]  # of a sustained run and the cell it belongs to
 

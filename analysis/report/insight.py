@@ -16,6 +16,7 @@ from analysis.frame.frame import Merged, latest, ranked
 CHANGE = 0.05  # smallest change of a median that is worth a line
 QUALITY = {
     "contended": "others used the CPU or GPU meanwhile; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
+    "quota": "a CPU quota stopped the process now and then, so some calls took long",
     "drifting": "most processes got slower, or faster, while they were timed",
     "noisy": "samples spread widely", "throttled": "the clock was lowered by heat or power", "parity": "outputs differ from the fp32 PyTorch reference",
     "degenerate": "the output does not depend on the input",
@@ -42,6 +43,11 @@ def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame
     earlier = latest(good.drop(last.index))
     keys = ["source", "platform", "host", "cell_id"]
     both = last.merge(earlier, on=keys, suffixes=("", "_before"))
+    rules = both.get("env_threads_rule"), both.get("env_threads_rule_before")
+    if rules[0] is not None and rules[1] is not None:
+        both = both[
+            rules[0].isna() | rules[1].isna() | rules[0].eq(rules[1])
+        ]  # another rule of the threads is no change of what was measured
     known = {floor.host: floor.between for floor in floors}
     judged = []
     for (host, before, after), pairs in both.groupby(["host", "run_before", "run"], dropna=False):

@@ -1,6 +1,7 @@
 """Intervals: Wilson for shares, BCa bootstrap of any statistic; vectorised and seeded."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,14 @@ def wilson(
         n = np.asarray(n, float)
         low, high = accuracy_totals.wilson(np.asarray(share, float) * n, n, z)
     return np.maximum(low, 0), np.minimum(high, 1)
+
+
+@lru_cache(maxsize=1 << 16)
+def percentile_ranks(n: int, percent: float, confidence: float = 0.95) -> tuple[int, int] | None:
+    """Positions, from 0, of the two of n sorted values between which a percentile lies: distribution-free, by the binomial; None where n is too small."""
+    tail = (1 - confidence) / 2
+    low, high = (int(stats.binom.ppf(level, n, percent / 100)) for level in (tail, 1 - tail))
+    return (low - 1, high) if low >= 1 and high < n else None
 
 
 def bca(

@@ -21,11 +21,16 @@ class Check:
     mend: Optional[str] = None
 
 
+def _threads(root):
+    found = threads.of(root=root)
+    return found.count, found.rule, found.why
+
+
 def device(device, platform, root):
     """Whether a declared device can be used."""
     name = "device " + device
     if device == "cpu":
-        return Check(name, True, "%s, %d threads" % (board.cpu_model(root), threads.usable_cpus(root)))
+        return Check(name, True, "%s, %d threads (%s: %s)" % ((board.cpu_model(root),) + _threads(root)))
     if device == "myriad":
         sticks = right_machine.ncs2_sticks(root)
         mend = "plug it in; docker run --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"

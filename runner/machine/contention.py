@@ -1,4 +1,9 @@
-"""How much CPU others took: /proc/stat of this process's CPUs against its own CPU time.
+"""How much others were in the way: what threads waited for a CPU, and what of our CPUs others took.
+
+*Run delay* (/proc/self/task/*/schedstat) is how long our own threads were ready to run and did not, in thread-seconds per second: one busy
+process beside as many threads as CPUs reads about a half, however many CPUs there are. *Others' share* is /proc/stat of this process's CPUs
+against its own CPU time; it also sees who sits on the other half of a core. A cgroup's quota makes no one wait: the kernel throttles the
+whole group, and counts that by itself.
 
 Two estimates of the time in which our CPUs were not idle are taken. *Ticks* adds up the kernel's samples
 of who runs (100 to 1000 Hz; a process that runs between ticks is missed, one that runs at each is
@@ -11,7 +16,9 @@ import os
 import resource
 import time
 from dataclasses import dataclass
-from typing import Optional
+from typing import Dict, Optional, Tuple
+
+from runner.machine import sysfs
 
 SHORTEST_WINDOW_S = 0.1  # below it one tick of 10 ms says more than what happened
 LONG_WINDOW_S = 1.0
@@ -29,6 +36,8 @@ class Snapshot:
     own_s: float
     involuntary_switches: int
     pressure_s: Optional[float]
+    waited_s: Optional[Dict[str, float]] = None  # by thread of this process
+    throttled: Optional[Tuple[int, float]] = None  # periods and seconds in which a quota stopped this process's cgroup
 
 
 def snapshot(root="/", own_pids=None):
@@ -37,7 +46,9 @@ def snapshot(root="/", own_pids=None):
     busy_s, idle_s, steal_s = _cpu_times(root, allowed)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     own_s = usage.ru_utime + usage.ru_stime if own_pids is None else _tree_cpu_s(root, own_pids)
-    return Snapshot(time.monotonic(), len(allowed), busy_s, idle_s, steal_s, own_s, usage.ru_nivcsw, _pressure_s(root))
+    waited_s = _waited_s(root) if own_pids is None else None
+    at_s, switches, pressure_s = time.monotonic(), usage.ru_nivcsw, _pressure_s(root)
+    return Snapshot(at_s, len(allowed), busy_s, idle_s, steal_s, own_s, switches, pressure_s, waited_s, _throttled(root))
 
 
 def between(before, after):
@@ -48,10 +59,19 @@ def between(before, after):
         "steal_share": None,
         "pressure_share": None,
         "involuntary_switches": after.involuntary_switches - before.involuntary_switches,
+        "run_delay": None,
+        "throttled_periods": None,
+        "throttled_share": None,
         "window_s": window_s,
     }
     if window_s <= 0:
         return readings
+    if before.throttled is not None and after.throttled is not None:
+        readings["throttled_periods"] = max(0, after.throttled[0] - before.throttled[0])
+        readings["throttled_share"] = max(0.0, after.throttled[1] - before.throttled[1]) / window_s
+    if before.waited_s is not None and after.waited_s is not None:
+        waited_s = sum(total - before.waited_s.get(thread, 0.0) for thread, total in after.waited_s.items())
+        readings["run_delay"] = max(0.0, waited_s / window_s - (readings["throttled_share"] or 0.0))  # what a quota stops waits, too
     if before.pressure_s is not None and after.pressure_s is not None:
         readings["pressure_share"] = _clip((after.pressure_s - before.pressure_s) / window_s)
     capacity_s = window_s * after.cpus
@@ -69,7 +89,12 @@ def between(before, after):
 
 
 def contended(readings, limit):
-    """Whether others took more than ``limit`` of our CPUs, beyond what one tick of the window can feign. Unknown is not contended."""
+    """Whether our threads waited, or others took of our CPUs, more than ``limit``. Unknown is not contended.
+
+    Of a short window the share counts only beyond what one tick can feign; run delay is exact.
+    """
+    if (readings.get("run_delay") or 0.0) > limit:
+        return True
     share = readings.get("others_share")
     if share is None:
         return False
@@ -167,6 +192,28 @@ def _stat_fields(root, pid):
             return file.read().rpartition(")")[2].split() or None
     except OSError:  # ended meanwhile
         return None
+
+
+def _waited_s(root):
+    """Seconds that each thread of this process was ready and did not run; None where the kernel doesn't count them."""
+    folder, waited, ran = os.path.join(root, "proc/self/task"), {}, 0
+    for thread in _listdir(folder):
+        words = (sysfs.text(root, "proc/self/task/%s/schedstat" % thread) or "").split()
+        if len(words) == 3 and all(word.isdigit() for word in words):
+            ran += int(words[0])
+            waited[thread] = int(words[1]) / 1e9
+    return waited if ran else None
+
+
+def _throttled(root):
+    """(periods, seconds) in which a CPU quota stopped this process's cgroup or one above it, the most of them; None without a quota."""
+    found = []
+    for path in sysfs.cgroup_files(root, "cpu", "cpu.stat"):
+        lines = [line.split() for line in (sysfs.text(root, path) or "").splitlines()]
+        counts = {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdigit()}
+        if counts.get("nr_periods"):
+            found.append((counts.get("nr_throttled", 0), counts.get("throttled_usec", 0) / 1e6 + counts.get("throttled_time", 0) / 1e9))
+    return max(found) if found else None
 
 
 def _pressure_s(root):

@@ -1,10 +1,58 @@
-"""How many threads this process may really use: its CPU set and its cgroup's quota, not the machine's CPUs.
+"""How many threads this process should use: its CPU set and its cgroup's quota, not the machine's CPUs, and one a core.
 
 A container with ``--cpus 2`` on 64 CPUs sees all 64; a framework that starts 64 threads there is throttled
-by the kernel, and its latency says more about the quota than about the network.
+by the kernel, and its latency says more about the quota than about the network. Of the two CPUs of a core that has two, one is used:
+PyTorch, ONNX Runtime and OpenVINO do so unless they are told otherwise. Where that can't be told, all usable CPUs are used.
 """
 
 import os
+from dataclasses import dataclass
+from typing import List, Optional
+
+from runner.machine import sysfs
+
+CORES, LOGICAL = "cores", "logical"  # what a matrix may ask for (protocol.threads)
+USABLE, PHYSICAL = "usable CPUs", "physical cores"  # the rules as they are recorded; they differ only where they give another number
+
+
+@dataclass(frozen=True)
+class Threads:
+    """``count`` threads by a ``rule``, and why by that one."""
+
+    count: int
+    rule: str
+    why: str
+
+
+def of(asked: str = CORES, root: str = "/") -> Threads:
+    """The threads that a backend is given here."""
+    usable = usable_cpus(root)
+    if asked == LOGICAL:
+        return Threads(usable, USABLE, "asked for")
+    cpus = cpu_limits(root)["affinity"]
+    siblings = [_siblings(root, cpu) for cpu in cpus]
+    if not all(siblings):
+        return Threads(usable, USABLE, "which CPUs share a core is hidden")
+    if any(not set(shared or ()) <= set(cpus) for shared in siblings):
+        return Threads(usable, USABLE, "of some cores only a half may be used")
+    cores = len({tuple(shared or ()) for shared in siblings})
+    if cores >= usable:
+        return Threads(usable, USABLE, "no core is used twice")
+    return Threads(cores, PHYSICAL, "cores have several CPUs")
+
+
+def _siblings(root: str, cpu: int) -> Optional[List[int]]:
+    """The CPUs of this CPU's core, itself included; None where the kernel doesn't tell."""
+    folder = "sys/devices/system/cpu/cpu%d/topology/" % cpu
+    text = sysfs.text(root, folder + "thread_siblings_list") or sysfs.text(root, folder + "core_cpus_list")
+    found: List[int] = []
+    try:
+        for part in (text or "").split(","):
+            first, _, last = part.partition("-")
+            found += range(int(first), int(last or first) + 1)
+    except ValueError:
+        return None
+    return found if cpu in found else None
 
 
 def usable_cpus(root="/"):

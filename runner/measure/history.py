@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from runner.machine import environment
+from runner.machine import environment, threads
 from runner.networks import content
 from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
@@ -12,7 +12,6 @@ from runner.records import index
 from runner.records.cell import Cell
 
 Line = Dict[str, Any]
-THREADS_RULE = "usable CPUs"  # how many threads a backend is given (see runner.machine.threads)
 LACKING = ("import", "prepare", "load")  # phases in which a cell fails for what the machine lacks
 
 MISSING, RETRIED, AGAIN, UNFINISHED = "missing", "to be tried again", "measured again as asked", "unfinished"
@@ -55,7 +54,7 @@ def read(path: str, role: str = "cell", refuse_newer: bool = False) -> History:
 
 def expected(cell: Cell, spec: ModelSpec, protocol: Protocol, sustained_s: float = 0.0) -> Dict[str, Any]:
     """The ``content`` that a record of the cell must have to count; its graph isn't known before it is made."""
-    meaning = {"threads": THREADS_RULE, "sustained_s": sustained_s, "seed": protocol.seed}
+    meaning = {"threads": threads.of(protocol.threads).rule, "sustained_s": sustained_s, "seed": protocol.seed}
     if cell.precision == "int8":
         meaning["calibration_images"] = protocol.calibration_images
     return {"network": content.digest(content.network(spec, protocol.seed)), "graph": None, "protocol": content.digest(meaning)}

@@ -10,6 +10,7 @@ PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a
 OTHER_LIMIT = 0.1
 NOISY = 0.1
 DRIFT = 0.05
+QUOTA = 0.01  # of the time in which a CPU quota stopped the process: some calls then take a period of it longer
 DISAGREE = 0.1  # between the slowest and the fastest process, where the limit on replicates ended a cell
 
 
@@ -19,6 +20,8 @@ def quality(line: Dict[str, Any]) -> List[str]:
     replicates = replicates_of(line)
     if any(replicate.contended for replicate in replicates):
         labels.append("contended")
+    if any((replicate.contention.get("throttled_share") or 0.0) > QUOTA for replicate in replicates):
+        labels.append("quota")
     if is_drifting(replicates):
         labels.append("drifting")
     if any(sampling.throttled(replicate.sensors) for replicate in replicates):

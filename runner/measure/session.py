@@ -7,7 +7,6 @@ from typing import Any, Callable, Dict, Optional
 
 from runner import __version__, backends
 from runner.machine import environment, threads
-from runner.measure.history import THREADS_RULE
 from runner.measure.outcome import Outcome
 from runner.measure.pool import Pool
 from runner.measure.prepare import Preparer
@@ -24,7 +23,8 @@ class Session:
         self.protocol, self.specs, self.places, self.platform = loaded.protocol, loaded.models, places, platform
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock()))
         self.id = "%s-%08x" % (stamp, random.SystemRandom().getrandbits(32))
-        self.threads = threads.usable_cpus()
+        rule = self.threads_rule = threads.of(self.protocol.threads)
+        self.threads = rule.count
         self.pool = Pool(places.cache)
         self.preparer = Preparer(self.pool, places.cache, self.protocol, self.threads)
         self.origin = lines.Origin(self.id, None, self.protocol.as_dict())
@@ -42,7 +42,8 @@ class Session:
     def facts(self) -> Dict[str, Any]:
         """The facts of this machine, with those that must be alike and those that decide what can run here."""
         facts = environment.describe()
-        facts.update(dyno=__version__, threads=self.threads, threads_rule=THREADS_RULE, protocol=self.protocol.as_dict())
+        facts.update(dyno=__version__, threads=self.threads, threads_rule=self.threads_rule.rule, protocol=self.protocol.as_dict())
+        facts.update(threads_why=self.threads_rule.why)
         facts.update(backends={name: backends.available(name) for name in backends.names()})
         facts.update(comparable=environment.comparable(facts), capabilities=environment.capabilities(facts))
         return facts

@@ -15,7 +15,7 @@ from runner import backends
 from runner.errors import MatrixError
 from runner.networks import datasets, preprocessing, sources
 from runner.networks.spec import ModelSpec
-from runner.plan.protocol import KINDS, LIMITS, Protocol
+from runner.plan.protocol import CHOICES, KINDS, LIMITS, Protocol
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
 SCENARIOS = ("latency", "throughput")
@@ -213,8 +213,8 @@ def _protocol(value, where):
             raise MatrixError("%s: found %s, a %s; give a %s" % (place, _show(given), _kind(given), _kind(kind())))
         if key in LIMITS and not LIMITS[key][0] <= given <= LIMITS[key][1]:
             raise MatrixError("%s: %s is out of range; give %s to %s" % ((place, _show(given)) + LIMITS[key]))
-        if key == "weights" and given not in ("random", "pretrained"):
-            raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(given), given, ("random", "pretrained"))))
+        if key in CHOICES and given not in CHOICES[key]:
+            raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(given), given, CHOICES[key])))
         result[key] = given
     return result
 

@@ -20,11 +20,12 @@ class Protocol:
     max_time_s: float = 10.0  # per replicate; min_samples come first
     interval: float = 0.01  # half-width of the median's 95 % interval that ends sampling
     timeout_s: float = 600.0  # per measuring process
-    contention_limit: float = 0.05  # share of our CPUs that others may take
+    contention_limit: float = 0.05  # share of our CPUs that others may take, and of the time that our threads may wait
     contention_retries: int = 2  # replicates measured again per cell
     quiet_wait_s: float = 10.0
     cooldown_max_s: float = 0.0  # wait before each replicate for the temperature at the run's start
     weights: str = "random"
+    threads: str = "cores"  # one a physical core, as the frameworks do by themselves; or logical: one a usable CPU
     calibration_images: str = ""  # folder of images for int8; without one they are seeded and synthetic
     anchor_from: int = 8  # runs of at least so many cells repeat an anchor cell; 0: never
     cache_limit_gb: float = 40.0
@@ -32,6 +33,8 @@ class Protocol:
     def as_dict(self) -> Dict[str, Any]:
         return asdict(self)
 
+
+CHOICES: Dict[str, Tuple[str, ...]] = {"weights": ("random", "pretrained"), "threads": ("cores", "logical")}
 
 KINDS: Dict[str, Any] = {field.name: field.type for field in fields(Protocol)}
 

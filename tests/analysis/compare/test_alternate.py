@@ -92,18 +92,26 @@ def test_what_is_no_side_is_refused_before_anything_is_measured(tmp_path):
 
 def test_an_image_is_started_with_the_devices_and_folders_that_make_gives_it(tmp_path, monkeypatch):
     docker = tmp_path / "docker"
-    docker.write_text('#!/bin/sh\ncase "$*" in "image inspect"*) echo sha256:abc ;; *) printf "[%s]" "$@"; echo ;; esac\n')
+    docker.write_text('#!/bin/sh\ncase "$*" in *Labels*) ;; "image inspect"*) echo sha256:abc ;; *) printf "[%s]" "$@"; echo ;; esac\n')
     docker.chmod(0o755)
     monkeypatch.setenv("DOCKER", str(docker))
     (tmp_path / "m.yaml").write_text("")
     one = alternate.side("A", "dyno-cpu:1", tmp_path / "results" / "compare" / "x")
     one.folder.mkdir(parents=True)
-    words, env = alternate.command(
-        one, alternate.Asked(str(tmp_path / "m.yaml"), "quick", ("model=vgg11",), tmp_path / "results", tmp_path), 4
-    )
+    words, env = alternate.command(one, alternate.Asked(str(tmp_path / "m.yaml"), "quick", ("model=vgg11",), tmp_path / "results"), 4)
     said = subprocess.run(words, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
     assert "[dyno-cpu:1][run][--round][4][--profile][quick][--only][model=vgg11][--results][/results/compare/x/a]" in said
     assert f"source={tmp_path}/m.yaml" in said and "target=/matrix.yaml" in said
+
+
+def test_networks_that_two_matrices_call_alike_do_not_take_turns_in_one_cache(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.yaml").write_text("")
+    a, b = (alternate.side(name, str(tmp_path / f"{name.lower()}.yaml"), tmp_path / "x") for name in "AB")
+    python = alternate.side("B", sys.executable, tmp_path / "x")
+    places = [alternate.command(one, alternate.Asked("m.yaml", None, (), tmp_path), 1)[0][-1] for one in (a, b, python)]
+    assert places == [str(tmp_path / "x" / "a" / "cache"), str(tmp_path / "x" / "b" / "cache"), str(tmp_path / "cache")]
+    assert alternate.command(a, alternate.Asked("m.yaml", None, (), tmp_path, tmp_path / "own"), 1)[0][-1] == str(tmp_path / "own")
 
 
 def in_rounds(rng, cells, rounds, moment_sd, process_sd=0.015, shift=0.0):

@@ -167,6 +167,16 @@ def test_unlike_environments_are_named_and_like_ones_are_not():
     }
 
 
+def test_records_of_another_rule_of_the_threads_are_named_and_never_judged():
+    rng = np.random.default_rng(21)
+    a = sweep(rng, [0.1] * 4, 0.01, 3, env_threads_rule="usable CPUs")
+    b = sweep(rng, [0.2] * 4, 0.01, 3, env_threads_rule="physical cores")
+    table = compare.compare(a, b)
+    assert set(table["verdict"]) == {compare.INCONCLUSIVE} and compare.exit_code(table) == 0
+    assert set(table["reason"]) == {"another rule of the threads: usable CPUs in A, physical cores in B"}
+    assert [item["fact"] for item in table.attrs["unlike"]] == ["threads_rule"]
+
+
 def test_records_of_two_hosts_on_one_side_are_refused():
     rng = np.random.default_rng(8)
     both = pd.concat([sweep(rng, [0.1] * 4, 0.01, 3), sweep(rng, [0.1] * 4, 0.01, 3, host="other")], ignore_index=True)
@@ -312,6 +322,8 @@ def test_the_report_tells_no_change_below_the_noise_floor_and_says_what_it_is():
     assert insight.changes(frame, noisy).empty and len(insight.changes(frame, other)) == len(records.QUICK)
     assert len(insight.changes(measured_again(1.6), noisy)) == len(records.QUICK)
     of_one_moment = frame.assign(rounds=1)
+    later = frame["run"].eq("b")
+    assert insight.changes(frame.assign(env_threads_rule=np.where(later, "physical cores", "usable CPUs"))).empty
     assert insight.changes(of_one_moment).empty and len(insight.changes(of_one_moment, (floor_of(host, 0.005),))) == len(records.QUICK)
     said = insight.change_sentence(frame, insight.changes(frame, noisy), noisy)
     assert f"Noise floor: two identical sweeps differ on {host} by 8.3 %" in said and "no change is told below it" in said

@@ -8,6 +8,7 @@ import pytest
 from analysis.errors import FrameError
 from analysis.frame import cached, columns, published
 from analysis.frame.frame import latest, merge, ranked
+from analysis.frame.row import percentiles
 from tests.analysis.records import QUICK, cell_record, environment_record, frame_of, sweep, write
 
 
@@ -70,6 +71,24 @@ def test_percentiles_need_enough_samples(samples, p90, p99):
     row = frame_of(cell_record("synthetic-cpu", "pytorch", "resnet18", samples=samples)).iloc[0]  # times three replicates
     assert np.isfinite(row["latency_p90_s"]) == p90
     assert np.isfinite(row["latency_p99_s"]) == p99
+
+
+def test_a_percentile_carries_the_interval_that_its_samples_give():
+    row = frame_of(cell_record("synthetic-cpu", "pytorch", "resnet18", samples=158)).iloc[0]
+    for percent in (90, 95, 99):
+        low, value, high = (row[f"latency_p{percent}{part}_s"] for part in ("_low", "", "_high"))
+        assert low < value < high
+    assert row["latency_p99_high_s"] - row["latency_p99_low_s"] > row["latency_p90_high_s"] - row["latency_p90_low_s"]
+
+
+@pytest.mark.parametrize(("samples", "percent"), [(46, 90), (93, 95), (473, 99), (2000, 99)])
+def test_the_interval_of_a_percentile_covers_it(samples, percent):
+    rng = np.random.default_rng(samples)
+    covered = 0
+    for _ in range(1000):
+        found = percentiles(sorted(rng.random(samples)))
+        covered += found[f"latency_p{percent}_low_s"] <= percent / 100 <= found[f"latency_p{percent}_high_s"]
+    assert 0.94 <= covered / 1000 <= 0.99
 
 
 def test_a_throughput_cell_has_no_percentiles():

@@ -1,5 +1,6 @@
 """The share of the CPUs that others took: exact on built trees, and with real processes beside real work."""
 
+import dataclasses
 import hashlib
 import os
 import subprocess
@@ -12,6 +13,7 @@ import trees
 
 from runner.machine import contention
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUSY = [sys.executable, "-c", "while True: pass"]
 
 
@@ -94,6 +96,72 @@ def test_no_proc_at_all_is_unknown_and_counts_as_quiet(tmp_path):
     readings = contention.between(contention.snapshot(str(tmp_path)), contention.snapshot(str(tmp_path)))
     assert readings["others_share"] is None and readings["pressure_share"] is None
     assert contention.wait_for_quiet(root=str(tmp_path), sleep=lambda seconds: time.sleep(0.01))[::2] == (True, None)
+
+
+def test_what_threads_waited_for_a_cpu_counts_however_many_cpus_there_are(tmp_path, two_cpus):
+    def taken(seconds, *waited_ms):
+        files = {"proc/self/task/%d/schedstat" % at: "%d %d 7" % (seconds * 1e9, 1e6 * ms) for at, ms in enumerate(waited_ms)}
+        found = contention.snapshot(trees.build(tmp_path, dict(files, **{"proc/stat": trees.stat([(0, 0, 0, 0, 0)] * 2)})))
+        return dataclasses.replace(found, at_s=seconds)
+
+    before = taken(1.0, 10, 20)
+    quiet, busy = (contention.between(before, taken(3.0, *waited)) for waited in ((30, 30, 10), (30, 30, 1010)))
+    assert quiet["run_delay"] == pytest.approx(0.02) and not contention.contended(quiet, 0.05)
+    assert busy["run_delay"] == pytest.approx(0.52) and contention.contended(busy, 0.05)
+    assert contention.between(before, taken(3.0))["run_delay"] is not None
+    nothing = contention.snapshot(str(tmp_path / "none"))
+    assert nothing.waited_s is None and contention.between(nothing, nothing)["run_delay"] is None
+
+
+@pytest.mark.parametrize(
+    "group, path, counts",
+    [
+        ("0::/a/b", "sys/fs/cgroup/a/b/cpu.stat", "usage_usec 9\nnr_periods %d\nnr_throttled %d\nthrottled_usec %d"),
+        ("4:cpu,cpuacct:/a/b", "sys/fs/cgroup/cpu,cpuacct/a/b/cpu.stat", "nr_periods %d\nnr_throttled %d\nthrottled_time %d000"),
+    ],
+)
+def test_what_a_quota_stops_is_counted_of_either_cgroup(tmp_path, group, path, counts):
+    def taken(seconds, *values):
+        return dataclasses.replace(
+            contention.snapshot(trees.build(tmp_path, {"proc/self/cgroup": group, path: counts % values})), at_s=seconds
+        )
+
+    readings = contention.between(taken(1.0, 100, 10, 500000), taken(3.0, 120, 25, 1500000))
+    assert readings["throttled_periods"] == 15 and readings["throttled_share"] == pytest.approx(0.5)
+    waiting = [dataclasses.replace(taken(at, 100, 10, 1000000 * at), waited_s={"1": waited}) for at, waited in ((1.0, 0.0), (3.0, 1.9))]
+    assert contention.between(*waiting)["run_delay"] == pytest.approx(0.0)  # nobody was in the way: all of it is the quota's
+    free = contention.between(taken(1.0, 0, 0, 0), taken(3.0, 0, 0, 0))
+    assert free["throttled_share"] is None
+
+
+QUOTA = "/sys/fs/cgroup/cpu/dyno-test-%d"
+CHILD = """
+import os, sys, time
+from runner.machine import contention
+before, end = contention.snapshot(), time.monotonic() + 0.6
+while time.monotonic() < end:
+    pass
+print(contention.between(before, contention.snapshot()))
+"""
+
+
+@pytest.mark.skipif(
+    not os.access("/sys/fs/cgroup/cpu", os.W_OK) or not os.path.exists("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+    reason="needs the right to make a cgroup (v1) with a quota",
+)
+def test_a_real_quota_of_a_twentieth_of_a_cpu_is_seen():
+    folder = QUOTA % os.getpid()
+    os.mkdir(folder)
+    try:
+        for name, value in (("cpu.cfs_period_us", "20000"), ("cpu.cfs_quota_us", "1000")):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(value)
+        enter = 'echo $$ > %s/cgroup.procs; exec "$@"' % folder
+        said = subprocess.check_output(["sh", "-c", enter, "sh", sys.executable, "-c", CHILD], cwd=ROOT).decode()
+        readings = eval(said)
+        assert readings["throttled_periods"] >= 3 and readings["throttled_share"] > 0.3
+    finally:
+        os.rmdir(folder)
 
 
 def test_waiting_for_quiet_ends_when_it_is_quiet_and_gives_up_in_time(monkeypatch):

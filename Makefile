@@ -15,7 +15,7 @@ export RESULTS
 .PHONY: help bench report recommend test test-fast test-long test-images test-images-arm64 test-pythons check lint venv dev clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-zA-Z_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bench: $(VENV)/.bench ## measure the quick part of matrix.yaml on this machine's CPU, then report
 	$(BIN)/dyno run --profile $(PROFILE) --results "$$RESULTS"

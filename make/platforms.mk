@@ -24,7 +24,7 @@ export DOCKER RESULTS MATRIX DATA BEFORE A B ROUNDS RUN_FLAGS BUILD_FLAGS DYNO_B
 
 .PHONY: platforms doctor jetson $(PLATFORMS) $(IMAGES:%=build-%) $(foreach verb,preflight pin doctor shell accuracy compare,$(PLATFORMS:%=$(verb)-%))
 
-platforms: ## list the platforms: make PLATFORM checks, builds and measures; preflight-, build-, doctor-, shell-, accuracy-, pin-PLATFORM do one step
+platforms: ## list the platforms: make PLATFORM checks, builds and measures; preflight-, build-, doctor-, shell-, accuracy-, compare-, pin-PLATFORM do one step
 	@for name in $(PLATFORMS); do echo "$$name: $$(sed -n "1s/^# $$name: //p" docker/$$name/Dockerfile)"; done
 
 doctor: ## check this host for Docker and its devices; then by each image that is here

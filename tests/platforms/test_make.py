@@ -294,7 +294,11 @@ def test_a_published_image_of_this_revision_is_pulled_else_one_is_built(house):
 
 
 def preflight(house, *arguments, **env):
-    env = dict({"MACHINE": "aarch64", "RUNTIMES": "nvidia ", "ABSENT": "yes"}, **env)
+    (house / "bin").mkdir(exist_ok=True)
+    (house / "bin/df").write_text('#!/bin/sh\nprintf "head\\nx 1 1 %s 1 /\\n" "${FREE_GB:-100}000000"\n')  # whatever this machine has
+    (house / "bin/df").chmod(0o755)
+    path = f"{house}/bin:{os.environ['PATH']}"
+    env = dict({"MACHINE": "aarch64", "RUNTIMES": "nvidia ", "ABSENT": "yes", "PATH": path}, **env)
     return run(house, "sh", "docker/preflight.sh", *arguments, check=False, **env)
 
 
@@ -322,6 +326,7 @@ def test_preflight_passes_on_a_board_that_is_ready(house, orin):
         ({"CLIENT": "28.2.2"}, "jetson-jp6", "BuildKit       docker 28.2.2 has no buildx: sudo apt-get install docker-buildx"),
         ({"RUNTIMES": ""}, "jetson-jp6", "nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"),
         ({"RUNTIMES": ""}, "jetson-jp4", "sudo apt-get install nvidia-container-runtime nvidia-docker2"),
+        ({"FREE_GB": "7"}, "jetson-jp6", "space          7 GB free in /, the image needs about 16 GB: "),
         ({"SERVER": "19.03.6"}, "jetson-jp6", "docker         19.03.6 is too old, 20.10 or later is needed: sudo apt-get update"),
         ({"MACHINE": "x86_64"}, "cuda", "driver         NVIDIA's is not loaded (no /dev/nvidiactl): sudo ubuntu-drivers install"),
         ({"MACHINE": "x86_64"}, "jetson-jp6", "jetson-jp6 is made for arm64, this is x86_64"),

@@ -34,10 +34,6 @@ class Table:
     def __len__(self) -> int:
         return int(self.connection.execute("SELECT count(*) FROM rows").fetchone()[0])  # type: ignore[index]
 
-    def sql(self, query: str) -> pd.DataFrame:
-        """The answer to a query over `rows` and `environments`."""
-        return self.connection.execute(query).df()
-
     def close(self) -> None:
         """Give DuckDB's memory back."""
         self.connection.close()

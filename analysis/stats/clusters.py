@@ -18,12 +18,6 @@ def shapes(curves: pd.DataFrame) -> pd.DataFrame:
     return logs.sub(logs.mean(axis=1), axis=0)
 
 
-def law_shapes(laws: pd.DataFrame) -> pd.DataFrame:
-    """The scale-free shape of the law a/b + c: log of its knee a/c, one column; curves whose a or c is 0 are left out."""
-    known = laws[(laws["a_s"] > 0) & (laws["c_s"] > 0)]
-    return (known["a_s"] / known["c_s"]).apply(np.log).to_frame("log_knee")
-
-
 def silhouettes(points: np.ndarray, assigned: np.ndarray) -> np.ndarray:
     """Silhouette of every point (Rousseeuw 1987), 0 for a point alone in its cluster."""
     gaps = distance.squareform(distance.pdist(points))

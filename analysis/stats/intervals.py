@@ -1,11 +1,11 @@
-"""Intervals: Wilson for shares, BCa bootstrap of any statistic; vectorised and seeded."""
+"""Intervals: Wilson for shares, ranks for percentiles, BCa bootstrap for geometric means; vectorised and seeded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import stats
 
 from runner.records import accuracy_totals
 
@@ -26,32 +26,6 @@ def percentile_ranks(n: int, percent: float, confidence: float = 0.95) -> tuple[
     tail = (1 - confidence) / 2
     low, high = (int(stats.binom.ppf(level, n, percent / 100)) for level in (tail, 1 - tail))
     return (low - 1, high) if low >= 1 and high < n else None
-
-
-def bca(
-    values: np.ndarray, statistic: Callable[..., np.ndarray] = np.median, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Bias-corrected and accelerated bootstrap interval (Efron 1987) of `statistic(values, axis=-1)`.
-
-    One value gives (NaN, NaN): an interval from one replicate would be an invention.
-    """
-    values = np.asarray(values, float)
-    n = len(values)
-    if n < 2:
-        return np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    point = float(statistic(values, axis=-1))
-    boot = statistic(values[rng.integers(0, n, (resamples, n))], axis=-1)
-    below = (np.sum(boot < point) + np.sum(boot == point) / 2) / resamples
-    bias = special.ndtri(np.clip(below, 1 / (2 * resamples), 1 - 1 / (2 * resamples)))
-    left_out = statistic(np.tile(values, (n, 1))[~np.eye(n, dtype=bool)].reshape(n, n - 1), axis=-1)
-    gap = left_out.mean() - left_out
-    spread = (gap**2).sum() ** 1.5
-    acceleration = (gap**3).sum() / (6 * spread) if spread else 0.0
-    z = special.ndtri((1 + np.array([-confidence, confidence])) / 2)
-    levels = special.ndtr(bias + (bias + z) / (1 - acceleration * (bias + z)))
-    low, high = np.quantile(boot, levels)
-    return float(low), float(high)
 
 
 def geometric_mean(ratios: Sequence[float], level: float = 0.95, resamples: int = 2000) -> tuple[float, float, float]:

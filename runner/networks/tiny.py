@@ -1,8 +1,8 @@
 """A network of eleven layers that ships with the runner, so that it can prove itself with no network and no download."""
 
 
-def network():
-    """A torch.nn.Module for 32 px images and 1000 classes: convolutions (dense, grouped, 1x1), normalisation, pooling, linear."""
+def network(num_classes=1000):
+    """A torch.nn.Module for 32 px images: convolutions (dense, grouped, 1x1), normalisation, pooling, linear."""
     from torch import nn
 
     return nn.Sequential(
@@ -16,5 +16,5 @@ def network():
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(32, 1000),
+        nn.Linear(32, num_classes),
     )

@@ -1,4 +1,4 @@
-"""A network of 10 layers kept as files, so that backends are tested where no PyTorch is.
+"""The network of runner.networks.tiny kept as files, so that backends are tested where no PyTorch is.
 
 ``python tests/runner/tiny_network.py`` (torch 2.x) writes tests/data/tiny_network.onnx and .npz anew: weights, one input
 and PyTorch's fp32 output for it.
@@ -9,6 +9,8 @@ import sys
 from types import SimpleNamespace
 
 import numpy
+
+from runner.networks import tiny
 
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 ONNX = os.path.join(DATA, "tiny_network.onnx")
@@ -23,21 +25,7 @@ def arrays():
 
 
 def architecture():
-    from torch import nn
-
-    return nn.Sequential(
-        nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(16),
-        nn.ReLU(),
-        nn.Conv2d(16, 16, 3, padding=1, groups=16),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 1),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(32, CLASSES),
-    )
+    return tiny.network(CLASSES)
 
 
 def module():

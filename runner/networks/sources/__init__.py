@@ -103,11 +103,6 @@ def preload():
         getattr(module, "preload", lambda: None)()
 
 
-def metadata(model):
-    """What is known of a built network without running it: trainable parameters."""
-    return {"params": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)}
-
-
 def _meant(name):
     match = suggest(name)
     return "; did you mean %s?" % match if match else ""

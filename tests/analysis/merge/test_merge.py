@@ -178,7 +178,7 @@ def test_lines_of_ten_thousand_nodes_out_of_order_twice_and_torn_are_counted_exa
 def test_the_exported_table_has_a_row_per_record_with_its_environment(mixed, tmp_path):
     opened = table.open_table([mixed], tmp_path / "cache")
     assert table.export(opened, tmp_path / "out.parquet") == len(opened)
-    rows = opened.sql(f"SELECT * FROM '{tmp_path / 'out.parquet'}'")
+    rows = opened.connection.execute(f"SELECT * FROM '{tmp_path / 'out.parquet'}'").df()
     opened.close()
     measured = rows[rows["environment_facts"].notna()].iloc[0]
     assert json.loads(measured["environment_facts"])["cpus"] == 2 and len(rows) == len(frames.merge([mixed]).frame)

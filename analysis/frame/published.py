@@ -1,28 +1,24 @@
-"""Accuracies published with pretrained weights (data/published.csv)."""
+"""Accuracies published with pretrained weights, as the catalogue has them."""
 
 import functools
-from pathlib import Path
 
-import pandas as pd
-
-TABLE = Path(__file__).parents[1] / "data" / "published.csv"
+from analysis.data import catalogue
 
 
 @functools.cache
-def table() -> pd.DataFrame:
-    """model, weights, default, top1 and top5 in percent, params_m, input_px, source: one row per set of weights."""
-    return pd.read_csv(TABLE)
+def _best() -> dict[tuple[str, float], tuple[float, float, str]]:
+    """(Top-1, Top-5, where from) by network and input size: of the weights that their library calls its default, else of the most accurate."""
+    rows = catalogue.load().weights.sort_values(["default", "top1"])
+    return {(row.model, int(row.input_px)): (float(row.top1), float(row.top5), f"{row.weights}, {row.source}") for row in rows.itertuples()}
 
 
-@functools.cache
-def accuracy(model: str, input_px: int) -> tuple[float, float, str] | None:
+def accuracy(model: str, input_px: float) -> tuple[float, float, str] | None:
     """(Top-1, Top-5, where from) of a network at that input size; None where nothing is published at that size.
 
-    The weights that the library calls its default win; a value published at another input size belongs to another graph.
+    A value published at another input size belongs to another graph. A name without `timm:` that torchvision doesn't have is timm's.
     """
-    rows = table()
-    rows = rows[(rows["model"] == model.split(":")[-1]) & (rows["input_px"] == input_px)]
-    if rows.empty:
-        return None
-    best = rows.sort_values(["default", "top1"]).iloc[-1]
-    return float(best["top1"]), float(best["top5"]), f"{best['weights']}, {best['source']}"
+    source, _, name = str(model).rpartition(":")
+    names = {"": (name, f"timm:{name}"), "timm": (f"timm:{name.partition('.')[0]}",), "torchvision": (name,), "hardnet": (name,)}.get(
+        source, ()
+    )
+    return next((_best()[key] for one in names if (key := (one, input_px)) in _best()), None)

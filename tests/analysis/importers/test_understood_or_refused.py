@@ -283,6 +283,14 @@ def test_any_text_is_a_finite_number_or_none(text):
 @given(st.binary(max_size=200))
 def test_any_bytes_are_text_of_an_encoding_or_refused(data):
     try:
-        data.decode(_text.encoding_of(data, "x"))
+        encoding = _text.encoding_of(data, "x")
+        data.decode(encoding)
     except (ImporterError, UnicodeDecodeError):
-        return
+        encoding = None
+    assert encoding in (None, "utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be", "gbk", "cp1252")
+    if _is_utf8(data) and b"\0" not in data and not data.startswith(tuple(mark for mark, _ in _text.MARKS)):
+        assert encoding == "utf-8"
+
+
+def _is_utf8(data):
+    return data == data.decode("utf-8", "ignore").encode("utf-8")

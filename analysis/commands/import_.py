@@ -13,6 +13,7 @@ from analysis.errors import ImporterError, ImportNote
 from analysis.importers._columns import listing
 from runner.files import atomic_write
 from runner.program.options import below_results
+from runner.program.terminal import plain
 
 EXAMPLE = (
     "Example, with a file of lines such as `net;ms` and `resnet18;12,5`: "
@@ -58,9 +59,9 @@ def register(app: typer.Typer) -> None:
         target = out or Path(below_results("records")) / f"imported-{kind}-{slug(path, kind)}.jsonl"
         write(frame, target, replace)
         networks, platforms = frame["model"].nunique(), sorted(map(str, frame["platform"].unique()))
-        print(one_line(f"{target}: {len(frame):,} rows of {networks:,} networks on {', '.join(platforms)}"))
+        print(plain(f"{target}: {len(frame):,} rows of {networks:,} networks on {', '.join(platforms)}"))
         for note in notes:
-            print(one_line(str(note.message)), file=sys.stderr)
+            print(plain(" ".join(str(note.message).split())), file=sys.stderr)
         print(f"{kind} lacks: {frame['lacks'].iloc[0]}", file=sys.stderr)
 
 
@@ -69,11 +70,6 @@ def slug(path: Path | None, kind: str) -> str:
     from analysis.importers.base import name_of
 
     return re.sub(r"[^\w.-]+", "-", name_of(path)).lstrip(".") if path is not None else kind
-
-
-def one_line(text: str) -> str:
-    """Text from a file as the terminal may show it: printable characters, on one line."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))
 
 
 def pairs(words: list[str], option: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import typer
 
 from runner.program import exits
 from runner.program.options import RECORDS, below_results
+from runner.program.terminal import plain
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +37,6 @@ def register(app: typer.Typer) -> None:
         """Which networks meet the limits: measured ones first, predicted ones marked; and what to relax where none does."""
         import json
 
-        from analysis.compare.text import plain
         from analysis.frame.metrics import MILLI
         from analysis.merge import table
         from analysis.predict import advice as words

@@ -12,6 +12,7 @@ from analysis.compare.compare import FROM_FLOOR, FROM_PAIRS, VERDICTS, Compariso
 from analysis.compare.noise import ALPHA, Floor
 from analysis.frame.columns import CELL
 from analysis.frame.metrics import MILLI, significant
+from runner.program.terminal import plain
 
 SHOWN = ("verdict", "change", "interval", "a_ms", "b_ms", "reason")
 
@@ -36,11 +37,6 @@ def as_markdown(found: Comparison) -> str:
         lines.append("| " + " | ".join(map(marked_down, words)) + " |")
     above = [f"All cells: {marked_down(common)}.", ""] if common else []
     return "\n".join([*above, *lines, "", *(f"* {marked_down(note)}" for note in _notes(found))]) + "\n"
-
-
-def plain(text: str) -> str:
-    """A text from a record on one line of a terminal: nothing in it moves the cursor or changes colours."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def marked_down(text: str) -> str:

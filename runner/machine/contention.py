@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
 from runner.machine import sysfs
+from runner.machine.threads import affinity
 
 SHORTEST_WINDOW_S = 0.1  # below it one tick of 10 ms says more than what happened
 LONG_WINDOW_S = 1.0
@@ -42,7 +43,7 @@ class Snapshot:
 
 def snapshot(root="/", own_pids=None):
     """Counters now. Own CPU time is that of this process with all its threads, or of ``own_pids`` where given."""
-    allowed = usable()
+    allowed = affinity()
     busy_s, idle_s, steal_s = _cpu_times(root, allowed)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     own_s = usage.ru_utime + usage.ru_stime if own_pids is None else _tree_cpu_s(root, own_pids)
@@ -120,14 +121,6 @@ def wait_for_quiet(limit=0.05, timeout_s=10, sleep=time.sleep, root="/", own_pid
         if waited_s >= timeout_s:
             return False, waited_s, share
         look_s = min(2 * look_s, 0.5, max(SHORTEST_WINDOW_S, timeout_s - waited_s))
-
-
-def usable():
-    """CPUs that this process may run on."""
-    try:
-        return frozenset(os.sched_getaffinity(0))
-    except AttributeError:
-        return frozenset(range(os.cpu_count() or 1))
 
 
 def own_tree(root="/", also=()):

@@ -75,9 +75,9 @@ def _facts(nvml, handle, driver):
         "memory_bytes": memory.total if memory else None,
         "compute_capability": ask("nvmlDeviceGetCudaComputeCapability", handle),
         "power_limit_w": limit_mw / 1e3 if limit_mw is not None else None,
-        "max_sm_clock_hz": _hz(ask("nvmlDeviceGetMaxClockInfo", handle, getattr(nvml, "NVML_CLOCK_SM", 1))),
-        "application_clock_hz": _hz(ask("nvmlDeviceGetApplicationsClock", handle, clock)),
-        "default_application_clock_hz": _hz(ask("nvmlDeviceGetDefaultApplicationsClock", handle, clock)),
+        "max_sm_clock_hz": hz(ask("nvmlDeviceGetMaxClockInfo", handle, getattr(nvml, "NVML_CLOCK_SM", 1))),
+        "application_clock_hz": hz(ask("nvmlDeviceGetApplicationsClock", handle, clock)),
+        "default_application_clock_hz": hz(ask("nvmlDeviceGetDefaultApplicationsClock", handle, clock)),
         "persistence": ask("nvmlDeviceGetPersistenceMode", handle),
         "mig": ask("nvmlDeviceGetMigMode", handle),
     }
@@ -99,7 +99,7 @@ def _smi_facts(line):
         "memory_bytes": memory_mib * 2**20 if memory_mib else None,
         "compute_capability": capability.split("."),
         "power_limit_w": limit_w,
-        "max_sm_clock_hz": _hz(clock_mhz),
+        "max_sm_clock_hz": hz(clock_mhz),
         "persistence": persistence == "Enabled",
         "mig": None,
     }
@@ -117,7 +117,8 @@ def _number(word):
         return None
 
 
-def _hz(mhz):
+def hz(mhz):
+    """A clock that NVML gives in MHz; None where it gives none."""
     return None if mhz is None else 1e6 * mhz
 
 

@@ -66,11 +66,15 @@ def usable_cpus(root="/"):
 
 def cpu_limits(root="/"):
     """``affinity`` (CPU numbers the process may run on) and ``quota_cpus`` (CPUs' worth of time, None if unlimited)."""
+    return {"affinity": sorted(affinity()), "quota_cpus": _quota(root)}
+
+
+def affinity():
+    """CPUs that this process may run on."""
     try:
-        affinity = sorted(os.sched_getaffinity(0))
+        return frozenset(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no CPU sets
-        affinity = list(range(os.cpu_count() or 1))
-    return {"affinity": affinity, "quota_cpus": _quota(root)}
+        return frozenset(range(os.cpu_count() or 1))
 
 
 def _quota(root):

@@ -58,8 +58,8 @@ class Sensor(base.Sensor):
     def take(self, at_s):
         values = {
             "used_bytes": self._used_bytes(),
-            "sm_clock_hz": _hz(self._ask("nvmlDeviceGetClockInfo", getattr(self.nvml, "NVML_CLOCK_SM", 1))),
-            "memory_clock_hz": _hz(self._ask("nvmlDeviceGetClockInfo", getattr(self.nvml, "NVML_CLOCK_MEM", 2))),
+            "sm_clock_hz": gpus.hz(self._ask("nvmlDeviceGetClockInfo", getattr(self.nvml, "NVML_CLOCK_SM", 1))),
+            "memory_clock_hz": gpus.hz(self._ask("nvmlDeviceGetClockInfo", getattr(self.nvml, "NVML_CLOCK_MEM", 2))),
             "temperature_c": self._ask("nvmlDeviceGetTemperature", getattr(self.nvml, "NVML_TEMPERATURE_GPU", 0)),
             "reasons": self._first("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"),
         }
@@ -185,7 +185,3 @@ def locked(clocks_hz, masks):
     if not clocks_hz or not busy:
         return None
     return len(set(clocks_hz)) == 1 and all(mask & APPLICATION_CLOCKS for mask in busy)
-
-
-def _hz(mhz):
-    return None if mhz is None else int(mhz * 1e6)

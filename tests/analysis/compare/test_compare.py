@@ -171,10 +171,11 @@ def test_records_of_another_rule_of_the_threads_are_named_and_never_judged():
     rng = np.random.default_rng(21)
     a = sweep(rng, [0.1] * 4, 0.01, 3, env_threads_rule="usable CPUs")
     b = sweep(rng, [0.2] * 4, 0.01, 3, env_threads_rule="physical cores")
-    table = compare.compare(a, b)
-    assert set(table["verdict"]) == {compare.INCONCLUSIVE} and compare.exit_code(table) == 0
+    found = compare.compare(a, b)
+    table = found.cells
+    assert set(table["verdict"]) == {compare.INCONCLUSIVE} and found.exit_code() == 0
     assert set(table["reason"]) == {"another rule of the threads: usable CPUs in A, physical cores in B"}
-    assert [item["fact"] for item in table.attrs["unlike"]] == ["threads_rule"]
+    assert [item["fact"] for item in found.unlike] == ["threads_rule"]
 
 
 def test_records_of_two_hosts_on_one_side_are_refused():

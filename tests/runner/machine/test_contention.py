@@ -12,6 +12,7 @@ import pytest
 import trees
 
 from runner.machine import contention
+from runner.machine.threads import affinity
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUSY = [sys.executable, "-c", "while True: pass"]
@@ -19,7 +20,7 @@ BUSY = [sys.executable, "-c", "while True: pass"]
 
 @pytest.fixture
 def two_cpus(monkeypatch):
-    monkeypatch.setattr(contention, "usable", lambda: frozenset([0, 1]))
+    monkeypatch.setattr(contention, "affinity", lambda: frozenset([0, 1]))
     monkeypatch.setattr(contention, "_ticks_per_s", lambda: 100)
 
 
@@ -49,7 +50,7 @@ def test_waiting_for_a_disk_is_idle(tmp_path, two_cpus):
 
 
 def test_cpus_that_this_process_may_not_use_do_not_count(tmp_path, monkeypatch):
-    monkeypatch.setattr(contention, "usable", lambda: frozenset([1]))
+    monkeypatch.setattr(contention, "affinity", lambda: frozenset([1]))
     monkeypatch.setattr(contention, "_ticks_per_s", lambda: 100)
     before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0), (0, 0, 0, 0, 0)])
     after = at(tmp_path, 1.0, [(0, 0, 100, 0, 0), (25, 0, 75, 0, 0)])
@@ -206,7 +207,7 @@ def hash_for(seconds):
 
 def test_busy_threads_of_our_own_are_not_others():
     def work():
-        threads = [threading.Thread(target=hash_for, args=(0.3,)) for _ in contention.usable()]
+        threads = [threading.Thread(target=hash_for, args=(0.3,)) for _ in affinity()]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -221,7 +222,7 @@ def test_busy_threads_of_our_own_are_not_others():
 
 
 def test_a_busy_process_beside_us_is_others_while_we_work_and_while_we_sleep():
-    cpus = len(contention.usable())
+    cpus = len(affinity())
     busy = subprocess.Popen(BUSY)
     try:
         time.sleep(0.2)

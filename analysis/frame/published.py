@@ -1,24 +1,28 @@
-"""Accuracies published with pretrained weights, as the catalogue has them."""
+"""Accuracies published with pretrained weights (data/published.csv)."""
 
 import functools
+from pathlib import Path
 
-from analysis.data import catalogue
+import pandas as pd
+
+TABLE = Path(__file__).parents[1] / "data" / "published.csv"
 
 
 @functools.cache
-def _best() -> dict[tuple[str, float], tuple[float, float, str]]:
-    """(Top-1, Top-5, where from) by network and input size: of the weights that their library calls its default, else of the most accurate."""
-    rows = catalogue.load().weights.sort_values(["default", "top1"])
-    return {(row.model, int(row.input_px)): (float(row.top1), float(row.top5), f"{row.weights}, {row.source}") for row in rows.itertuples()}
+def table() -> pd.DataFrame:
+    """model, weights, default, top1 and top5 in percent, params_m, input_px, source: one row per set of weights."""
+    return pd.read_csv(TABLE)
 
 
-def accuracy(model: str, input_px: float) -> tuple[float, float, str] | None:
+@functools.cache
+def accuracy(model: str, input_px: int) -> tuple[float, float, str] | None:
     """(Top-1, Top-5, where from) of a network at that input size; None where nothing is published at that size.
 
-    A value published at another input size belongs to another graph. A name without `timm:` that torchvision doesn't have is timm's.
+    The weights that the library calls its default win; a value published at another input size belongs to another graph.
     """
-    source, _, name = str(model).rpartition(":")
-    names = {"": (name, f"timm:{name}"), "timm": (f"timm:{name.partition('.')[0]}",), "torchvision": (name,), "hardnet": (name,)}.get(
-        source, ()
-    )
-    return next((_best()[key] for one in names if (key := (one, input_px)) in _best()), None)
+    rows = table()
+    rows = rows[(rows["model"] == model.split(":")[-1]) & (rows["input_px"] == input_px)]
+    if rows.empty:
+        return None
+    best = rows.sort_values(["default", "top1"]).iloc[-1]
+    return float(best["top1"]), float(best["top5"]), f"{best['weights']}, {best['source']}"

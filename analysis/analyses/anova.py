@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from analysis.analyses._tables import stacked
 from analysis.frame import setups
 from analysis.frame.cached import once
 from analysis.stats import anova
@@ -65,13 +64,17 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 }
             )
     return {
-        "crossed": stacked(crossed, COLUMNS),
-        "assumptions": stacked(checks, ["setup", "check", "statistic", "p", "holds", "words"]),
+        "crossed": _join(crossed, COLUMNS),
+        "assumptions": _join(checks, ["setup", "check", "statistic", "p", "holds", "words"]),
         "scale": pd.DataFrame(scale, columns=["setup", "scale", "f", "df1", "df2", "p"]),
         "one-way, as in the studies": pd.DataFrame(
             single, columns=["setup", "factor", "f", "df1", "df2", "p", "levene", "levene_p", "welch_f", "welch_p"]
         ),
     }
+
+
+def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def explain(frame: pd.DataFrame) -> str:

@@ -3,7 +3,6 @@
 import pandas as pd
 
 from analysis.analyses import batch_law
-from analysis.analyses._tables import stacked
 from analysis.frame import setups
 from analysis.frame.cached import once
 from analysis.stats import clusters
@@ -32,9 +31,13 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     choice = [table.assign(setup=label) for label, (_, table, _) in results.items()]
     members = [table.reset_index().assign(setup=label) for label, (table, _, _) in results.items() if table["cluster"].nunique() > 1]
     return {
-        "choice": stacked(choice, ["setup", "k", "silhouette", "null95", "stability", "smallest", "stable"]),
-        "members": stacked(members, ["setup", "label", "cluster", "silhouette"]),
+        "choice": _join(choice, ["setup", "k", "silhouette", "null95", "stability", "smallest", "stable"]),
+        "members": _join(members, ["setup", "label", "cluster", "silhouette"]),
     }
+
+
+def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def explain(frame: pd.DataFrame) -> str:

@@ -259,7 +259,7 @@ class Run:
         if isinstance(found, Outcome):
             return found
         one.is_prepared = True
-        one.line.update(complexity=found.complexity, sensitivity=found.sensitivity)
+        one.line.update(complexity=found.complexity, sensitivity=found.sensitivity, weights_tag=found.weights_tag)
         one.line["content"] = dict(one.line["content"], graph=content.graph(found.complexity))
         return None
 

@@ -61,7 +61,13 @@ FIELDS = (
     ("stderr", "str|null", "", "end of the failed process's standard error"),
     ("started_at", "str", "UTC, ISO 8601", "wall clock when the cell began"),
     ("wall_s", "float", "s", "whole cost of the cell, waiting and preparation included"),
-    ("weights", "str", "", "`random` (seeded, non-degenerate), `pretrained`, or a file's name"),
+    ("weights", "str", "", "`random` (seeded, non-degenerate), `pretrained`, the tag of published weights, or a file's name"),
+    (
+        "weights_tag",
+        "str|null",
+        "",
+        "the tag of the published weights that were loaded (`IMAGENET1K_V1`); null for random weights and files",
+    ),
     ("seed", "int", "", "seed of weights and inputs"),
     ("protocol{}", "object", "", "the protocol in force (see matrix.yaml)"),
     (

@@ -505,7 +505,7 @@ HALF = (0.5, 0.5, 0.5)
 @pytest.mark.skipif(backends.importlib.util.find_spec("timm") is None, reason="timm is not installed here")
 @pytest.mark.parametrize("name, px", [("resnet50.a1_in1k", 224), ("resnet50.a1_in1k", 288), ("vit_base_patch16_224", 224), ("dpn92", 224)])
 def test_images_are_prepared_as_timm_does(name, px):
-    config = sources.data_config("timm:" + name)
+    config = sources.data_config(ModelSpec("timm:" + name))
     prepare = preprocessing.of(ModelSpec("timm:" + name), px, data_config=json.loads(json.dumps(config)))
     from timm.data import create_transform
 

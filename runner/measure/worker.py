@@ -117,7 +117,7 @@ def _one_line(error):
 
 def _child(plain, backend, messages):
     from runner.measure import top_k
-    from runner.measure.job import ACCURACY, PREPARE, Job, request_from
+    from runner.measure.job import ACCURACY, PREPARE, PROFILE, Job, request_from
     from runner.networks import interchange
 
     phase = lambda name: messages.send(phase=name)
@@ -132,6 +132,11 @@ def _child(plain, backend, messages):
     job = Job(cell, art, request.threads, request.cache_dir, request.protocol.calibration_images or None)
     if request.kind == ACCURACY:
         messages.send(result=top_k.evaluate(backend(job), job, request.count, phase, messages.send))
+        return
+    if request.kind == PROFILE:
+        from runner.measure import profile
+
+        messages.send(result=profile.profiled(backend(job), art.batch(), phase, time.perf_counter))
         return
     made = replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s, window_s=request.window_s)
     messages.send(result=dict(made[0].as_dict(), parity=made[1]))

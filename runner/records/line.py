@@ -92,6 +92,15 @@ def accuracy(origin: Origin, what: Cell, weights: str, part: Dict[str, Any], end
     return line
 
 
+def profile(origin: Origin, what: Cell, weights: str) -> Line:
+    """Where a cell's time goes; ``profile`` is added when it is known."""
+    line = _begin("profile", "%s/%s/profile" % (origin.run, what.id), origin)
+    line.update(environment=origin.environment, cell=what.as_dict(), cell_id=what.id)
+    line.update(_well())
+    line.update(started_at=utc_now(), weights=weights, seed=origin.seed, profile=None)
+    return line
+
+
 def failed(line: Line, reason: str, phase: str, skip: bool = False, signal: Optional[str] = None, stderr: Optional[str] = None) -> None:
     """Note in a line why there is nothing to report."""
     line.update(status="skipped" if skip else "failed", reason=reason, phase=phase, signal=signal, stderr=None if skip else stderr)

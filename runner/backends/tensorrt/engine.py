@@ -1,6 +1,7 @@
 """Run a TensorRT engine, TensorRT 7.1 to 11: named tensors where there are, bindings by number otherwise. Memory and streams are torch's."""
 
 import json
+import re
 from collections import Counter, namedtuple
 
 Port = namedtuple("Port", "name is_input shape dtype")  # dtype: TensorRT's name, "HALF"
@@ -77,6 +78,10 @@ class Lane:
         else:
             self._bindings = [addresses[port.name] for port in io]
 
+    def profile_with(self, profiler):
+        """Have the context report each layer's time from now on."""
+        self._context.profiler = profiler
+
     def enqueue(self):
         """Start one batch on the stream."""
         if self._bindings is None:
@@ -103,3 +108,26 @@ def device_memory(engine):
     """Bytes of activations and workspace."""
     size = getattr(engine, "device_memory_size_v2", None)
     return int(size if size is not None else engine.device_memory_size)
+
+
+def profiled(trt, lane, batches):
+    """[(kind of layer, how often it ran, seconds)] by TensorRT's IProfiler; a layer's kind is its name without numbers."""
+
+    base = trt.IProfiler
+
+    class Profiler(base):  # type: ignore
+        def __init__(self):
+            base.__init__(self)
+            self.count, self.seconds = Counter(), Counter()
+
+        def report_layer_time(self, layer_name, ms):
+            kind = re.sub(r"[^A-Za-z]*\d[\d_./]*", "", layer_name.split("/")[-1]) or layer_name
+            self.count[kind] += 1
+            self.seconds[kind] += ms * 1e-3
+
+    profiler = Profiler()
+    lane.profile_with(profiler)
+    for _ in range(batches):
+        lane.enqueue()
+        lane.stream.synchronize()
+    return [(kind, profiler.count[kind], profiler.seconds[kind]) for kind in sorted(profiler.count)]

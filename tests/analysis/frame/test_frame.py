@@ -290,6 +290,13 @@ def test_a_gpu_s_memory_that_mixes_steady_and_peak_never_enters_a_figure_of_stea
     assert np.isnan(row["memory_mb"]) and np.isnan(row["memory_peak_mb"])
 
 
+def test_a_line_of_where_the_time_goes_is_no_row_and_no_problem(tmp_path):
+    cell = cell_record("synthetic-cpu", "pytorch", "resnet18")
+    line = {**cell, "kind": "profile", "id": "p", "profile": {"sum_s": 0.1}}
+    merged = merge([write(tmp_path / "x.jsonl", [cell, line])])
+    assert len(merged.frame) == 1 and not merged.problems
+
+
 def test_a_sensor_that_says_why_it_can_t_read_gives_nothing():
     record = cell_record("synthetic-gpu", "pytorch", "resnet18")
     for replicate in record["replicates"]:
@@ -303,6 +310,8 @@ def test_the_synthetic_records_hold_what_the_schema_says():
 
     record = json.loads(json.dumps(cell_record("synthetic-cpu", "pytorch", "resnet18")))
     top = {path.split(".")[0].split("[")[0].split("{")[0] for path, *_ in FIELDS}
-    assert top - {"accuracy", "task"} <= set(record)  # accuracy: a kind of line of its own; task: of a fleet's run alone
+    assert top - {"accuracy", "profile", "task"} <= set(
+        record
+    )  # accuracy, profile: kinds of line of their own; task: of a fleet's run alone
     replicate = {path.split(".")[1].split("[")[0].split("{")[0] for path, *_ in FIELDS if path.startswith("replicates[].")}
     assert replicate - {"sustained", "gpu_memory"} <= set(record["replicates"][0])

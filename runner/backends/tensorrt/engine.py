@@ -4,6 +4,13 @@ import json
 import re
 from collections import Counter, namedtuple
 
+FORMATS = (
+    ("bf16", r"bf16|bfloat16"),
+    ("fp16", r"fp16|half"),
+    ("int8", r"int8"),
+    ("fp32", r"fp32|float"),
+)  # as the engine inspector spells them
+
 Port = namedtuple("Port", "name is_input shape dtype")  # dtype: TensorRT's name, "HALF"
 
 # our own table: trt.nptype fails with numpy 1.24 up to TensorRT 8.5
@@ -102,6 +109,34 @@ def layer_formats(trt, engine):
         if isinstance(layer, dict):  # names alone where the engine was built without details
             count.update(str(port.get("Format/Datatype", "?")) for port in layer.get("Outputs", []))
     return dict(count) or None
+
+
+def layer_types(trt, engine):
+    """How many layers are of which type, `DLA` among them, as the engine inspector tells; None before 8.2 or without details."""
+    if not hasattr(engine, "create_engine_inspector"):
+        return None
+    text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
+    count = Counter(
+        str(layer["LayerType"]) for layer in json.loads(text).get("Layers", []) if isinstance(layer, dict) and "LayerType" in layer
+    )
+    return dict(count) or None
+
+
+def computed(formats, asked):
+    """The precision that the layers' formats tell of: the one asked for where layers put it out, else the most frequent.
+
+    A network's outputs are fp32 whatever it computes in, so some fp32 is no proof of fp32; it has to be the most frequent. ``formats`` is that of
+    layer_formats(); where the engine doesn't tell, nothing contradicts what was asked for.
+    """
+    found = Counter()
+    for text, count in (formats or {}).items():
+        name = next((name for name, words in FORMATS if re.search(words, text, re.IGNORECASE)), None)
+        if name:
+            found[name] += count
+    wanted = "fp32" if asked == "tf32" else asked
+    most = max(found, key=lambda name: (found[name], name == wanted)) if found else wanted
+    is_asked = wanted in found and wanted != "fp32"
+    return asked if is_asked or most == wanted else most
 
 
 def device_memory(engine):

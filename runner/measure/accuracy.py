@@ -185,5 +185,5 @@ class Evaluation:
         data = self.data
         part = {"data": data.name, "data_id": data.id, "format": data.format, "data_images": len(data), "classes": len(data.classes)}
         part.update(network=network, preprocessing=prepare, first=None, last=None, images=0, unreadable=0, unreadable_first=None)
-        part.update(not_finite=0, top1=0, top5=None, executed=None)
+        part.update(not_finite=0, top1=0, top5=None, hits=None, executed=None)
         return part

@@ -202,6 +202,12 @@ FIELDS = (
     ("accuracy.unreadable_first", "str|null", "", "the first of them"),
     ("accuracy.not_finite", "int", "images", "images with an output that is no number or infinite; they count as wrong"),
     ("accuracy.top1", "int", "images", "images whose class has the largest output (of equal ones the first)"),
+    (
+        "accuracy.hits",
+        "str|null",
+        "",
+        "which of the images first to last are Top-1 hits: a bitmap as hexadecimal digits, the first image in the highest bit",
+    ),
     ("accuracy.top5", "int|null", "images", "images whose class is among the five largest; null where there are no more than five classes"),
     ("accuracy.executed{}", "object|null", "", "what was really done, read back, as in replicates"),
     ("profile.method", "str", "", "kind `profile`: what tells the times; a process of its own, never the timed one"),

@@ -94,8 +94,13 @@ FIELDS = (
     ("replicates[].stop", "str", "", "why sampling ended: `interval`, `noise`, `budget` or `count`"),
     ("replicates[].spans.load_s", "float", "s", "build, compile and load until ready to infer"),
     ("replicates[].spans.first_latency_s", "float", "s", "the first iteration"),
-    ("replicates[].spans.h2d_s", "float|null", "s", "input from host to device, once"),
-    ("replicates[].spans.d2h_s", "float|null", "s", "output from device to host, once"),
+    (
+        "replicates[].spans.h2d_s",
+        "float|null",
+        "s",
+        "input from host to device, from ordinary (pageable) memory, once warm: the median of five",
+    ),
+    ("replicates[].spans.d2h_s", "float|null", "s", "output from device to host, once warm: the median of five"),
     ("replicates[].spans.warmup_s", "float", "s", "wall time of the warm-up"),
     ("replicates[].spans.measure_s", "float", "s", "wall time of the samples"),
     (

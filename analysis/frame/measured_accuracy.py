@@ -68,7 +68,7 @@ def of(row: Mapping[str, Any], found: Mapping[Key, dict[str, Any]]) -> dict[str,
     if row["source"] != "records":
         return {}
     mine = (row["file"], row["platform"], row["device"], row["backend"], row["precision"])
-    mine_weights = row.get("weights_tag") or row["weights"]
+    mine_weights = row["weights_tag"] if isinstance(row.get("weights_tag"), str) else row["weights"]
     same = {
         key: entry
         for key, entry in found.items()

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter, defaultdict
-from typing import DefaultDict
+from typing import DefaultDict, Dict
 
 import numpy
 

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections import Counter, namedtuple
+from collections import Counter, defaultdict, namedtuple
+from typing import Dict
 
 FORMATS = (
     ("bf16", r"bf16|bfloat16"),
@@ -128,7 +129,7 @@ def computed(formats, asked):
     A network's outputs are fp32 whatever it computes in, so some fp32 is no proof of fp32; it has to be the most frequent. ``formats`` is that of
     layer_formats(); where the engine doesn't tell, nothing contradicts what was asked for.
     """
-    found = Counter()
+    found: Dict[str, int] = Counter()
     for text, count in (formats or {}).items():
         name = next((name for name, words in FORMATS if re.search(words, text, re.IGNORECASE)), None)
         if name:
@@ -153,7 +154,8 @@ def profiled(trt, lane, batches):
     class Profiler(base):  # type: ignore
         def __init__(self):
             base.__init__(self)
-            self.count, self.seconds = Counter(), Counter()
+            self.count: Dict[str, int] = Counter()
+            self.seconds: Dict[str, float] = defaultdict(float)
 
         def report_layer_time(self, layer_name, ms):
             kind = re.sub(r"[^A-Za-z]*\d[\d_./]*", "", layer_name.split("/")[-1]) or layer_name

@@ -30,7 +30,8 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     if "family" not in frame:
         families = {model: family(model) for model in frame["model"].unique()}
         frame["family"] = [families[model] for model in frame["model"]]
-    known = [published.accuracy(model, px) for model, px in zip(frame["model"], frame["input_px"], strict=True)]
+    asked = frame.reindex(columns=list(published.COLUMNS))
+    known = [published.of(*values) for values in zip(*(asked[name] for name in published.COLUMNS), strict=True)]
     if "top1" not in frame:
         frame["top1"] = np.nan
     if "accuracy_source" not in frame:

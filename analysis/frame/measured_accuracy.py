@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analysis.stats.intervals import wilson
+from runner.networks.sources.torchvision import FIRST
+from runner.networks.spec import TAG
 from runner.records import accuracy_totals
 from runner.records.cell import cell_from
 
@@ -33,7 +35,16 @@ def measured(lines: Iterable[tuple[Path, dict[str, Any]]]) -> dict[Key, dict[str
     totals: dict[tuple, tuple[Key, str, accuracy_totals.Totals]] = {}
     for file, line in lines:
         part, cell = line["accuracy"], cell_from(line["cell"])
-        key = Key(file.stem, cell.platform, cell.device, cell.backend, cell.precision, cell.model, int(cell.input_px), str(line["weights"]))
+        key = Key(
+            file.stem,
+            cell.platform,
+            cell.device,
+            cell.backend,
+            cell.precision,
+            cell.model,
+            int(cell.input_px),
+            str(line.get("weights_tag") or line["weights"]),
+        )
         identity = (file.stem, accuracy_totals.identity(cell, part["network"], part["data_id"], part["preprocessing"]))
         before = totals.get(identity, (key, "", accuracy_totals.Totals()))[2]
         totals[identity] = (key, str(part["data"]), before.plus(line))
@@ -57,10 +68,11 @@ def of(row: Mapping[str, Any], found: Mapping[Key, dict[str, Any]]) -> dict[str,
     if row["source"] != "records":
         return {}
     mine = (row["file"], row["platform"], row["device"], row["backend"], row["precision"])
+    mine_weights = row["weights_tag"] if isinstance(row.get("weights_tag"), str) else row["weights"]
     same = {
         key: entry
         for key, entry in found.items()
-        if (key.model, key.input_px) == (row["model"], row["input_px"]) and _may_stand(key.weights, row["weights"])
+        if (key.model, key.input_px) == (row["model"], row["input_px"]) and _may_stand(key.weights, mine_weights)
     }
     near = [key for key in same if (key.precision == "int8") == (row["precision"] == "int8")]
     if not near:
@@ -69,7 +81,8 @@ def of(row: Mapping[str, Any], found: Mapping[Key, dict[str, Any]]) -> dict[str,
     best = max(
         near,
         key=lambda key: (
-            key.weights == row["weights"],
+            key.weights == mine_weights,
+            key.weights in FIRST,
             key[4] == mine[4],
             key[3] == mine[3],
             key[2] == mine[2],
@@ -87,4 +100,4 @@ def of(row: Mapping[str, Any], found: Mapping[Key, dict[str, Any]]) -> dict[str,
 
 def _may_stand(measured_weights: str, weights: str) -> bool:
     """Time is often measured with random weights: published ones stand for them, as published values do, but never the reverse."""
-    return measured_weights == weights or (measured_weights, weights) == ("pretrained", "random")
+    return measured_weights == weights or (weights == "random" and (measured_weights == "pretrained" or bool(TAG.match(measured_weights))))

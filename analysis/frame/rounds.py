@@ -14,7 +14,8 @@ import pandas as pd
 from runner.machine import environment
 
 SUM = ("n_replicates", "n_samples", "n_asked", "rounds", "wall_s")
-MIDDLE = ("noise", "load_s", "first_latency_s", "latency_p90_s", "latency_p99_s", "memory_mb", "energy_j", "power_w")
+MIDDLE = ("noise", "load_s", "first_latency_s", "h2d_s", "d2h_s", "device_s", "latency_p90_s", "latency_p99_s", "memory_mb",
+          "memory_peak_mb", "energy_j", "above_idle_j", "power_w")  # fmt: skip
 LARGEST = ("attempt", "others_share")
 WORST = ("parity_max_rel", "parity_cosine", "parity_top1_flips")  # of the round whose outputs differ most
 

@@ -43,6 +43,7 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
         "phase",
         "started_at",
         "weights",
+        "weights_tag",
         "ended",
         "wall_s",
         "sensitivity",
@@ -105,7 +106,9 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
     if out["in_flight"] in (None, 1):  # in `throughput` a sample is the mean of a window, which has no tail
         out |= percentiles(pooled)
     out["noise"] = percentile(sorted((percentile(s, 75) - percentile(s, 25)) / percentile(s, 50) for s in samples), 50)
-    for name in ("load_s", "first_latency_s"):
+    device = [percentile(sorted(map(float, r["device_samples_s"])), 50) for r in replicates if r.get("device_samples_s")]
+    out["device_s"] = percentile(sorted(device), 50) if device else np.nan
+    for name in ("load_s", "first_latency_s", "h2d_s", "d2h_s"):
         spans = [r["spans"][name] for r in replicates if (r.get("spans") or {}).get(name) is not None]
         out[name] = percentile(sorted(map(float, spans)), 50) if spans else np.nan
     late = [float(r["sustained"]["sustained_s"]) for r in replicates if (r.get("sustained") or {}).get("sustained_s")]

@@ -17,12 +17,13 @@ READINGS = {
     "memory_mb": (("peak_above_baseline_bytes", 2**-20), ("above_baseline_bytes", 2**-20)),
     "energy_j": (("energy_j_per_image", 1.0),),
     "power_w": (("power_w", 1.0),),
+    "above_idle_j": (("above_idle_j_per_image", 1.0),),
 }
 METHODS = ("memory_method", "method")
 
 
 def readings(replicates: Sequence[dict[str, Any]], device: str) -> dict[str, Any]:
-    """memory_mb (MiB; above the baseline, on a GPU once warm), memory_peak_mb, memory_sampled_mb, energy_j (per image) and power_w:
+    """memory_mb (MiB; above the baseline, on a GPU once warm), memory_peak_mb, memory_sampled_mb, energy_j and above_idle_j (per image) and power_w:
     medians over replicates; memory_method says how the first of them that is there was read."""
     found: dict[str, list[float]] = {}
     out: dict[str, Any] = {}

@@ -20,7 +20,7 @@ from runner.files import whole
 
 SMALL_BYTES = 32 * 2**20  # of record files that are read faster than a cache is made
 MOST_ROWS = 2_000_000  # that a report takes
-ACCURACY_OF = ("file", "platform", "device", "backend", "precision", "model", "input_px", "weights", "source")
+ACCURACY_OF = ("file", "platform", "device", "backend", "precision", "model", "input_px", "weights", "weights_tag", "source")
 
 
 @dataclass(frozen=True)

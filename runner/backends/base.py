@@ -6,6 +6,8 @@ anything is forked. So importing it must start no thread and open no device.
 
 from typing import Optional, Tuple
 
+from runner.errors import Unsupported
+
 
 class Backend:
     """One network, loaded by one framework, in one measuring process.
@@ -67,6 +69,13 @@ class Backend:
 
     def trim(self):
         """Give back what is only cached of the device's memory; the next infer() takes what it needs again."""
+
+    def profile(self, batches):
+        """(what tells the times, [(type of operator, how often it ran, seconds of all its runs)]) of so many batches; raises Unsupported.
+
+        Called after load(), stage() and a warm-up, in a process that measures nothing else.
+        """
+        raise Unsupported("this backend has no profiler of operators")
 
     def close(self):
         """Free what was opened."""

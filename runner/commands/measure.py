@@ -139,5 +139,10 @@ def accuracy(
         current = counting.Evaluation(loaded, places, platform, found, settings, CountingDisplay(to_stderr=as_json))
         counted = current.execute(cells, retry)
     warn(current.warnings)
+    against = accuracy_totals.against_fp32(counted)
     if as_json:
-        typer.echo(json.dumps([accuracy_totals.summary(cell, totals) for cell, totals in sorted(counted)], indent=1))
+        rows = [accuracy_totals.summary(cell, totals, against.get(cell)) for cell, totals in sorted(counted, key=lambda pair: pair[0])]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for cell, (base, pair) in sorted(against.items()):
+        typer.echo(plain(accuracy_totals.comparison(cell, base, pair)))

@@ -115,7 +115,7 @@ class Evaluation:
         if self.session.origin.environment is None:
             self.session.append_environment(self.session.facts())
         part = self._part(network, prepare)
-        line = lines.accuracy(self.session.origin, cell, spec.weights, part, "end")
+        line = lines.accuracy(self.session.origin, cell, spec.weights, part, "end", self._tag(cell, spec))
         refusal = backends.available(cell.base_backend)
         outcome = None if refusal else self._prepare(cell, spec)
         if refusal:
@@ -134,10 +134,14 @@ class Evaluation:
 
     def _preprocessing(self, cell: Cell, spec: ModelSpec) -> Optional[Dict[str, Any]]:
         """As a dict, or None where it is known only when the network's files have been made (timm)."""
-        if self.data.cifar is None and cell.input_px > preprocessing.SMALL_PX and sources.has_data_config(spec.name):
+        if self.data.cifar is None and cell.input_px > preprocessing.SMALL_PX and sources.has_data_config(spec):
             config = self.session.preparer.artefact(cell, spec).manifest.get("data_config")
             return preprocessing.of(spec, cell.input_px, None, config, **self.changes).as_dict() if config else None
         return preprocessing.of(spec, cell.input_px, self.data.cifar, **self.changes).as_dict()
+
+    def _tag(self, cell: Cell, spec: ModelSpec) -> Optional[str]:
+        tag: Optional[str] = self.session.preparer.artefact(cell, spec).manifest.get("weights_tag")
+        return tag
 
     def _prepare(self, cell: Cell, spec: ModelSpec) -> Optional[Outcome]:
         """Make the network's files; None when all is well, else the failed Outcome."""
@@ -153,7 +157,7 @@ class Evaluation:
 
         def on_part(part: Dict[str, Any]) -> None:
             now = time.monotonic()
-            added = lines.accuracy(self.session.origin, cell, spec.weights, dict(known, **part), str(part["first"]))
+            added = lines.accuracy(self.session.origin, cell, spec.weights, dict(known, **part), str(part["first"]), self._tag(cell, spec))
             added["wall_s"], clock[0] = now - clock[0], now
             self._append(added)
             self.evaluated += part["last"] - part["first"]
@@ -181,5 +185,5 @@ class Evaluation:
         data = self.data
         part = {"data": data.name, "data_id": data.id, "format": data.format, "data_images": len(data), "classes": len(data.classes)}
         part.update(network=network, preprocessing=prepare, first=None, last=None, images=0, unreadable=0, unreadable_first=None)
-        part.update(not_finite=0, top1=0, top5=None, executed=None)
+        part.update(not_finite=0, top1=0, top5=None, hits=None, executed=None)
         return part

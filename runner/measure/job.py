@@ -8,7 +8,7 @@ from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
 from runner.records.cell import Cell, cell_from
 
-MEASURE, PREPARE, ACCURACY = "measure", "prepare", "accuracy"
+MEASURE, PREPARE, ACCURACY, PROFILE = "measure", "prepare", "accuracy", "profile"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Request:
-    """One job for a worker, as it travels: ``kind`` is one of MEASURE, PREPARE and ACCURACY."""
+    """One job for a worker, as it travels: ``kind`` is one of MEASURE, PREPARE, ACCURACY and PROFILE."""
 
     kind: str
     cell: Cell

@@ -18,10 +18,11 @@ TIMEOUT_S = 1800.0
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is known of a network whose files are there; both None where the backend needs no files."""
+    """What is known of a network whose files are there; all None where the backend needs no files."""
 
     complexity: Optional[Dict[str, Any]] = None
     sensitivity: Optional[float] = None
+    weights_tag: Optional[str] = None
 
 
 class Preparer:
@@ -54,7 +55,7 @@ class Preparer:
                 art.missing(needs)
             except Unprepared as error:
                 return Outcome(reason=str(error), skip=error.skip, phase="prepare")
-        return Prepared() if needs is None else Prepared(art.complexity, art.manifest.get("sensitivity"))
+        return Prepared() if needs is None else Prepared(art.complexity, art.manifest.get("sensitivity"), art.manifest.get("weights_tag"))
 
     def make(self, cell: Cell, spec: ModelSpec, needs: Optional[str], backend: str = "pytorch") -> Optional[Outcome]:
         """Make the files whatever the cache has, in a worker of ``backend``; the failed Outcome, or None when all is well."""

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from runner import backends, sensors
 from runner.machine import contention, environment, thermal
-from runner.measure import history, labels, sampling, series
+from runner.measure import history, labels, profile, sampling, series
 from runner.measure.job import MEASURE, Request
 from runner.measure.outcome import Outcome
 from runner.measure.session import Session, note_failure
@@ -192,6 +192,8 @@ class Run:
         line["quality"] = labels.quality(line)
         self.session.append(line)
         self.counts[line["status"]] += 1
+        if self.protocol.profile and self.role == "cell" and line["status"] == "ok":
+            profile.take(self.session, one.cell, self.session.specs[one.cell.model], profile.timed(line))
         self.report(Progress(one.cell, self.role, done, total, remaining_s, line))
 
     def _anchor(self, name: str, quick: series.Series) -> None:
@@ -259,7 +261,7 @@ class Run:
         if isinstance(found, Outcome):
             return found
         one.is_prepared = True
-        one.line.update(complexity=found.complexity, sensitivity=found.sensitivity)
+        one.line.update(complexity=found.complexity, sensitivity=found.sensitivity, weights_tag=found.weights_tag)
         one.line["content"] = dict(one.line["content"], graph=content.graph(found.complexity))
         return None
 

@@ -19,6 +19,11 @@ def hits(outputs, labels):
     return finite & (rank < 1), finite & (rank < TOP), finite
 
 
+def bitmap(right):
+    """Hits of a part as hexadecimal digits, the first image in the highest bit: which images, so that two precisions can be compared by pairs."""
+    return numpy.packbits(right).tobytes().hex()
+
+
 def evaluate(backend, job, count, phase, send):
     """In the measuring process: count the hits of images first..last, and send each part when it is done."""
     prepare = preprocessing.Preprocessing(**count.preprocessing)
@@ -32,9 +37,10 @@ def evaluate(backend, job, count, phase, send):
     backend.load()
     phase("measure")
     per_part = max(1, int(round(PART / size))) * size
-    part = None
+    part, marks = None, []
     for first, images in _batches(data, prepare, range(count.first, count.last, size), count.last, job.threads):
         part = part or {"first": first, "images": 0, "unreadable": 0, "unreadable_first": None, "not_finite": 0, "top1": 0, "top5": 0}
+        right = numpy.zeros(len(images), bool)
         batch = numpy.zeros((size,) + shape, numpy.float32)  # what is unreadable, or beyond the last image, stays empty
         for place, image in enumerate(images):
             if image is not None:
@@ -46,6 +52,8 @@ def evaluate(backend, job, count, phase, send):
             raise Unsupported("it answers with %d classes, %s has %d" % (outputs.shape[1], data.path, len(data.classes)))
         readable = [place for place, image in enumerate(images) if image is not None]
         top1, top5, finite = hits(outputs[readable], data.labels[first : first + len(images)][readable])
+        right[readable] = top1
+        marks.append(right)
         broken = [first + place for place, image in enumerate(images) if image is None]
         for name, found in (
             ("images", len(readable)),
@@ -60,8 +68,8 @@ def evaluate(backend, job, count, phase, send):
         end = first + len(images)
         if end == count.last or end - part["first"] >= per_part:
             part["top5"] = part["top5"] if len(data.classes) > TOP else None
-            send(part=dict(part, last=end, executed=backend.executed()))
-            part = None
+            send(part=dict(part, last=end, hits=bitmap(numpy.concatenate(marks)), executed=backend.executed()))
+            part, marks = None, []
     backend.close()
     return {"last": count.last}
 

@@ -22,6 +22,7 @@ import sys
 import time
 from typing import Callable
 
+TRANSFERS, LONG_TRANSFER_S = 5, 0.5
 PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
 
 
@@ -117,7 +118,7 @@ def _one_line(error):
 
 def _child(plain, backend, messages):
     from runner.measure import top_k
-    from runner.measure.job import ACCURACY, PREPARE, Job, request_from
+    from runner.measure.job import ACCURACY, PREPARE, PROFILE, Job, request_from
     from runner.networks import interchange
 
     phase = lambda name: messages.send(phase=name)
@@ -132,6 +133,11 @@ def _child(plain, backend, messages):
     job = Job(cell, art, request.threads, request.cache_dir, request.protocol.calibration_images or None)
     if request.kind == ACCURACY:
         messages.send(result=top_k.evaluate(backend(job), job, request.count, phase, messages.send))
+        return
+    if request.kind == PROFILE:
+        from runner.measure import profile
+
+        messages.send(result=profile.profiled(backend(job), art.batch(), phase, time.perf_counter))
         return
     made = replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s, window_s=request.window_s)
     messages.send(result=dict(made[0].as_dict(), parity=made[1]))
@@ -155,7 +161,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     spans = {}
     phase("load")
     spans["load_s"] = _timed(backend.load, clock)
-    spans["h2d_s"] = _timed(lambda: backend.stage(batch), clock)
+    backend.stage(batch)
     memory.mark("load")
     phase("first")
     spans["first_latency_s"] = _timed(backend.infer, clock)
@@ -195,9 +201,9 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     gc.enable()
     phase("outputs")
     memory.mark("measure")
-    started = clock()
     outputs = backend.outputs()
-    spans["d2h_s"] = clock() - started
+    spans["d2h_s"] = _warm(backend.outputs, clock)
+    spans["h2d_s"] = _warm(lambda: backend.stage(batch), clock)
     executed = backend.executed()
     libraries = cuda.loaded_versions() if memory.is_gpu else {}
     if libraries:
@@ -250,6 +256,14 @@ def _timed(function, clock):
     started = clock()
     function()
     return clock() - started
+
+
+def _warm(function, clock):
+    """Seconds of a call once warm: the median of TRANSFERS calls; of a long one, the only call."""
+    seconds = [_timed(function, clock)]
+    while len(seconds) < TRANSFERS and seconds[0] < LONG_TRANSFER_S:
+        seconds.append(_timed(function, clock))
+    return sorted(seconds)[len(seconds) // 2]
 
 
 def _set_threads_of_torch(threads):

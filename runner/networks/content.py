@@ -21,9 +21,7 @@ MOST_FILES = 500  # of a user's own code that are followed through its imports
 
 def network(spec: ModelSpec, seed: int) -> Dict[str, Any]:
     """The facts that decide what is computed; files count by what they hold, wherever they lie."""
-    kind = spec.weights
-    if kind not in ("random", "pretrained"):
-        kind = "sha256:%s" % file_hash(kind)
+    kind = "sha256:%s" % file_hash(spec.weights) if spec.is_checkpoint else spec.weights
     facts = {"name": spec.name, "weights": [kind, weights.VERSION], "num_classes": spec.num_classes, "seed": seed}
     source, bare = sources.source_of(spec.name)
     if source == "onnx":

@@ -152,7 +152,7 @@ def _repeated(rows, count):
 
 def artefact(cache, spec, seed, batch_size, input_px):
     """The Artefact as the cache holds it; its manifest is empty when nothing (or something else) is there."""
-    kind = spec.weights if spec.weights in ("random", "pretrained") else os.path.basename(spec.weights)
+    kind = os.path.basename(spec.weights) if spec.is_checkpoint else spec.weights
     name = "%s-%s" % (spec.title, kind)
     if kind != spec.weights or not files.is_slug(name):  # two networks never share a folder
         name = "%s-%s" % (files.slug(name), content.digest([spec.title, spec.weights])[:10])
@@ -223,7 +223,8 @@ def _make(art, needs):
         manifest["input_shape"] = [sources.channels(art.spec.name, module), art.input_px, art.input_px]
         art = replace(art, manifest=manifest)
     if "data_config" not in manifest:
-        manifest["data_config"] = sources.data_config(art.spec.name)
+        manifest["data_config"] = sources.data_config(art.spec)
+    manifest["weights_tag"] = sources.weights_tag(art.spec)
     sizes = {art.batch_size} if needs == "onnx" else set()
     if "complexity" not in manifest:
         sizes.add(1)

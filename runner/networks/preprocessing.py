@@ -72,7 +72,7 @@ class Preprocessing:
 def of(spec, input_px, cifar=None, data_config=None, **changes):
     """The Preprocessing of a network (ModelSpec) at an input size.
 
-    cifar: 10 or 100 where the data are CIFAR's. data_config: timm's, as runner.networks.sources.data_config gives it. changes: what the user sets instead.
+    cifar: 10 or 100 where the data are CIFAR's. data_config: the source's, as runner.networks.sources.data_config gives it. changes: what the user sets instead.
     """
     from runner.networks import sources
 
@@ -82,6 +82,9 @@ def of(spec, input_px, cifar=None, data_config=None, **changes):
         found = Preprocessing(input_px, input_px, False, "bilinear", mean, std)
     elif source == "timm" and data_config:
         found = _of_timm(data_config, input_px)
+    elif source == "torchvision" and data_config and data_config["input_px"] == input_px:
+        mean, std = tuple(data_config["mean"]), tuple(data_config["std"])
+        found = Preprocessing(input_px, data_config["resize_px"], True, data_config["interpolation"], mean, std)
     elif source == "torchvision" and sources.native_px(spec.name) == input_px:
         resize_px, interpolation = TORCHVISION.get(bare, (int(input_px * 256 / 224), "bilinear"))
         mean, std = HALF if bare in TORCHVISION_HALF else IMAGENET

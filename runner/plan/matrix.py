@@ -5,6 +5,7 @@ Every error is one line: file, place, what was found, what would do.
 
 import difflib
 import os
+import re
 import reprlib
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Tuple
@@ -22,6 +23,7 @@ SCENARIOS = ("latency", "throughput")
 AXES = ("backend", "model", "precision", "batch_size", "input_px", "scenario")
 MAX_BYTES = 1 << 20
 MAX_CELLS = 200000  # a file of some kilobytes can ask for millions, which nobody lives to see measured
+TAGS = re.compile(r"^IMAGENET1K_\w+$")  # of published weights, as torchvision names them; of a single model any tag is taken
 
 # name: (type, smallest, largest) of the section `accuracy` (see runner.measure.accuracy); what is not given is known or found out
 ACCURACY: Dict[str, Tuple[Any, Any, Any]] = {
@@ -213,7 +215,7 @@ def _protocol(value, where):
             raise MatrixError("%s: found %s, a %s; give a %s" % (place, _show(given), _kind(given), _kind(kind())))
         if key in LIMITS and not LIMITS[key][0] <= given <= LIMITS[key][1]:
             raise MatrixError("%s: %s is out of range; give %s to %s" % ((place, _show(given)) + LIMITS[key]))
-        if key in CHOICES and given not in CHOICES[key]:
+        if key in CHOICES and given not in CHOICES[key] and not (key == "weights" and TAGS.match(given)):
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(given), given, CHOICES[key])))
         result[key] = given
     return result

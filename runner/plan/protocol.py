@@ -27,6 +27,7 @@ class Protocol:
     weights: str = "random"
     threads: str = "cores"  # one a physical core, as the frameworks do by themselves; or logical: one a usable CPU
     calibration_images: str = ""  # folder of images for int8; without one they are seeded and synthetic
+    profile: bool = False  # after a cell, in a process of its own: where its time goes, by operator
     anchor_from: int = 8  # runs of at least so many cells repeat an anchor cell; 0: never
     cache_limit_gb: float = 40.0
 

@@ -1,12 +1,14 @@
 """Whether a line read from a record file has the types that the schema gives its fields: a file may come from anywhere."""
 
 import math
+import re
 from typing import Any, Dict, FrozenSet, Optional, Tuple
 
 from runner.records.schema import CELL_FIELDS, FIELDS, STATUSES
 
 LARGEST = 1e18  # of any number: what is beyond is no measurement
 LONGEST_S = 1e9
+HEX = re.compile(r"^[0-9a-f]+$")
 NUMBERS = frozenset((int, float))
 TYPES: Dict[str, Tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "object": (dict,), "bool": (bool,), "null": ()}
 SAMPLES = frozenset((int, float, type(None)))
@@ -155,6 +157,13 @@ def misfit_imported(line):
     return None
 
 
+def _is_bitmap(digits, bits, ones):
+    """Whether hexadecimal digits hold so many bits, of them so many ones, and none beyond."""
+    if not isinstance(digits, str) or not HEX.match(digits) or len(digits) != 2 * ((bits + 7) // 8):
+        return False
+    return bin(int("1" + digits, 16)).count("1") - 1 == ones
+
+
 def misfit_accuracy(line):
     """The first field of a line of kind ``accuracy`` that contradicts another, as more hits than images; None when all fit."""
     wrong = misfit(line)
@@ -175,4 +184,6 @@ def misfit_accuracy(line):
             return name
     if part.get("top5") is not None and part["top5"] < part["top1"]:
         return "top5"
+    if part.get("hits") is not None and not _is_bitmap(part["hits"], part["last"] - part["first"], part["top1"]):
+        return "hits"
     return "last" if part["last"] - part["first"] != part["images"] + part["unreadable"] else None

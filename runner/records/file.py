@@ -1,6 +1,6 @@
 """Records: one JSON line per cell and attempt, appended whole and flushed to disk.
 
-A record file is append-only JSON Lines. Four kinds of line: ``environment`` (once per run, before its first cell), ``cell``,
+A record file is append-only JSON Lines. Kinds of line: ``environment`` (once per run, before its first cell), ``cell``,
 ``replicate`` (of a cell that is not finished) and ``accuracy`` (a part of the images), which name their environment by id. ``FIELDS`` is the schema; docs/records.md
 is written from it and a test holds the two, and real records, together.
 """

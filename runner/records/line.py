@@ -48,7 +48,7 @@ def cell(
         environment=origin.environment, cell=what.as_dict(), cell_id=what.id, role=role, anchor=anchor, order=order, attempt=attempt
     )
     line.update(_well())
-    line.update(started_at=utc_now(), weights=weights, seed=origin.seed, protocol=origin.protocol)
+    line.update(started_at=utc_now(), weights=weights, weights_tag=None, seed=origin.seed, protocol=origin.protocol)
     line.update(content=content, asked=1, ended=None)
     line.update(replicates=[], parity=None, discarded=[], quality=[], sensitivity=None, complexity=None)
     return line
@@ -83,12 +83,21 @@ def so_far(replicates: Sequence[Line]) -> Line:
     return line
 
 
-def accuracy(origin: Origin, what: Cell, weights: str, part: Dict[str, Any], end: str) -> Line:
+def accuracy(origin: Origin, what: Cell, weights: str, part: Dict[str, Any], end: str, weights_tag: Optional[str] = None) -> Line:
     """A part of the images that are counted, or why they can't be; ``end`` tells the parts of a cell apart."""
     line = _begin("accuracy", "%s/%s/%s-%s" % (origin.run, what.id, part["data_id"], end), origin)
     line.update(environment=origin.environment, cell=what.as_dict(), cell_id=what.id)
     line.update(_well())
-    line.update(started_at=utc_now(), wall_s=0.0, weights=weights, seed=origin.seed, accuracy=part)
+    line.update(started_at=utc_now(), wall_s=0.0, weights=weights, weights_tag=weights_tag, seed=origin.seed, accuracy=part)
+    return line
+
+
+def profile(origin: Origin, what: Cell, weights: str) -> Line:
+    """Where a cell's time goes; ``profile`` is added when it is known."""
+    line = _begin("profile", "%s/%s/profile" % (origin.run, what.id), origin)
+    line.update(environment=origin.environment, cell=what.as_dict(), cell_id=what.id)
+    line.update(_well())
+    line.update(started_at=utc_now(), weights=weights, seed=origin.seed, profile=None)
     return line
 
 

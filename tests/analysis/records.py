@@ -52,7 +52,7 @@ def cell_record(platform, backend, model, batch_size=1, *, attempt=1, status="ok
     record = {
         "schema_version": SCHEMA_VERSION, "kind": "cell", "id": f"{run}/{cell_id}/{attempt}", "run": run, "environment": run, "cell": cell, "cell_id": cell_id,
         "role": "cell", "anchor": None, "order": 0, "attempt": attempt, "status": status, "reason": None, "phase": None, "signal": None, "stderr": None,
-        "started_at": f"2026-01-0{min(attempt, 9)}T00:00:00Z", "wall_s": 3.0, "weights": "random", "seed": 1, "protocol": {"replicates": replicates}, "asked": replicates, "ended": "enough",
+        "started_at": f"2026-01-0{min(attempt, 9)}T00:00:00Z", "wall_s": 3.0, "weights": "random", "weights_tag": None, "seed": 1, "protocol": {"replicates": replicates}, "asked": replicates, "ended": "enough",
         "content": {"network": f"{zlib.crc32(model.encode()):08x}", "graph": None, "protocol": "0"},
         "replicates": [], "parity": {"max_abs": 1e-6, "mean_abs": 1e-7, "max_rel": 1e-6, "cosine": 1.0, "top1_flips": 0, "images": batch_size}, "discarded": [],
         "quality": ["contended"] if contended else [], "sensitivity": 1.0,

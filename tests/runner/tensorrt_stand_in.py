@@ -116,7 +116,7 @@ class Behaviour:
         return Thing(self._api, "EngineInspector")
 
     def get_engine_information(self, form):
-        return json.dumps({"Layers": [{"Name": "conv", "Outputs": [{"Format/Datatype": "Half"}]}, "plain name"]})
+        return json.dumps({"Layers": [{"Name": "conv", "Outputs": [{"Format/Datatype": self._api.layer_format}]}, "plain name"]})
 
     def get_binding_name(self, index):
         return PORTS[index][0]
@@ -158,6 +158,7 @@ class TensorRT:
         with open(os.path.join(DATA, "tensorrt_api_%s.txt" % version)) as file:
             self.listed = {line.strip() for line in file if not line.startswith("#")}
         self.version = self.__version__ = version
+        self.layer_format = "Row major linear FP32"
         self.calls, self.parse_errors, self.build_fails, self.dla_cores = [], [], False, 0
         for name in ENUMS:
             members = sorted(entry.split(".")[1] for entry in self.listed if entry.startswith(name + "."))

@@ -31,7 +31,7 @@ class Backend(base.Backend):
         self._done = {}
         if self._gpu and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # CUDA and cuDNN from NVIDIA's wheels, which no search path names
-        path = self._file()
+        path = self._path = self._file()
         # many callers of single-threaded runs beat one caller of many threads: no barrier per operator
         wide = throughput and not self._gpu
         self.in_flight = (CALLERS if self._gpu else self.job.threads) if throughput else 1
@@ -169,6 +169,14 @@ class Backend(base.Backend):
         if done:
             done()
         return outputs
+
+    def profile(self, batches):
+        feeds = {item.name: onnxruntime_files.zeros(item) for item in self._session.get_inputs()}
+        if not self._binding:
+            feeds = self._feeds
+        options = self._session_options(self._options.intra_op_num_threads)
+        found = onnxruntime_files.times(self._path, options, self._providers(), feeds, self.job.cache_dir, batches)
+        return "ONNX Runtime's profile%s" % (", time to launch on the GPU" if self._gpu else ""), found
 
     def trim(self):
         options = onnxruntime.RunOptions()

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter, defaultdict
-from typing import DefaultDict
+from typing import DefaultDict, Dict
 
 import numpy
 
@@ -26,25 +26,44 @@ def assigned(session):
 
 def profiled(path, options, providers, feeds, folder):
     """({provider: Counter of operators}, {provider: Counter of bytes written by operator}) of one run in a session of its own."""
+    nodes: DefaultDict[str, Counter] = defaultdict(Counter)
+    written: DefaultDict[str, Counter] = defaultdict(Counter)
+    for event in _events(path, options, providers, feeds, folder, 1):
+        provider, operator = event["args"]["provider"], event["args"].get("op_name", "?")
+        nodes[provider][operator] += 1
+        written[provider][operator] += int(event["args"].get("output_size") or 0)
+    return dict(nodes), dict(written)
+
+
+def times(path, options, providers, feeds, folder, batches):
+    """[(operator, how often it ran, seconds)] of so many runs in a session of its own, after one that isn't counted."""
+    seen: Dict[str, int] = Counter()
+    count: Dict[str, int] = Counter()
+    seconds: Dict[str, float] = defaultdict(float)
+    for event in _events(path, options, providers, feeds, folder, batches + 1):
+        seen[event["name"]] += 1
+        if seen[event["name"]] > 1:
+            operator = event["args"].get("op_name", "?")
+            count[operator] += 1
+            seconds[operator] += event["dur"] * 1e-6
+    return [(name, count[name], seconds[name]) for name in sorted(count)]
+
+
+def _events(path, options, providers, feeds, folder, runs):
+    """The profile's events of operators that ran, in order of time."""
     import onnxruntime
 
     options.enable_profiling = True
     options.profile_file_prefix = os.path.join(folder, "profile-%d" % os.getpid())
     session = onnxruntime.InferenceSession(path, options, providers=providers)
-    session.run(None, feeds)
+    for _ in range(runs):
+        session.run(None, feeds)
     profile = session.end_profiling()
     with open(profile, encoding="utf-8") as file:
         events = json.load(file)
     os.remove(profile)
-    nodes: DefaultDict[str, Counter] = defaultdict(Counter)
-    written: DefaultDict[str, Counter] = defaultdict(Counter)
-    for event in events:
-        provider = event.get("args", {}).get("provider")
-        if event.get("cat") == "Node" and provider and event["name"].endswith("_kernel_time"):
-            operator = event["args"].get("op_name", "?")
-            nodes[provider][operator] += 1
-            written[provider][operator] += int(event["args"].get("output_size") or 0)
-    return dict(nodes), dict(written)
+    ran = [event for event in events if event.get("cat") == "Node" and event["name"].endswith("_kernel_time")]
+    return [event for event in ran if event.get("args", {}).get("provider")]
 
 
 def left_on_cpu(nodes, written, provider):

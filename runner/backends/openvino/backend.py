@@ -1,6 +1,7 @@
 """OpenVINO 2021.4 to 2026, on CPU, GPU, NPU and MYRIAD: one backend over two generations of its Python API."""
 
 import importlib.util
+from collections import Counter, defaultdict
 from typing import Any, Dict
 
 import openvino
@@ -66,9 +67,8 @@ class Backend(base.Backend):
         cache = None if cell.device == "cpu" else self.job.cache_dir
         shape = (cell.batch_size,) + tuple(self.job.artefact.input_shape)
         try:
-            self._network = Network(
-                path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, cell.scenario == "throughput", cache, shape
-            )
+            self._made = (path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, cell.scenario == "throughput", cache, shape)
+            self._network = Network(*self._made)
         except Exception as error:  # RuntimeError, GeneralFailure, NotImplementedFailure ...
             text = " ".join(str(error).split())
             if any(words in text for words in NEVER):
@@ -97,6 +97,7 @@ class Backend(base.Backend):
             raise RuntimeError("OpenVINO computes part of the network in %s though fp32 was asked for" % ", ".join(others))
 
     def stage(self, batch):
+        self._batch = batch
         self._network.stage(batch)
 
     def infer(self):
@@ -104,6 +105,20 @@ class Backend(base.Backend):
 
     def infer_many(self, count, done=None):
         self._network.infer_many(count, done)
+
+    def profile(self, batches):
+        network = Network(*self._made, counters=True)
+        network.stage(self._batch)
+        network.infer()
+        count: Dict[str, int] = Counter()
+        seconds: Dict[str, float] = defaultdict(float)
+        for _ in range(batches):
+            network.infer()
+            for kind, own_s in network.counters():
+                count[kind] += 1
+                seconds[kind] += own_s
+        network.close()
+        return "OpenVINO's performance counters", [(kind, count[kind], seconds[kind]) for kind in sorted(count)]
 
     def outputs(self):
         return self._network.outputs()
@@ -115,6 +130,9 @@ class Backend(base.Backend):
         else:
             precision = self.job.cell.precision if self.job.cell.precision in totals else max(totals, key=lambda name: totals[name])
         read = {"precision": precision, "compute_operators": self._compute, "api": self._network.api, "version": self._network.version}
+        own = getattr(self.job.artefact, "own_precision", None)
+        if own not in (None, precision):
+            read["weights_precision"] = own  # of the user's file: the arithmetic is as said above, what it starts from is coarser
         read.update(self._network.read_back())
         read.update(self._done)
         return read

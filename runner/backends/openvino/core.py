@@ -24,7 +24,7 @@ READ_BACK = (
 class Network:
     api = "Core"
 
-    def __init__(self, path, device, precision, threads, throughput, cache_dir, shape):
+    def __init__(self, path, device, precision, threads, throughput, cache_dir, shape, counters=False):
         core = openvino.Core()
         self.version = openvino.get_version()
         properties = {"PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY"}
@@ -32,7 +32,9 @@ class Network:
             properties["INFERENCE_NUM_THREADS"] = str(threads)
         if device in ("CPU", "GPU"):
             properties["INFERENCE_PRECISION_HINT"] = precision
-        if cache_dir:
+        if counters:
+            properties["PERF_COUNT"] = "YES"
+        if cache_dir and not counters:  # an engine from the cache may have been built without counters
             core.set_property({"CACHE_DIR": cache_dir})
         model = core.read_model(path)
         if model.is_dynamic():  # a user's file with open dimensions
@@ -60,6 +62,11 @@ class Network:
         except (RuntimeError, KeyError):
             return []
         return [(kind, precision, number) for (kind, precision), number in count.items()]
+
+    def counters(self):
+        """(kind, seconds) of each operator that ran in the last infer()."""
+        told = getattr(self._request, "profiling_info", None) or self._request.get_profiling_info()
+        return [(item.node_type, item.real_time.total_seconds()) for item in told if str(item.status).endswith("EXECUTED")]
 
     def stage(self, batch):
         self._batch = numpy.ascontiguousarray(batch)  # 2022's tensors don't keep the memory that they share

@@ -16,7 +16,7 @@ class Network:
     version = VERSION
     loaded_from_cache = False  # it has a cache, and no way to ask whether it was used
 
-    def __init__(self, path, device, precision, threads, throughput, cache_dir, shape):
+    def __init__(self, path, device, precision, threads, throughput, cache_dir, shape, counters=False):
         core = IECore()
         network = core.read_network(path)
         name = list(network.input_info)[0]
@@ -24,7 +24,7 @@ class Network:
             network.reshape({name: list(shape)})
         if device == "MYRIAD":
             _check_operators(core, network, device)
-        config = {}
+        config = {"PERF_COUNT": "YES"} if counters else {}
         if device == "CPU":
             config["CPU_THREADS_NUM"] = str(threads)
             config["CPU_THROUGHPUT_STREAMS"] = "CPU_THROUGHPUT_AUTO" if throughput else "1"
@@ -58,6 +58,11 @@ class Network:
                 return []
         count = Counter(re.findall(r'<layer [^>]*type="([^"]*)"[^>]*>\s*<data [^>]*runtimePrecision="([^"]*)"', text))
         return [(kind, precision, number) for (kind, precision), number in count.items()]
+
+    def counters(self):
+        """(kind, seconds) of each operator that ran in the last infer()."""
+        told = self._last.get_perf_counts().values()
+        return [(item["layer_type"], item["real_time"] * 1e-6) for item in told if item["status"] == "EXECUTED"]
 
     def stage(self, batch):
         for request in self._requests:

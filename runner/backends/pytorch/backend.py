@@ -163,6 +163,9 @@ class Backend(base.Backend):
             return {}
         return {"torch_peak_allocated": torch.cuda.max_memory_allocated(), "torch_peak_reserved": torch.cuda.max_memory_reserved()}
 
+    def profile(self, batches):
+        return torch_variants.profiled(self.infer, batches, self._gpu)
+
     def allocator(self):
         return (torch.cuda.memory_reserved(), torch.cuda.max_memory_reserved()) if self._gpu else None
 

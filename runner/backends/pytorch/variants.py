@@ -156,3 +156,25 @@ def graphed(module, x):
     with torch.cuda.graph(graph):
         y = module(x)
     return graph.replay, y
+
+
+def profiled(infer, batches, gpu):
+    """(method, operators) by torch.profiler; on a GPU the time of the kernels that an operator launched."""
+    if not hasattr(torch, "profiler"):
+        raise Unsupported("PyTorch %s has no torch.profiler (1.8.1 and later have)" % torch.__version__)
+    kinds = [torch.profiler.ProfilerActivity.CPU] + ([torch.profiler.ProfilerActivity.CUDA] if gpu else [])
+    with torch.profiler.profile(activities=kinds) as profile:
+        for _ in range(batches):
+            infer()
+    found = []
+    for event in profile.key_averages():
+        if gpu:
+            own_us = getattr(event, "self_device_time_total", None)
+            own_us = event.self_cuda_time_total if own_us is None else own_us
+            on_cpu = str(getattr(event, "device_type", "CPU")).endswith("CPU")  # kernels stand beside the operators that launched them
+            is_operator = on_cpu or event.key.startswith("triton")
+        else:
+            own_us, is_operator = event.self_cpu_time_total, not event.key.startswith(("cuda", "ProfilerStep"))
+        if own_us > 0 and is_operator:
+            found.append((event.key, event.count, own_us * 1e-6))
+    return "torch.profiler, %s" % ("kernels on the GPU" if gpu else "CPU time of each operator itself"), found

@@ -178,14 +178,16 @@ class Backend(base.Backend):
         return self._events[0].elapsed_time(self._events[1]) / 1000
 
     def executed(self):
+        formats = trt_engine.layer_formats(trt, self._engine)
         read = {
-            "precision": self.job.cell.precision,
+            "precision": trt_engine.computed(formats, self.job.cell.precision),
             "typing": "strong" if self._strong else "weak",
             "threads": 1,
             "streams": self.in_flight,
             "version": trt.__version__,
             "input_type": next(port.dtype for port in self._io if port.is_input),
-            "layer_formats": trt_engine.layer_formats(trt, self._engine),
+            "layer_formats": formats,
+            "layer_types": trt_engine.layer_types(trt, self._engine),
         }
         read.update(self._done)
         return read
@@ -195,6 +197,9 @@ class Backend(base.Backend):
             "tensorrt_device_memory": trt_engine.device_memory(self._engine) * self.in_flight,
             "torch_peak_reserved": torch.cuda.max_memory_reserved(),
         }
+
+    def profile(self, batches):
+        return "TensorRT's IProfiler, by layer of the engine", trt_engine.profiled(trt, self._lanes[0], batches)
 
     def trim(self):
         torch.cuda.empty_cache()

@@ -1,7 +1,16 @@
 """Run a TensorRT engine, TensorRT 7.1 to 11: named tensors where there are, bindings by number otherwise. Memory and streams are torch's."""
 
 import json
-from collections import Counter, namedtuple
+import re
+from collections import Counter, defaultdict, namedtuple
+from typing import Dict
+
+FORMATS = (
+    ("bf16", r"bf16|bfloat16"),
+    ("fp16", r"fp16|half"),
+    ("int8", r"int8"),
+    ("fp32", r"fp32|float"),
+)  # as the engine inspector spells them
 
 Port = namedtuple("Port", "name is_input shape dtype")  # dtype: TensorRT's name, "HALF"
 
@@ -77,6 +86,10 @@ class Lane:
         else:
             self._bindings = [addresses[port.name] for port in io]
 
+    def profile_with(self, profiler):
+        """Have the context report each layer's time from now on."""
+        self._context.profiler = profiler
+
     def enqueue(self):
         """Start one batch on the stream."""
         if self._bindings is None:
@@ -99,7 +112,59 @@ def layer_formats(trt, engine):
     return dict(count) or None
 
 
+def layer_types(trt, engine):
+    """How many layers are of which type, `DLA` among them, as the engine inspector tells; None before 8.2 or without details."""
+    if not hasattr(engine, "create_engine_inspector"):
+        return None
+    text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
+    count = Counter(
+        str(layer["LayerType"]) for layer in json.loads(text).get("Layers", []) if isinstance(layer, dict) and "LayerType" in layer
+    )
+    return dict(count) or None
+
+
+def computed(formats, asked):
+    """The precision that the layers' formats tell of: the one asked for where layers put it out, else the most frequent.
+
+    A network's outputs are fp32 whatever it computes in, so some fp32 is no proof of fp32; it has to be the most frequent. ``formats`` is that of
+    layer_formats(); where the engine doesn't tell, nothing contradicts what was asked for.
+    """
+    found: Dict[str, int] = Counter()
+    for text, count in (formats or {}).items():
+        name = next((name for name, words in FORMATS if re.search(words, text, re.IGNORECASE)), None)
+        if name:
+            found[name] += count
+    wanted = "fp32" if asked == "tf32" else asked
+    most = max(found, key=lambda name: (found[name], name == wanted)) if found else wanted
+    is_asked = wanted in found and wanted != "fp32"
+    return asked if is_asked or most == wanted else most
+
+
 def device_memory(engine):
     """Bytes of activations and workspace."""
     size = getattr(engine, "device_memory_size_v2", None)
     return int(size if size is not None else engine.device_memory_size)
+
+
+def profiled(trt, lane, batches):
+    """[(kind of layer, how often it ran, seconds)] by TensorRT's IProfiler; a layer's kind is its name without numbers."""
+
+    base = trt.IProfiler
+
+    class Profiler(base):  # type: ignore
+        def __init__(self):
+            base.__init__(self)
+            self.count: Dict[str, int] = Counter()
+            self.seconds: Dict[str, float] = defaultdict(float)
+
+        def report_layer_time(self, layer_name, ms):
+            kind = re.sub(r"[^A-Za-z]*\d[\d_./]*", "", layer_name.split("/")[-1]) or layer_name
+            self.count[kind] += 1
+            self.seconds[kind] += ms * 1e-3
+
+    profiler = Profiler()
+    lane.profile_with(profiler)
+    for _ in range(batches):
+        lane.enqueue()
+        lane.stream.synchronize()
+    return [(kind, profiler.count[kind], profiler.seconds[kind]) for kind in sorted(profiler.count)]

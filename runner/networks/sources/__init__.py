@@ -54,16 +54,23 @@ def native_px(name):
     return modules()[source].native_px(bare)
 
 
-def has_data_config(name):
-    """Whether the source says itself how images are prepared for the network."""
-    source, _ = source_of(name)
-    return hasattr(modules()[source], "data_config")
+def has_data_config(spec):
+    """Whether the source says itself how images are prepared for the network: timm always, torchvision of the weights that a tag names."""
+    source, _ = source_of(spec.name)
+    return source == "timm" or (source == "torchvision" and isinstance(spec.published, str))
 
 
-def data_config(name):
+def data_config(spec):
     """How images are prepared for the network, as its source says; None where it doesn't."""
-    source, bare = source_of(name)
-    return modules()[source].data_config(bare) if has_data_config(name) else None
+    source, bare = source_of(spec.name)
+    return modules()[source].data_config(bare, spec.published) if has_data_config(spec) else None
+
+
+def weights_tag(spec):
+    """The tag of the published weights that are loaded, None for all others."""
+    source, bare = source_of(spec.name)
+    find = getattr(modules()[source], "weights_tag", None)
+    return find(bare, spec.published) if find and spec.published else None
 
 
 def build(spec, seed):
@@ -74,12 +81,16 @@ def build(spec, seed):
     if source is None:
         raise ModelUnavailable("%s: no such network%s" % (spec.name, _meant(spec.name)))
     module = modules()[source]
-    if spec.weights == "pretrained":
-        model = module.build(bare, num_classes=spec.num_classes, pretrained=True)
+    if isinstance(spec.published, str) and not hasattr(module, "weights_tag"):
+        raise ModelUnavailable(
+            "%s: has no published weights called %s; set `weights: random` or a checkpoint's path" % (spec.name, spec.weights)
+        )
+    if spec.published:
+        model = module.build(bare, num_classes=spec.num_classes, pretrained=spec.published)
     else:
         with weights.no_initialisation():
             model = module.build(bare, num_classes=spec.num_classes, pretrained=False)
-        if spec.weights == "random":
+        if spec.is_random:
             try:
                 weights.randomise(model, seed, spec.input_px or module.native_px(bare), channels(spec.name, model))
             except Exception as error:

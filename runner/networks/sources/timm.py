@@ -16,9 +16,23 @@ def native_px(name):
     return data_config(name).get("input_size", (3, 224, 224))[-1]
 
 
-def data_config(name):
-    """What timm says of the images that the published weights were evaluated on: those of DATA_CONFIG that it knows."""
+def weights_tag(name, pretrained):
+    """The tag of the weights that build() loads: the one asked for, the name's own, or timm's default; None before timm 0.9."""
     timm = import_timm()
+    if isinstance(pretrained, str) or "." in name:
+        return pretrained if isinstance(pretrained, str) else name.partition(".")[2]
+    find = getattr(timm.models, "get_pretrained_cfg", None)
+    return getattr(find(name), "tag", None) if find else None
+
+
+def tagged(name, pretrained):
+    """timm's own name of a network with certain weights: resnet50.a1_in1k."""
+    return "%s.%s" % (name.partition(".")[0], pretrained) if isinstance(pretrained, str) else name
+
+
+def data_config(name, pretrained=False):
+    """What timm says of the images that the published weights were evaluated on: those of DATA_CONFIG that it knows."""
+    timm, name = import_timm(), tagged(name, pretrained)
     if hasattr(timm.models, "get_pretrained_cfg"):
         found = vars(timm.models.get_pretrained_cfg(name) or object)
     else:
@@ -42,7 +56,7 @@ def build(name, num_classes, pretrained):
         )
     try:
         with checked_downloads():
-            return timm.create_model(name, pretrained=True)
+            return timm.create_model(tagged(name, pretrained), pretrained=True)
     except Exception as error:  # the hub's client has its own kinds, by version
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelUnavailable("timm:%s: can't get the pretrained weights (%s); set `weights: random` to measure without" % (name, reason))

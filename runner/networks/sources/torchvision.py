@@ -51,28 +51,67 @@ def preload():
 
 
 def build(name, num_classes, pretrained):
+    """``pretrained``: False, True for the weights published first, or their tag (IMAGENET1K_V2)."""
     torchvision = import_torchvision()
     function = getattr(torchvision.models, name, None)
     if function is None:
         raise ModelUnavailable("torchvision %s has no %s" % (torchvision.__version__.split("+")[0], name))
     if pretrained:
-        return _without_aux(_pretrained(torchvision, function, name, num_classes))
+        return _without_aux(_pretrained(torchvision, function, name, num_classes, pretrained))
     options = {"num_classes": num_classes}
     if name in ("googlenet", "inception_v3"):
         options.update(init_weights=False, aux_logits=False)
     return function(**options)
 
 
-def _pretrained(torchvision, function, name, num_classes):
+FIRST = (
+    "IMAGENET1K_V1",
+    "IMAGENET1K_SWAG_LINEAR_V1",
+)  # the first published weights: those that every torchvision has, and that the studies used
+
+
+def weights_tag(name, pretrained):
+    """The tag of the weights that build() loads."""
+    published = _published(import_torchvision(), name)
+    return pretrained if isinstance(pretrained, str) else next((tag for tag in FIRST if tag in published), FIRST[0])
+
+
+def data_config(name, pretrained):
+    """How the images are prepared on which the weights of a tag were evaluated."""
+    published = _published(import_torchvision(), name)
+    tag = weights_tag(name, pretrained)
+    if tag not in published:
+        return None
+    transforms = published[tag].transforms()
+    return {
+        "input_px": transforms.crop_size[0],
+        "resize_px": transforms.resize_size[0],
+        "interpolation": transforms.interpolation.value,
+        "mean": list(transforms.mean),
+        "std": list(transforms.std),
+    }
+
+
+def _published(torchvision, name):
+    """{tag: weights}, empty before torchvision 0.13."""
+    find = getattr(torchvision.models, "get_model_weights", None)
+    return {choice.name: choice for choice in find(name)} if find else {}
+
+
+def _pretrained(torchvision, function, name, num_classes, pretrained):
     if num_classes != 1000:
         raise ModelUnavailable(
             "%s: the pretrained weights are for 1000 classes, not %d; set `weights: random` or a checkpoint's path" % (name, num_classes)
         )
-    if hasattr(torchvision.models, "get_model_weights"):
-        published = torchvision.models.get_model_weights(name)
-        # The first published weights: the ones that every torchvision has, and that the studies used.
-        choice = getattr(published, "IMAGENET1K_V1", None) or published.IMAGENET1K_SWAG_LINEAR_V1
-        url, options = choice.url, {"weights": choice}
+    tag, published = weights_tag(name, pretrained), _published(torchvision, name)
+    if tag not in (published or FIRST[:1]):
+        version = torchvision.__version__.split("+")[0]
+        raise ModelUnavailable(
+            "%s: torchvision %s has no weights called %s; choose from random, pretrained, %s, or give a checkpoint's path"
+            % (name, version, tag, ", ".join(sorted(published) or FIRST[:1]))
+        )
+    if published:
+        url, options = published[tag].url, {"weights": published[tag]}
     else:
         url = getattr(inspect.getmodule(function), "model_urls", {}).get(name)
         options = {"pretrained": True}

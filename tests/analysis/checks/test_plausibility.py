@@ -5,6 +5,9 @@ import pandas as pd
 import pytest
 
 from analysis import checks
+from analysis.checks import base as check_base
+from analysis.checks import slower_precision
+from analysis.frame import noise
 from analysis.importers import zhao
 from analysis.stats import suspects
 from tests.analysis.good_frame import SETUPS, good
@@ -232,3 +235,14 @@ def test_a_check_is_a_file_in_its_folder_with_a_title_of_its_own(frame, monkeypa
     monkeypatch.setattr(registry, "load", lambda _, name: mine)
     monkeypatch.setattr(registry, "names", lambda _: ["mine"])
     assert checks.findings(frame)[["check", "message"]].to_numpy().tolist() == [["mine", "780 cells seen"]]
+
+
+def test_a_precision_that_is_slower_than_fp32_is_flagged_and_a_faster_one_or_one_within_the_noise_is_not(frame):
+    base = frame[frame["backend"].eq("pytorch") & frame["platform"].eq("cuda")]
+    for factor, flagged in ((20.0, True), (1.02, False), (0.5, False)):
+        half = base.assign(precision="fp16", cell_id=base["cell_id"] + "-fp16", latency_s=base["latency_s"] * factor)
+        half["replicate_medians_s"] = [tuple(factor * value for value in medians) for medians in half["replicate_medians_s"]]
+        both = noise.onto(pd.concat([base.assign(precision="fp32"), half], ignore_index=True))
+        said = list(slower_precision.find(check_base.cells_of(both)))
+        assert bool(said) is flagged
+        assert not flagged or ("fp16 takes" in said[0][2] and said[0][1].endswith("-fp16") and len(said) == len(base))

@@ -198,12 +198,32 @@ def test_published_accuracy_is_marked_and_belongs_to_its_input_size():
     assert np.isnan(frame["top1"].iloc[1]) and frame["accuracy_source"].iloc[1] is None
 
 
+def test_published_accuracy_belongs_to_the_weights_that_ran_and_is_shown_with_their_tag():
+    cells = [
+        cell_record("synthetic-cpu", "pytorch", "resnet50", weights=weights, weights_tag=tag)
+        for weights, tag in (("random", None), ("pretrained", "IMAGENET1K_V1"), ("IMAGENET1K_V2", "IMAGENET1K_V2"), ("mine.pt", None))
+    ]
+    frame = frame_of(*cells)
+    assert frame["top1"].tolist()[:3] == [76.13, 76.13, 80.858] and np.isnan(frame["top1"].iloc[3])
+    assert [text.partition(",")[0] for text in frame["accuracy_weights"][:3]] == ["IMAGENET1K_V1", "IMAGENET1K_V1", "IMAGENET1K_V2"]
+
+
+def test_int8_has_no_published_accuracy_and_coarse_formats_only_with_passed_parity():
+    cells = [cell_record("synthetic-cpu", "pytorch", "resnet18", precision=precision) for precision in ("int8", "fp16", "bf16", "tf32")]
+    cells[1]["parity"] = cells[2]["parity"] | {"max_rel": 0.5}
+    frame = frame_of(*cells)
+    assert frame["top1"].isna().tolist() == [True, True, False, False]
+    assert "passed parity" in frame["accuracy_weights"].iloc[2] and "parity" not in frame["accuracy_weights"].iloc[3]
+
+
 def test_the_published_table_names_a_source_for_every_value_and_one_default_per_network():
     table = published.table()
     assert table["source"].notna().all()
     assert table["top1"].between(50, 90).all()
     assert table.groupby("model")["default"].sum().eq(1).all()
     assert published.accuracy("timm:dpn92", 224)[0] == 80.032 and published.accuracy("nothing", 224) is None
+    assert published.accuracy("timm:resnet50", 224) is None  # torchvision's resnet50 has other weights
+    assert published.accuracy("resnet50", 224, "IMAGENET1K_V3") is None
 
 
 def accuracy_record(first, last, top1, top5=None, **changes):
@@ -270,6 +290,13 @@ def test_a_gpu_s_memory_that_mixes_steady_and_peak_never_enters_a_figure_of_stea
     assert np.isnan(row["memory_mb"]) and np.isnan(row["memory_peak_mb"])
 
 
+def test_a_line_of_where_the_time_goes_is_no_row_and_no_problem(tmp_path):
+    cell = cell_record("synthetic-cpu", "pytorch", "resnet18")
+    line = {**cell, "kind": "profile", "id": "p", "profile": {"sum_s": 0.1}}
+    merged = merge([write(tmp_path / "x.jsonl", [cell, line])])
+    assert len(merged.frame) == 1 and not merged.problems
+
+
 def test_a_sensor_that_says_why_it_can_t_read_gives_nothing():
     record = cell_record("synthetic-gpu", "pytorch", "resnet18")
     for replicate in record["replicates"]:
@@ -283,6 +310,8 @@ def test_the_synthetic_records_hold_what_the_schema_says():
 
     record = json.loads(json.dumps(cell_record("synthetic-cpu", "pytorch", "resnet18")))
     top = {path.split(".")[0].split("[")[0].split("{")[0] for path, *_ in FIELDS}
-    assert top - {"accuracy", "task"} <= set(record)  # accuracy: a kind of line of its own; task: of a fleet's run alone
+    assert top - {"accuracy", "profile", "task"} <= set(
+        record
+    )  # accuracy, profile: kinds of line of their own; task: of a fleet's run alone
     replicate = {path.split(".")[1].split("[")[0].split("{")[0] for path, *_ in FIELDS if path.startswith("replicates[].")}
     assert replicate - {"sustained", "gpu_memory"} <= set(record["replicates"][0])

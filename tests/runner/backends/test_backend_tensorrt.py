@@ -70,8 +70,18 @@ def test_every_generation_builds_loads_and_answers_with_nothing_but_its_own_api(
     assert backend.memory()["tensorrt_device_memory"] == backend.in_flight << 20
     executed = backend.executed()
     assert executed["precision"] == "fp32" and executed["typing"] == ("strong" if generation == "11" else "weak")
-    assert executed["layer_formats"] == (None if generation == "7_1" else {"Half": 1})
+    assert executed["layer_formats"] == (None if generation == "7_1" else {"Row major linear FP32": 1})
     backend.close()
+
+
+def test_the_precision_is_read_from_what_the_layers_put_out_not_from_what_was_asked():
+    half, full = "Thirty-two wide channel vectorized row major FP16 format", "Row major linear FP32"
+    computed = sys.modules["runner.backends.tensorrt.engine"].computed
+    assert computed({half: 20, full: 1}, "fp16") == "fp16" and computed({full: 20}, "fp16") == "fp32"
+    assert computed({half: 20, full: 1}, "fp32") == "fp16"  # a file whose weights are fp16
+    assert computed({full: 20}, "tf32") == "tf32" and computed({full: 20, "Int8": 3}, "int8") == "int8"
+    assert computed({full: 20}, "int8") == "fp32" and computed({"DLA linear BF16 format": 2}, "bf16") == "bf16"
+    assert computed(None, "int8") == "int8" and computed({"Unknown format": 2}, "fp16") == "fp16"
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
@@ -117,6 +127,8 @@ def test_a_strongly_typed_fp16_network_is_an_fp16_file_without_flags(generation,
         tensor.data_type for tensor in graph.initializer
     }
     assert onnx.TensorProto.FLOAT16 in types and onnx.TensorProto.FLOAT not in types
+    assert backend.executed()["precision"] == "fp32"  # what its layers put out, until they put out something else
+    over.trt.layer_format = "Row major linear FP16 format"
     assert backend.executed()["precision"] == "fp16"
 
 

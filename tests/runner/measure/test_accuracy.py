@@ -384,6 +384,65 @@ def test_wilsons_interval_is_that_of_the_literature():
         assert accuracy_totals.wilson(found, images) == pytest.approx((low, high), abs=6e-5)
 
 
+def totals_of(right, calibration=None):
+    """The Totals of one part in which these images were hits."""
+    part = {"first": 0, "last": len(right), "images": len(right), "unreadable": 0, "unreadable_first": None, "not_finite": 0, "top5": None}
+    part.update(top1=int(sum(right)), hits=top_k.bitmap(numpy.array(right, bool)), executed={"calibration": calibration})
+    return accuracy_totals.Totals().plus({"status": "ok", "accuracy": part})
+
+
+def test_precisions_are_compared_by_pairs_of_the_same_images():
+    rng = numpy.random.RandomState(3)
+    right = rng.rand(5003) < 0.7
+    worse = right & ~(rng.rand(5003) < 0.02) | (~right & (rng.rand(5003) < 0.01))
+    pair = accuracy_totals.paired(totals_of(right), totals_of(worse))
+    assert (pair.images, pair.lost, pair.won) == (5003, int((right & ~worse).sum()), int((worse & ~right).sum()))
+    assert pair.change == pytest.approx((worse.sum() - right.sum()) / 5003.0) and pair.low < pair.change < pair.high < 0
+    # by scipy.stats.binomtest(19, 63, 0.5)
+    assert accuracy_totals.mcnemar(44, 19) == pytest.approx(0.0022275315, rel=1e-6)
+    assert (
+        accuracy_totals.mcnemar(0, 3) == pytest.approx(0.25)
+        and accuracy_totals.mcnemar(0, 0) == pytest.approx(1.0)
+        and accuracy_totals.mcnemar(5, 5) == 1.0
+    )
+
+
+def test_a_small_loss_is_seen_by_pairs_that_the_intervals_of_each_hide():
+    right = numpy.arange(5000) % 10 < 7
+    worse = right.copy()
+    worse[:700:10] = False  # 70 images lost
+    pair = accuracy_totals.paired(totals_of(right), totals_of(worse))
+    assert pair.p < 1e-6 and pair.high < 0
+    (low, _), (_, high) = accuracy_totals.wilson(right.sum(), 5000), accuracy_totals.wilson(worse.sum(), 5000)
+    assert low < high
+
+
+def test_a_cell_is_held_against_fp32_in_its_own_backend_and_synthetic_calibration_is_said():
+    right = [True] * 9 + [False]
+    cells = [Cell("cpu", "cpu", backend, "resnet18", precision, 1, 224, "latency")
+             for backend, precision in (("pytorch", "fp32"), ("openvino", "fp32"), ("openvino", "int8"))]  # fmt: skip
+    counted = [
+        (cells[0], totals_of(right)),
+        (cells[1], totals_of(right)),
+        (cells[2], totals_of([False] * 10, "64 synthetic images, seed 1")),
+    ]
+    against = accuracy_totals.against_fp32(counted)
+    assert list(against) == [cells[2]] and against[cells[2]][0] == cells[1]
+    said = accuracy_totals.sentence(accuracy_totals.summary(*counted[2], against[cells[2]]))
+    assert (
+        "against fp32 in openvino -90.00 points" in said and "9 lost and 0 won of 10" in said and "calibrated on synthetic images" in said
+    )
+
+
+def test_a_record_that_does_not_tell_which_images_it_hit_is_not_paired():
+    line = {
+        "status": "ok",
+        "accuracy": dict(first=0, last=8, images=8, unreadable=0, unreadable_first=None, not_finite=0, top1=5, top5=None),
+    }
+    old = accuracy_totals.Totals().plus(line)
+    assert old.top1 == 5 and old.hits is None and accuracy_totals.paired(old, totals_of([True] * 8)) is None
+
+
 def test_a_part_counted_twice_counts_once():
     part = {
         "first": 0,
@@ -505,7 +564,7 @@ HALF = (0.5, 0.5, 0.5)
 @pytest.mark.skipif(backends.importlib.util.find_spec("timm") is None, reason="timm is not installed here")
 @pytest.mark.parametrize("name, px", [("resnet50.a1_in1k", 224), ("resnet50.a1_in1k", 288), ("vit_base_patch16_224", 224), ("dpn92", 224)])
 def test_images_are_prepared_as_timm_does(name, px):
-    config = sources.data_config("timm:" + name)
+    config = sources.data_config(ModelSpec("timm:" + name))
     prepare = preprocessing.of(ModelSpec("timm:" + name), px, data_config=json.loads(json.dumps(config)))
     from timm.data import create_transform
 

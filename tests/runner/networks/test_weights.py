@@ -11,7 +11,7 @@ from runner.errors import CheckpointError
 torch = pytest.importorskip("torch")
 
 from runner.errors import ModelUnavailable
-from runner.networks import sources, weights
+from runner.networks import preprocessing, sources, weights
 from runner.networks.spec import ModelSpec
 
 
@@ -186,3 +186,28 @@ def test_pretrained_weights_are_not_stretched_to_other_classes():
 def test_an_input_too_small_for_the_network_is_said_in_one_line():
     with pytest.raises(ModelUnavailable, match="takes no input of 16 px: .*too small"):
         weights.sensitivity(built("alexnet"), 16)
+
+
+def test_a_tag_names_the_published_weights_and_an_unknown_one_those_that_there_are():
+    assert sources.weights_tag(ModelSpec("resnet50", weights="pretrained")) == "IMAGENET1K_V1"
+    assert sources.weights_tag(ModelSpec("resnet50", weights="IMAGENET1K_V2")) == "IMAGENET1K_V2"
+    assert sources.weights_tag(ModelSpec("resnet50")) is None and sources.weights_tag(ModelSpec("resnet50", weights="my.pt")) is None
+    with pytest.raises(ModelUnavailable, match="no weights called IMAGENET1K_V3; choose from .*IMAGENET1K_V1, IMAGENET1K_V2"):
+        sources.build(ModelSpec("resnet50", weights="IMAGENET1K_V3"), 0)
+    with pytest.raises(ModelUnavailable, match="hardnet68: has no published weights called foo"):
+        sources.build(ModelSpec("hardnet68", weights="foo"), 0)
+
+
+def test_images_are_prepared_as_the_weights_of_a_tag_ask():
+    second = ModelSpec("resnet50", weights="IMAGENET1K_V2")
+    found = preprocessing.of(second, 224, data_config=sources.data_config(second))
+    assert (found.resize_px, found.interpolation) == (232, "bilinear")
+    first = ModelSpec("resnet50", weights="pretrained")
+    assert not sources.has_data_config(first) and preprocessing.of(first, 224).resize_px == 256
+
+
+def test_a_file_of_a_tag_s_name_is_a_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not ModelSpec("resnet50", weights="mine").is_checkpoint and ModelSpec("resnet50", weights="mine").published == "mine"
+    (tmp_path / "mine").write_bytes(b"")
+    assert ModelSpec("resnet50", weights="mine").is_checkpoint and ModelSpec("resnet50", weights="mine").published is False

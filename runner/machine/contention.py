@@ -90,11 +90,12 @@ def between(before, after):
 
 
 def contended(readings, limit):
-    """Whether our threads waited, or others took of our CPUs, more than ``limit``. Unknown is not contended.
+    """Whether our threads waited more than twice ``limit``, or others took more than it of our CPUs. Unknown is not contended.
 
-    Of a short window the share counts only beyond what one tick can feign; run delay is exact.
+    Twice, since on two CPUs, which is few, a busy process of that share makes them wait so long. Of a short window the share counts only
+    beyond what one tick can feign; run delay is exact.
     """
-    if (readings.get("run_delay") or 0.0) > limit:
+    if (readings.get("run_delay") or 0.0) > 2 * limit:
         return True
     share = readings.get("others_share")
     if share is None:

@@ -1,7 +1,7 @@
 """Throughput: batches in flight all the time, timed in windows of whole rounds that are not drained between.
 
 A round is one batch of each of those in flight. A call runs a number of windows and tells when each batch has ended; the rounds in which the
-flow fills and drains belong to no window. A backend that can't tell is timed by the whole call.
+flow fills and drains belong to no window. A backend that can't tell is timed by the whole call, which is then one window.
 """
 
 import math
@@ -13,18 +13,21 @@ from runner.plan.protocol import Protocol
 
 WINDOW_S = 0.1
 MOST_WINDOWS = 8  # a call
+LEAST_ROUNDS = 4  # of a call that is timed as a whole: filling and draining are part of it
 SHARE = 0.25  # of the longest time for samples that a call may take
 
 
 class Flow:
     """Calls of ``batches`` batches, which hold several windows of ``window`` batches each."""
 
-    def __init__(self, backend: Any, batch_s: float, protocol: Protocol, clock: stopping.Clock) -> None:
+    def __init__(self, backend: Any, batch_s: float, protocol: Protocol, clock: stopping.Clock, tells: bool = True) -> None:
         self.backend, self.clock = backend, clock
         self.round = backend.in_flight
         self.window = self.round * max(1, int(math.ceil(WINDOW_S / max(batch_s, 1e-9) / self.round)))
         count = int(SHARE * protocol.max_time_s / max(self.window * batch_s, 1e-9))
         self.batches = 2 * self.round + self.window * max(1, min(MOST_WINDOWS, count))
+        if not tells:
+            self.window = self.batches = max(self.window, LEAST_ROUNDS * self.round)
         self._taken: List[float] = []
 
     def run(self) -> None:
@@ -50,7 +53,9 @@ def of_windows(ended: Sequence[float], in_flight: int, window: int) -> List[floa
 
 def warm_up(backend: Any, protocol: Protocol, clock: stopping.Clock) -> Tuple[stopping.Samples, Flow]:
     """Warm up with batches in flight: (seconds per batch of each round and the verdict, the flow to sample)."""
+    ended: List[float] = []
+    backend.infer_many(backend.in_flight, lambda: ended.append(clock()))
     done = stopping.warm_up(lambda: backend.infer_many(backend.in_flight), protocol, clock)
     seconds = tuple(round_s / backend.in_flight for round_s in done.seconds)
     batch_s = statistics.median(seconds[len(seconds) // 2 :])
-    return stopping.Samples(seconds, done.verdict), Flow(backend, batch_s, protocol, clock)
+    return stopping.Samples(seconds, done.verdict), Flow(backend, batch_s, protocol, clock, bool(ended))

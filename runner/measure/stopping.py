@@ -16,7 +16,7 @@ Clock = Callable[[], float]
 
 AGREE = 0.02  # medians of two successive windows of the warm-up, relative
 LEVEL = 0.01  # a trend over both windows that is no more than this ends the warm-up, too
-WINDOW_S = 0.25  # of the warm-up; a quarter of its longest time where that is short
+WINDOW_S = 0.25  # of the warm-up; an eighth of its longest time where that is short
 WINDOW_CALLS = 3  # at least, in each of the two windows
 LEVEL_CHECKS = 5  # checks in a row whose noise must agree ...
 LEVEL_SPREAD = 0.05  # ... within this, relative, before sampling ends on noise
@@ -45,7 +45,7 @@ def latencies(infer: Callable[[], object], count: int, clock: Clock) -> List[flo
 
 def warm_up(infer: Callable[[], object], protocol: Protocol, clock: Clock) -> Samples:
     """Call until two successive windows of time agree (STEADY) or time is up: CAPPED, or FEW where the calls were too few to tell."""
-    window_s = min(WINDOW_S, protocol.warmup_max_s / 4)
+    window_s = min(WINDOW_S, protocol.warmup_max_s / 8)
     seconds: List[float] = []
     start = clock()
     look_at_s = max(protocol.warmup_min_s, 2 * window_s)

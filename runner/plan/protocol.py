@@ -20,7 +20,7 @@ class Protocol:
     max_time_s: float = 10.0  # per replicate; min_samples come first
     interval: float = 0.01  # half-width of the median's 95 % interval that ends sampling
     timeout_s: float = 600.0  # per measuring process
-    contention_limit: float = 0.05  # share of our CPUs that others may take, and of the time that our threads may wait
+    contention_limit: float = 0.05  # share of our CPUs that others may take; half of the time that our threads may wait
     contention_retries: int = 2  # replicates measured again per cell
     quiet_wait_s: float = 10.0
     cooldown_max_s: float = 0.0  # wait before each replicate for the temperature at the run's start

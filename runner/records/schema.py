@@ -137,7 +137,7 @@ FIELDS = (
     ("replicates[].contention.throttled_periods", "int|null", "", "periods in which a CPU quota stopped the process; null without a quota"),
     ("replicates[].contention.throttled_share", "float|null", "of wall time", "how long it did"),
     ("replicates[].contention.window_s", "float", "s", "window these were taken over"),
-    ("replicates[].contended", "bool", "", "run_delay or others_share was over the protocol's limit"),
+    ("replicates[].contended", "bool", "", "run_delay was over twice the protocol's limit, or others_share over it"),
     ("replicates[].executed{}", "object", "", "what was really done, read back: precision, threads, layout, providers, properties"),
     ("replicates[].watched_images", "int", "images", "images run while the sensors watched; energy per image is over these"),
     ("replicates[].sensors{}", "object", "", "readings by sensor name; null with a reason where there is none"),

@@ -228,9 +228,10 @@ def test_staggered_lanes_are_not_told_to_be_slower_than_they_are():
 
 def test_a_backend_that_can_not_tell_when_a_batch_ends_is_timed_by_the_call():
     lanes = Lanes(4, 0.03, tells=False)
-    flow = in_flight.Flow(lanes, 0.03 / 4, PROTOCOL, lanes.clock)
+    _, flow = in_flight.warm_up(lanes, PROTOCOL, lanes.clock)
     flow.run()
-    assert flow.take() == pytest.approx([0.03 * -(-flow.batches // 4) / flow.batches])
+    assert flow.window == flow.batches == 16 and flow.take() == pytest.approx([0.03 / 4])
+    assert stopping.sample(flow.run, PROTOCOL, lanes.clock, flow.take).seconds == pytest.approx([0.03 / 4] * 10)
 
 
 def test_a_slow_network_is_not_kept_longer_than_the_protocol_wants():

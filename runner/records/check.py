@@ -122,11 +122,13 @@ def is_replicate(line):
 
 def _is_whole(replicate):
     spans = (replicate or {}).get("spans")
-    return spans is not None and all(spans.get(name) is not None for name in ("process_s", "load_s", "warmup_s", "measure_s"))
+    if spans is None or any(spans.get(name) is None for name in ("process_s", "load_s", "warmup_s", "measure_s")):
+        return False
+    return all(value is not None and 0 <= value < LONGEST_S for value in replicate.get("samples_s") or ())
 
 
 # Of an imported row: what it must have, and the largest value (with the least, 0) of each number that has one.
-IMPORTED_TEXT = ("platform", "model", "cell_id")
+IMPORTED_TEXT = ("platform", "model", "cell_id", "source")
 IMPORTED_LIMITS = {"latency_s": LONGEST_S, "batch_size": LARGEST, "top1": 100.0, "top5": 100.0, "top1_low": 100.0, "top1_high": 100.0}
 IMPORTED_NUMBERS = ("input_px", "throughput", "params_m", "gmacs", "activations_m", "memory_mb", "energy_j", "power_w", "latency_p90_s", "latency_p99_s",
                     "load_s", "first_latency_s", "in_flight", "accuracy_images", "complexity_px", "noise", "top5_low", "top5_high")  # fmt: skip

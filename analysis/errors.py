@@ -2,7 +2,7 @@
 
 from runner.errors import UserError
 
-LONGEST = 600  # characters of a message
+LONGEST = 1200  # characters of a message
 
 
 class FrameError(UserError):

@@ -23,6 +23,7 @@ def row(record: Mapping[str, Any], stem: str) -> dict[str, Any]:
         "replicate_rounds": (),
         "op_features": None,
         **facts,
+        "source": facts.get("source") or KIND,
         "file": stem,
         "quality": quality,
     }

@@ -128,7 +128,7 @@ def _is_whole(replicate):
 
 
 # Of an imported row: what it must have, and the largest value (with the least, 0) of each number that has one.
-IMPORTED_TEXT = ("platform", "model", "cell_id", "source")
+IMPORTED_TEXT = ("platform", "model", "cell_id")
 IMPORTED_LIMITS = {"latency_s": LONGEST_S, "batch_size": LARGEST, "top1": 100.0, "top5": 100.0, "top1_low": 100.0, "top1_high": 100.0}
 IMPORTED_NUMBERS = ("input_px", "throughput", "params_m", "gmacs", "activations_m", "memory_mb", "energy_j", "power_w", "latency_p90_s", "latency_p99_s",
                     "load_s", "first_latency_s", "in_flight", "accuracy_images", "complexity_px", "noise", "top5_low", "top5_high")  # fmt: skip

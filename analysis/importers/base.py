@@ -136,7 +136,7 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
             "precision": UNKNOWN,
             "scenario": "latency",
             "lacks": lacks,
-            **{name: number(value) if type(value) is int and name in frames.NUMBERS else value for name, value in row.items()},
+            **{name: number(value) if type(value) is int and name in columns.NUMBERS else value for name, value in row.items()},
             "latency_s": latency,
             "batch_size": int(batch),
             "quality": quality,

@@ -37,7 +37,7 @@ def part(path: str) -> str:
 @contextlib.contextmanager
 def whole(path: Any) -> Iterator[str]:
     """A name beside ``path`` to write a file or folder under; it takes its place when the block ends well and is removed otherwise."""
-    path = str(path)
+    path = os.path.realpath(str(path))  # a link stays a link
     temporary = part(path)
     try:
         yield temporary
@@ -50,8 +50,13 @@ def whole(path: Any) -> Iterator[str]:
 
 def atomic_write(path: Any, data: Union[str, bytes]) -> None:
     """Write ``data`` (text as UTF-8, or bytes) to ``path``, flushed to disk; readers see the old file or the whole new one, never a part."""
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    if os.path.exists(str(path)) and not os.path.isfile(str(path)):  # a device or a pipe: nothing takes its place
+        with open(str(path), "wb") as device:
+            device.write(content)
+        return
     with whole(path) as temporary, open(temporary, "wb") as file:
-        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

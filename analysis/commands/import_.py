@@ -107,7 +107,7 @@ def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str
         return function(*([path] if path is not None else []), **options)
     except ImporterError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
         raise ImporterError(f"{path}: can't be read as {kind}: {error}")
 
 

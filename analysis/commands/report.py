@@ -35,8 +35,10 @@ def register(app: typer.Typer) -> None:
         timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
+        import logging
         from dataclasses import replace
 
+        logging.getLogger("matplotlib").setLevel(logging.CRITICAL)  # a cache that can't be written is a traceback to it, and nothing to us
         from analysis.compare import noise
         from analysis.merge import table
         from analysis.report import report as writer

@@ -23,6 +23,7 @@ def row(record: Mapping[str, Any], stem: str) -> dict[str, Any]:
         "replicate_rounds": (),
         "op_features": None,
         **facts,
+        "source": KIND if facts.get("source") in (None, "", "records") else facts["source"],  # never measured here
         "file": stem,
         "quality": quality,
     }

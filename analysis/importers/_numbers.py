@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from analysis.errors import ImporterError
 
+LARGEST = 1e300
 LONGEST = 64  # characters of a number with its unit
 NUMBER = re.compile(r"([+-]?)([0-9.,'’ \u00a0\u2009\u202f]*[0-9])(?:[eE]([+-]?[0-9]{1,4}))?[ \u00a0]*([^0-9\s].{0,20})?")
 SPACES = re.compile(r"[ \u00a0\u2009\u202f'’]")
@@ -33,7 +34,7 @@ def parts(value: object) -> tuple[str, str, str, str] | None:
 def number(value: object, decimal: str = ".", units: Mapping[str, float] | None = None, factor: float = 1.0) -> float:
     """A finite float of a cell or a word of text times its unit's factor (`factor` without one); NaN where it is none."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value) * factor if math.isfinite(value) else math.nan
+        return float(value) * factor if abs(value) < LARGEST else math.nan  # no measurement is larger, and floats end before ints do
     found = parts(value)
     if found is None or not EXPRESSION[decimal].fullmatch(found[1]):
         return math.nan

@@ -23,12 +23,14 @@ from analysis.frame.finish import finish as with_all_columns
 from analysis.frame.imported import EXTRA, KIND
 from analysis.importers._numbers import number
 from analysis.importers._text import read as text
+from runner.records.cell import id_of
 from runner.records.schema import SCHEMA_VERSION
 
 UNKNOWN = "unknown"
 GENERIC = re.compile(
     r"(results?|bench(mark)?(_report|_app)?|report|output|out|data|table|log|run|trace|summary|latency|times?|mlperf_log_summary)?"
 )
+LARGEST_BATCH = 10**9
 SHOWN = 3  # of what was left out, by example
 
 
@@ -106,15 +108,15 @@ def require(table: pd.DataFrame, columns: Iterable[str], path: str | Path, what:
 
 
 def cell_id(row: Mapping[str, Any]) -> str:
-    """The cell as one slug, as the runner writes it; unknown parts read `unknown`."""
+    """The cell as one slug, one to one as the runner writes it; unknown parts read `unknown`."""
 
     def whole(value: object) -> str:
         known = number(value)
-        return "%d" % known if known == known else UNKNOWN
+        return f"{known:.0f}" if known == known and known == int(known) else UNKNOWN if known != known else f"{known!r}"
 
     parts = [str(row.get(name) or UNKNOWN) for name in ("platform", "device", "backend", "model", "precision")]
     parts += ["b" + whole(row.get("batch_size")), whole(row.get("input_px")) + "px", str(row.get("scenario") or "latency")]
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", ".".join(parts))
+    return id_of(parts, parts)
 
 
 def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, lacks: str) -> pd.DataFrame:
@@ -126,7 +128,7 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
     left_out: list[object] = []
     for row in rows:
         latency, batch = number(row.get("latency_s")), number(row.get("batch_size"))
-        if not (latency > 0 and batch >= 1 and batch == int(batch)):
+        if not (latency > 0 and 1 <= batch <= LARGEST_BATCH and batch == int(batch)):
             left_out.append(row.get("model"))
             continue
         quality = tuple(row.get("quality") or ()) + (KIND,)
@@ -134,7 +136,7 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
             "precision": UNKNOWN,
             "scenario": "latency",
             "lacks": lacks,
-            **row,
+            **{name: number(value) if type(value) is int and name in columns.NUMBERS else value for name, value in row.items()},
             "latency_s": latency,
             "batch_size": int(batch),
             "quality": quality,

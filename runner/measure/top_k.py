@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy
 
 from runner.errors import Unsupported
-from runner.networks import datasets, preprocessing
+from runner.networks import datasets, onnx_input, preprocessing
 
 PART = 500  # images per record, rounded to whole batches
 TOP = 5  # of no more classes than that, Top-5 says nothing
@@ -30,9 +30,10 @@ def evaluate(backend, job, count, phase, send):
     data = datasets.open_data(count.path, count.format, count.classes)
     if data.id != count.id:
         raise RuntimeError("%s: the data set has changed since the run began" % data.path)
-    shape, size = tuple(job.artefact.input_shape), job.cell.batch_size
-    if shape != (3, prepare.input_px, prepare.input_px):
-        raise Unsupported("its input is %s; images of 3 x %d x %d are counted" % (shape, prepare.input_px, prepare.input_px))
+    art, size, shape = job.artefact, job.cell.batch_size, (3, prepare.input_px, prepare.input_px)
+    taken = tuple(art.input_shape)
+    if (taken[2:] + taken[:2] if art.input_layout == "NHWC" else taken) != shape or art.input_type == "int8":
+        raise Unsupported("its input is %s of %s; images of 3 x %d x %d are counted" % (taken, art.input_type, shape[1], shape[2]))
     phase("load")
     backend.load()
     phase("measure")
@@ -45,7 +46,7 @@ def evaluate(backend, job, count, phase, send):
         for place, image in enumerate(images):
             if image is not None:
                 batch[place] = image
-        backend.stage(batch)
+        backend.stage(onnx_input.prepared(batch, art.input_type, art.input_layout, prepare.mean, prepare.std))
         backend.infer()
         outputs = backend.outputs().reshape(size, -1)
         if outputs.shape[1] != len(data.classes):

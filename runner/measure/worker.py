@@ -16,6 +16,7 @@ import ctypes
 import gc
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -111,6 +112,8 @@ def _is_skip(error):
 
 def _one_line(error):
     text = " ".join(str(error).split()) or type(error).__name__
+    said = re.sub(r"(?:Exception from \S+:\d+: ?)+", "", text)  # OpenVINO's own places in C++
+    text = text if said == text else "OpenVINO can't compute the network: %s" % said
     name = type(error).__name__
     plain = name in ("Unsupported", "Unprepared", "ModelUnavailable", "RuntimeError", "ExportError", "CheckpointError")
     return (text if plain else "%s: %s" % (name, text))[:600]

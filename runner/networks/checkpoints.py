@@ -12,6 +12,13 @@ from typing import Any
 
 from runner.errors import CheckpointError
 
+SAFE = (2, 10)  # of PyTorch: the first whose own reader of weights has no hole that is known
+STORAGES = {
+    "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16", "LongStorage": "int64",
+    "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8", "BoolStorage": "bool",
+    "ComplexFloatStorage": "complex64", "ComplexDoubleStorage": "complex128",
+}  # fmt: skip
+
 
 def load_checkpoint(model, path):
     """Load a state_dict, or a {"state_dict": ...}, by name; auxiliary heads that the network no longer has are passed over."""
@@ -54,17 +61,34 @@ def load_checkpoint(model, path):
 def _load(torch, path):
     """What a checkpoint holds, as data: nothing that it pickles is run.
 
-    PyTorch's own reader of weights alone has a known hole before 2.6 and is absent before 1.13: there pickle looks names up in a list of ours.
+    PyTorch's own reader of weights alone is absent before 1.13 and has known holes before 2.6 (CVE-2025-32434) and 2.10 (CVE-2026-24747):
+    there pickle looks names up in a list of ours, and tensors that claim more than the file holds are refused.
     """
     version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
-    if version >= (2, 6):
+    if version >= SAFE:
         with torch.serialization.safe_globals([argparse.Namespace]):  # training scripts keep their options in one
             return torch.load(path, map_location="cpu", weights_only=True)
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
             raise CheckpointError("it is of the format before PyTorch 1.6; save it again with a later one")
+    _check_storages(torch, path)
     options = {"weights_only": False} if "weights_only" in inspect.signature(torch.load).parameters else {}
     return torch.load(path, map_location="cpu", pickle_module=_data_only, **options)
+
+
+def _check_storages(torch, path):
+    """UnpicklingError where a checkpoint names storages that are not in the file, or are shorter than they are said to be."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        (pickled,) = [name for name in sizes if name.count("/") == 1 and name.endswith("/data.pkl")]
+        folder = pickled[: -len("data.pkl")] + "data/"
+        with archive.open(pickled) as file:
+            reader = _NamesOnly(file, encoding="utf-8")
+            reader.load()
+    for kind, key, count in reader.storages:
+        element = torch.empty(0, dtype=getattr(torch, kind.dtype_name)).element_size() if kind.dtype_name else 1
+        if type(count) is not int or not 0 <= count * element <= sizes.get(folder + str(key), -1):
+            raise pickle.UnpicklingError("its storage %.40s is shorter than it says" % key)
 
 
 class _DataOnly(pickle.Unpickler):
@@ -86,6 +110,39 @@ class _DataOnly(pickle.Unpickler):
         if module == "torch" and re.match(r"^(float|double|half|bfloat16|u?int|long|short|bool)\d*$", name):
             return pickle.Unpickler.find_class(self, module, name)
         raise pickle.UnpicklingError("it holds %s.%s, which is no tensor and no plain data" % (module, name))
+
+
+class _Nothing:
+    """Stands for whatever a checkpoint builds while its storages are counted."""
+
+    dtype_name = None  # of a storage: that of its elements; None for bytes
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __setitem__(self, *_):
+        pass
+
+    def __setstate__(self, *_):
+        pass
+
+
+class _NamesOnly(_DataOnly):
+    """Reads the same names as _DataOnly and builds nothing; ``storages`` are (kind, key, elements)."""
+
+    def __init__(self, *arguments, **options):
+        _DataOnly.__init__(self, *arguments, **options)
+        self.storages = []
+
+    def find_class(self, module, name):
+        _DataOnly.find_class(self, module, name)
+        dtype = STORAGES.get(name) if module == "torch" else None
+        return type(str(name), (_Nothing,), {"dtype_name": dtype})
+
+    def persistent_load(self, saved):
+        _, kind, key, _, count = saved
+        self.storages.append((kind, key, count))
+        return _Nothing()
 
 
 _data_only: Any = type(pickle)("data_only")

@@ -21,6 +21,7 @@ EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", 
 SIDE = 32  # of CIFAR's images
 PIXELS = 3 * SIDE * SIDE
 MAX_BYTES = 1 << 29  # of a CIFAR file; the original ones have 30 MB
+MAX_PIXELS = 1 << 26  # of an image as it is decoded (8192 x 8192), and as it is resized: 200 MB in colour
 # file of the test images -> classes, below the folder given or one of the archives' own
 CIFAR_FILES = {"test_batch.bin": 10, "test_batch": 10, "test.bin": 100, "test": 100}
 CIFAR_FOLDERS = ("", "cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python")
@@ -66,8 +67,14 @@ class DataSet:
 
         if self.pixels is not None:
             return prepare(Image.fromarray(self.pixels[index]))
+        path = os.path.join(self.path, self.files[index])
         try:
-            with Image.open(os.path.join(self.path, self.files[index])) as image:
+            if not os.path.isfile(path):  # a pipe would be waited for
+                return None
+            with Image.open(path) as image:  # which reads the size alone: a file of 100 bytes may decode to gigabytes
+                width, height = image.size
+                if width * height > MAX_PIXELS or prepare.resized_pixels(image.size) > MAX_PIXELS:
+                    return None
                 return prepare(image)
         except Exception:  # a broken file may raise anything, by format and release
             return None
@@ -107,15 +114,25 @@ def _folder(path, classes):
         raise DataError("%s: %s; one folder per class is needed" % (root, "%d images but no class folders" % loose if loose else "empty"))
     names = folders if classes is None else _class_names(classes, root, folders)
     place = {name: index for index, name in enumerate(names)}
+    seen = {_identity(root): root}
+    for folder in folders:
+        full = os.path.join(root, folder)
+        other = seen.setdefault(_identity(full), full)
+        if other != full:
+            raise DataError("%s: is the same folder as %s; each class needs its own" % (full, other))
     found = []
     for folder in folders:
         for base, below, files in os.walk(os.path.join(root, folder), followlinks=True):
-            below.sort()
+            # a link may lead back to where it lies in, or to another class: what has been seen is not counted again
+            below[:] = [
+                name for name in sorted(below) if seen.setdefault(_identity(os.path.join(base, name)), (base, name)) == (base, name)
+            ]
             for name in files:
                 if name.lower().endswith(EXTENSIONS):
                     full = os.path.join(base, name)
                     relative = os.path.relpath(full, root).replace(os.sep, "/").encode("utf-8", "surrogateescape")
-                    found.append((hashlib.sha256(relative).digest(), relative, os.path.getsize(full), place[folder]))
+                    size = os.path.getsize(full) if os.path.isfile(full) else 0  # a dangling link or a pipe can't be read
+                    found.append((hashlib.sha256(relative).digest(), relative, size, place[folder]))
     if not found:
         raise DataError("%s: no images in its %d folders (%s)" % (root, len(folders), " ".join(EXTENSIONS)))
     found.sort()  # by the hash of the name: no class comes first, and every machine agrees
@@ -125,6 +142,12 @@ def _folder(path, classes):
     return DataSet(
         root, "folder", digest, tuple(names), labels, tuple(relative.decode("utf-8", "surrogateescape") for _, relative, _, _ in found)
     )
+
+
+def _identity(path):
+    """What tells a folder from all others, however it is reached."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def _folders(path):

@@ -79,6 +79,15 @@ class Artefact:
         """(channels, height, width) of one image; of a user's file in its own layout."""
         return tuple(self.manifest.get("input_shape") or (3, self.input_px, self.input_px))
 
+    @property
+    def input_type(self):
+        """What the input's values are: float32, or as a user's file has it."""
+        return self.manifest.get("input_type", "float32")
+
+    @property
+    def input_layout(self):
+        return self.manifest.get("input_layout", "NCHW")
+
     def _batch(self):
         return self.manifest.get("batches", {}).get(str(self.batch_size), {})
 
@@ -92,7 +101,7 @@ class Artefact:
     def distinct(self):
         """The different images of batch(), at most DISTINCT."""
         count = min(self.batch_size, DISTINCT)
-        kind, layout = self.manifest.get("input_type", "float32"), self.manifest.get("input_layout", "NCHW")
+        kind, layout = self.input_type, self.input_layout
         channels, height, width = self.input_shape if layout == "NCHW" else [self.input_shape[axis] for axis in (2, 0, 1)]
         if channels == 3 and height == width:
             images = weights.images(count, height, self.seed)

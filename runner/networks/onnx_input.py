@@ -89,3 +89,12 @@ def staged(images, kind, layout):
         images = numpy.clip(numpy.rint(images * 58 + shift), shift - 128, shift + 127)  # 58: the deviation of photographs' bytes
     images = images.astype(kind)
     return numpy.ascontiguousarray(images.transpose(0, 2, 3, 1)) if layout == "NHWC" else images
+
+
+def prepared(images, kind, layout, mean, std):
+    """Photographs, prepared float32 [count, 3, height, width], as the file takes them; bytes are the photograph's own."""
+    if kind == "uint8":
+        mean, std = [numpy.asarray(value, numpy.float32).reshape(3, 1, 1) for value in (mean, std)]
+        images = numpy.clip(numpy.rint((images * std + mean) * 255), 0, 255)
+    images = images.astype(kind)
+    return numpy.ascontiguousarray(images.transpose(0, 2, 3, 1)) if layout == "NHWC" else images

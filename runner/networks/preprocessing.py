@@ -50,6 +50,11 @@ class Preprocessing:
         """Whether pixels of this (width, height) have to be resized."""
         return self._resized(size) != tuple(size)
 
+    def resized_pixels(self, size):
+        """Pixels of an image of this (width, height) when it has been resized: many for a long and narrow one."""
+        width, height = self._resized(size)
+        return width * height
+
     def _resized(self, size):
         if not self.keep_ratio:
             return self.resize_px, self.resize_px

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from runner import files
 from runner.records import schema
 
 HASH = 10  # hex digits
+MODEL = schema.CELL_FIELDS.index("model")  # whose name may have dots
 
 
 _Fields = NamedTuple(
@@ -25,6 +26,15 @@ _Fields = NamedTuple(
     ],
 )
 assert _Fields._fields == schema.CELL_FIELDS
+
+
+def id_of(words: Sequence[str], fields: Sequence[Any]) -> str:
+    """A cell's words (in the order of CELL_FIELDS) as one slug, with a hash of its exact fields where the slug alone would not be one to one."""
+    text = ".".join(words)
+    around = "".join(word for index, word in enumerate(words) if index != MODEL)
+    if files.is_slug(text) and "." not in around and not re.match(r"[0-9a-f]{%d}$" % HASH, words[-1]):
+        return text
+    return "%s.%s" % (files.slug(text), hashlib.sha256(json.dumps(fields).encode("ascii")).hexdigest()[:HASH])
 
 
 class Cell(_Fields):
@@ -44,13 +54,8 @@ class Cell(_Fields):
     @property
     def id(self):
         """The cell as one slug, fit for a file's name and one to one: where the slug loses anything, a hash of the fields follows."""
-        parts = (self.platform, self.device, self.backend, self.model, self.precision, "b%d" % self.batch_size)
-        text = ".".join(parts + ("%dpx" % self.input_px, self.scenario))
-        around = self.platform + self.device + self.backend + self.precision + self.scenario
-        if files.is_slug(text) and "." not in around and not re.match(r"[0-9a-f]{%d}$" % HASH, self.scenario):
-            return text
-        fields = json.dumps(list(self)).encode("ascii")
-        return "%s.%s" % (files.slug(text), hashlib.sha256(fields).hexdigest()[:HASH])
+        words = list(map(str, self[:5])) + ["b%d" % self.batch_size, "%dpx" % self.input_px, self.scenario]
+        return id_of(words, list(self))
 
     @property
     def base_backend(self):

@@ -124,7 +124,9 @@ def is_replicate(line):
 
 def _is_whole(replicate):
     spans = (replicate or {}).get("spans")
-    return spans is not None and all(spans.get(name) is not None for name in ("process_s", "load_s", "warmup_s", "measure_s"))
+    if spans is None or any(spans.get(name) is None for name in ("process_s", "load_s", "warmup_s", "measure_s")):
+        return False
+    return all(value is not None and 0 <= value < LONGEST_S for value in replicate.get("samples_s") or ())
 
 
 # Of an imported row: what it must have, and the largest value (with the least, 0) of each number that has one.

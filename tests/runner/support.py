@@ -60,6 +60,11 @@ def records(results, kind="cell"):
         return [line for line in map(json.loads, file) if line["kind"] == kind]
 
 
+def records_so_far(results, kind="cell"):
+    """As records(), while a run writes: none where there is no file yet."""
+    return records(results, kind) if glob.glob(os.path.join(str(results), "records", "*.jsonl")) else []
+
+
 def need_torch():
     """Raise what `import torch` would raise where there is none, without the seconds that it takes."""
     if importlib.util.find_spec("torch") is None:

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from support import dyno, matrix, record_file, records, start
+from support import dyno, matrix, record_file, records, records_so_far, start
 
 from runner.measure import history, labels
 from runner.plan.protocol import Protocol
@@ -164,7 +164,7 @@ def test_killing_the_supervisor_leaves_whole_records_and_no_process_behind(tmp_p
     axes = "backend: 'fault:slow', model: [resnet18, alexnet, vgg11], input_px: 32"
     path = matrix(tmp_path, axes, SLOW)
     process = start("run", "-m", path, "-r", str(tmp_path))
-    wait_for(lambda: os.path.isdir(str(tmp_path / "records")) and records(tmp_path))
+    wait_for(lambda: records_so_far(tmp_path))
     worker, child = measuring(process)
     process.kill()
     process.communicate(timeout=20)
@@ -180,7 +180,7 @@ def test_killing_the_supervisor_leaves_whole_records_and_no_process_behind(tmp_p
 def test_an_interrupt_keeps_what_is_done(tmp_path, number, name):
     axes = "backend: 'fault:slow', model: [resnet18, alexnet], input_px: 32"
     process = start("run", "-m", matrix(tmp_path, axes, SLOW), "-r", str(tmp_path))
-    wait_for(lambda: os.path.isdir(str(tmp_path / "records")) and records(tmp_path))
+    wait_for(lambda: records_so_far(tmp_path))
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130 and b"what is done is kept" in err and b"Traceback" not in err, name

@@ -3,6 +3,7 @@
 import argparse
 import os
 import warnings
+import zipfile
 
 import pytest
 
@@ -18,7 +19,7 @@ class Evil:
         return os.mkdir, (os.environ["DYNO_TEST_EVIL"],)
 
 
-@pytest.fixture(params=["own", "2.5.1", "1.10.0"])
+@pytest.fixture(params=["own", "2.9.1", "1.10.0"])
 def _version(request, monkeypatch):
     if request.param != "own":
         monkeypatch.setattr(torch, "__version__", request.param)
@@ -68,3 +69,27 @@ def test_a_git_lfs_pointer_is_named_as_such(tmp_path):
     (tmp_path / "a.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
     with pytest.raises(CheckpointError, match="git lfs pull"):
         load_checkpoint(network(), str(tmp_path / "a.pth"))
+
+
+def test_a_storage_that_claims_more_than_the_file_holds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.9.1")
+    path = str(tmp_path / "a.pth")
+    torch.save(network().state_dict(), path)
+    load_checkpoint(network(), path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content[:8] if name.endswith("data/0") else content)
+    with pytest.raises(CheckpointError, match="shorter than it says"):
+        load_checkpoint(network(), path)
+
+
+@pytest.mark.parametrize("kind", ["float16", "float64", "int64", "uint8", "bool", "bfloat16"])
+def test_tensors_of_every_kind_are_counted_right(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(torch, "__version__", "1.10.0")
+    state = network().state_dict()
+    torch.save(
+        {"state_dict": state, "more": torch.zeros(7, dtype=getattr(torch, kind)), "shape": state["0.weight"].shape}, str(tmp_path / "a.pth")
+    )
+    load_checkpoint(network(), str(tmp_path / "a.pth"))

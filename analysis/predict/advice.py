@@ -14,6 +14,7 @@ MOST = 15  # predicted lines without --all
 SHORT = (
     ("operators that were never measured", "operators never measured here"),
     ("no network of the family", "family never measured here"),
+    ("the family", "family runs oddly elsewhere"),
     ("batch size", "batch size never measured here"),
 )
 SIZE = "size far from what was measured"

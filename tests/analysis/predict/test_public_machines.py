@@ -9,7 +9,7 @@ import pytest
 from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.importers import zhao
-from analysis.predict import predictor, public, setups
+from analysis.predict import learn, predictor, public, setups
 from analysis.predict.blend import blend
 from analysis.predict.networks import Networks, networks
 
@@ -72,3 +72,42 @@ def test_with_three_networks_they_do_no_worse_than_a_scale_factor(case):
     nets, y = CASES[case]()
     with_them, _, scale = errors(nets, y, 3, 10)
     assert with_them <= scale
+
+
+def table(name):
+    machine = next(m for m in public.machines() if name in m.name)
+    return machine.nets, np.exp(machine.log) * machine.nets.batch
+
+
+def test_intervals_hold_nine_of_ten_also_of_families_that_training_never_saw():
+    nets, y = table("i9_10940x")
+    inside, new = [], []
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(y))
+        train, test = order[:50], order[50:]
+        got = predictor.train(nets[train], y[train]).predict(nets[test])
+        inside.append((got.low <= y[test]) & (y[test] <= got.high))
+        new.append(got.new_family)
+    held, unknown = np.concatenate(inside), np.concatenate(new)
+    assert 0.87 <= held.mean() <= 0.94 and held[unknown].mean() >= 0.87
+
+
+def test_what_is_like_nothing_measured_is_promised_less_firmly():
+    nets, y = table("i9_10940x")
+    order = np.random.default_rng(1).permutation(len(y))
+    train = [row for row in order if nets.family[row] != "vgg"][:50]
+    got = predictor.train(nets[train], y[train]).predict(nets)
+    span, vgg = np.log(got.high / got.low), nets.family == "vgg"
+    assert np.median(span[vgg]) > 2 * np.median(span[~vgg])
+
+
+def test_a_family_that_runs_oddly_elsewhere_is_flagged_and_widened():
+    odd = public.odd_families("gpu")
+    assert odd["efficientformer"] > np.log(3) and not {"resnet", "mobilenetv3", "vit"} & set(odd)
+    nets, y = table("rtx4090")
+    them, others = nets.family == "efficientformer", nets.family != "efficientformer"
+    low, high, notes = learn._odd(nets[them], nets[others], odd, y[them], y[them], [()] * int(them.sum()))
+    assert (high > 3 * y[them]).all() and (low == y[them]).all()
+    assert all("efficientformer runs" in note[-1] and "slower" in note[-1] for note in notes)
+    _, _, known_here = learn._odd(nets[them], nets, odd, y[them], y[them], [()] * int(them.sum()))
+    assert not any(known_here)

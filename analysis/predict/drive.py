@@ -54,10 +54,10 @@ def frame_of(places: Places) -> pd.DataFrame | None:
     except FrameError:
         return None
     frame = frame[frame["source"].eq("records")]
-    platforms = sorted(frame["platform"].unique())
-    if places.platform is None and len(platforms) > 1:
-        raise FrameError(f"{folder}: records of {', '.join(platforms)}; say which with --platform")
-    mine = frame[frame["platform"].eq(places.platform or (platforms or [""])[0])]
+    found = sorted(frame["platform"].unique())
+    if places.platform is None and len(found) > 1:
+        raise FrameError(f"{folder}: records of {', '.join(found)}; say which with --platform")
+    mine = frame[frame["platform"].eq(places.platform or (found or [""])[0])]
     return mine if len(mine) else None
 
 

@@ -21,6 +21,7 @@ from analysis.predict.search import Choice, Pool, Seen
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "contention_retries": 1,
                     "anchor_from": 0}  # fmt: skip
+DEVICES = ("cpu", "gpu", "dla", "npu", "myriad")
 ARM_FAILS = 4  # an arm that failed so often and never worked is given up
 NEAR = 0.3  # points of Top-1 within which a runner-up is named
 SURE = 0.99  # below this the answer says how sure it is
@@ -188,7 +189,9 @@ def matrix(task: Task, row: int, count: int) -> str:
     candidate, arm = task.of(row)
     axes = {"backend": [arm.backend], "model": [candidate.model], "precision": [arm.precision], "batch_size": [task.batch_size],
             "input_px": [candidate.input_px], "scenario": ["latency"]}  # fmt: skip
-    return yaml.safe_dump({"protocol": PROTOCOL_OF_STEP | {"replicates": count}, "axes": axes}, sort_keys=False)
+    others = [device for device in DEVICES if device != arm.device]
+    exclude = [{"when": {"device": others}, "reason": f"the search is for {arm.device}"}]
+    return yaml.safe_dump({"protocol": PROTOCOL_OF_STEP | {"replicates": count}, "axes": axes, "exclude": exclude}, sort_keys=False)
 
 
 def outcome(now: State, row: int) -> str:

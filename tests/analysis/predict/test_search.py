@@ -12,7 +12,7 @@ from analysis.predict import blend, candidates, drive, path, predictor, public, 
 from analysis.predict.networks import Networks
 from analysis.predict.recommend import Limits
 from analysis.predict.searching import Arm, Task
-from runner.plan import matrix
+from runner.plan import matrix, plan
 
 NOTHING = np.empty(0, int)
 
@@ -142,6 +142,9 @@ def test_next_prints_a_matrix_that_the_runner_takes_the_same_one_when_asked_agai
     first, second, third = (drive.next_matrix(a_task(), places, 20) for _ in range(3))
     loaded = matrix.parse(first)
     assert list(loaded.blocks[0]["backend"]) == ["onnxruntime"]
+    assert {cell.device for cell in plan.plan(loaded, "board", ("cpu", "gpu")).cells} == {
+        "cpu"
+    }  # no other device of the machine is measured
     assert first == second and second.splitlines()[1:] != third.splitlines()[1:]
     path.file_in(tmp_path).open("a").write('{"torn')
     assert drive.next_matrix(a_task(), places, 20).startswith("# timm:")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.predict.recommend import NAMES, Advice
+from analysis.predict.limits import NAMES
+from analysis.predict.recommend import Advice
 from analysis.predict.show import said
 
 MARKS = {"measured": "●", "imported": "●", "predicted": "○"}

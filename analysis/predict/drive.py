@@ -17,7 +17,7 @@ from analysis.frame import frame as frames
 from analysis.frame.metrics import MILLI
 from analysis.predict import path, search, searching
 from analysis.predict.candidates import Candidate
-from analysis.predict.recommend import Limits
+from analysis.predict.limits import Limits
 from analysis.predict.searching import State, Task
 from runner.program import exits
 

@@ -11,11 +11,12 @@ import yaml
 from analysis.frame import noise
 from analysis.frame.frame import latest
 from analysis.frame.metrics import MILLI
-from analysis.predict import path, predictor, public, recommend, search
+from analysis.predict import limits as bounds
+from analysis.predict import path, predictor, public, search
 from analysis.predict.blend import Source
 from analysis.predict.candidates import Candidate, nets
 from analysis.predict.conformal import COVERAGE
-from analysis.predict.recommend import Limits
+from analysis.predict.limits import Limits
 from analysis.predict.search import Choice, Pool, Seen
 
 REPLICATES = 3  # of the answer and of those near it
@@ -229,7 +230,7 @@ def _line(now: State, row: int) -> str:
     low, high = interval["low_s"].iloc[0], interval["high_s"].iloc[0]
     spread = f" ({MILLI * low:.3g} to {MILLI * high:.3g})" if low == low else ""
     limit = now.task.limits.latency_s
-    sure = recommend.chance(pd.DataFrame([{"latency_s": record["latency_s"], "latency_s_low": low, "latency_s_high": high}]), "latency_s", limit)[0] if spread and limit else 1.0  # fmt: skip
+    sure = bounds.chance(pd.DataFrame([{"latency_s": record["latency_s"], "latency_s_low": low, "latency_s_high": high}]), "latency_s", limit)[0] if spread and limit else 1.0  # fmt: skip
     terms = (f", {sure:.0%} sure to meet the limit" if sure < SURE else "") + (f"; {candidate.terms}" if candidate.terms else "")
     terms += "; beside a busy neighbour" if record["contended"] else ""
     return f"{now.task.named(row)}: Top-1 {candidate.top1:.1f} % ({candidate.weights}), {MILLI * float(record['latency_s']):.3g} ms{spread}{terms}"

@@ -9,8 +9,8 @@ from analysis.cli import app
 from analysis.data import catalogue
 from analysis.errors import FrameError
 from analysis.predict import blend, candidates, drive, path, predictor, public, search, searching
+from analysis.predict.limits import Limits
 from analysis.predict.networks import Networks
-from analysis.predict.recommend import Limits
 from analysis.predict.searching import Arm, Task
 from runner.plan import matrix, plan
 

@@ -12,7 +12,6 @@ import numpy as np
 from analysis.predict.networks import Networks
 from runner.networks.informative import NOISE, kernel, standardised
 
-ENOUGH = 30  # networks of training from which likeness says more than it costs: with fewer, all are unlike, and all count alike
 FLOOR = 0.1  # novelty of a network whose like was measured; of one like none it is 1 + FLOOR
 
 
@@ -27,8 +26,6 @@ class Novelty:
 
     def of(self, n: Networks) -> np.ndarray:
         """Novelty of any networks."""
-        if len(self.points) < ENOUGH:
-            return np.ones(len(n))
         cross = kernel(standardised(n.described, self.reference), self.points)
         return FLOOR + np.maximum(1 - (cross @ self.inverse * cross).sum(1), 0)
 
@@ -39,8 +36,6 @@ class Novelty:
         Also where a whole family was left out: the errors of a family with many members then count as those of a network that has relatives, and the
         interval of one that has none is the wider for it.
         """
-        if len(self.points) < ENOUGH:
-            return np.ones(len(self.first))
         return FLOOR + np.maximum(1 / np.diag(self.inverse) - NOISE, 0)[self.first]
 
 

@@ -85,18 +85,18 @@ class Predictor:
     coarse: tuple[Blend, ...]
     novelty: Novelty
 
-    def predict(self, n: Networks) -> Prediction:
-        """Predict networks at their batch sizes."""
+    def predict(self, n: Networks, alike: bool = False) -> Prediction:
+        """Predict networks at their batch sizes. `alike`: intervals by the left-out errors as they are, however unlike training a network is."""
         seen = view(n, self.known)
         unseen = unseen_groups(self.known, n)
         new_family = ~np.isin(n.family, self.known.family)
         value, low, high = np.empty(len(n)), np.empty(len(n)), np.empty(len(n))
-        novel = self.novelty.of(n)
+        novel = None if alike else self.novelty.of(n)
         basis = np.where(new_family, "leave-family-out", "leave-one-out").astype(object)
         for blend, rows in ((self.near, ~new_family), (self.far, new_family)):
             if rows.any():
                 value[rows] = blend.law.log(seen[rows])
-                low[rows], high[rows] = blend.left.interval(seen[rows], novel[rows])
+                low[rows], high[rows] = blend.left.interval(seen[rows], None if novel is None else novel[rows])
         for i in np.flatnonzero([bool(groups) for groups in unseen]):
             one = seen[np.array([i])]
             blend = self.coarse[0 if _kin_known(self.known, one) else 1]

@@ -198,10 +198,9 @@ def matrix(task: Task, row: int, count: int) -> str:
 def outcome(now: State, row: int) -> str:
     """What came of measuring a row, in words."""
     if row in now.records:
-        met = "meets" if now.choice.chance[row] > 0 else "misses"
-        return (
-            f"{MILLI * float(now.records[row]['latency_s']):.3g} ms, {met} the limits; chance of a better one left {now.choice.doubt:.0%}"
-        )
+        record, met = now.records[row], "meets" if now.choice.chance[row] > 0 else "misses"
+        busy = " beside busy neighbours" if record["contended"] else ""
+        return f"{MILLI * float(record['latency_s']):.3g} ms{busy}, {met} the limits; chance of a better one left {now.choice.doubt:.0%}"
     return f"can't run here: {now.reasons.get(row, 'no record')}"
 
 
@@ -210,6 +209,9 @@ def text(now: State) -> str:
     task, choice = now.task, now.choice
     networks, ways = len(task.candidates), len(task.arms)
     lines = [f"{len(now.records)} measured of {networks} networks" + (f" in {ways} set-ups" if ways > 1 else "") + (f"; {len(now.reasons)} can't run here" if now.reasons else "")]  # fmt: skip
+    busy = sum(bool(record["contended"]) for record in now.records.values())
+    if busy:
+        lines.append(f"{busy} of them beside busy neighbours: what misses the limits may meet them on a quiet machine")
     if choice.best is None:
         return "\n".join([*lines, *_none(now)])
     met = sorted(

@@ -1,20 +1,11 @@
-# The search in rounds, where the device's image has no analysis: this host chooses (dyno search --next), the image measures.
+# The search where the device's image has no analysis: the host image chooses, the device's image measures, in turns over the results.
 #   make search-jetson-jp6 LIMITS="--max-latency-ms 30 --device gpu --backend tensorrt --precision fp16"
-LIMITS ?=
-ROUNDS ?= 40
+export LIMITS
 
 .PHONY: $(PLATFORMS:%=search-%)
 
-$(PLATFORMS:%=search-%): search-%: build-% $(VENV)/.bench ## find the most accurate network within LIMITS on a platform
-	@test -n '$(LIMITS)' || { echo 'LIMITS is empty: make $@ LIMITS="--max-latency-ms 30"' >&2; exit 2; }
-	@mkdir -p '$(RESULTS)/search'
-	@for round in $$(seq $(ROUNDS)); do \
-		$(BIN)/python -m analysis search $(LIMITS) --platform $* --results '$(RESULTS)' --next > '$(RESULTS)/search/next.yaml' || exit 1; \
-		head -n 1 '$(RESULTS)/search/next.yaml'; \
-		if grep -q '^# nothing more to measure' '$(RESULTS)/search/next.yaml'; then cat '$(RESULTS)/search/next.yaml'; exit 0; fi; \
-		$(MAKE) --no-print-directory measure-next-$* MATRIX='$(RESULTS)/search/next.yaml' || exit 1; \
-	done
-
-.PHONY: $(PLATFORMS:%=measure-next-%)
-$(PLATFORMS:%=measure-next-%): measure-next-%:
-	@$(call in_image,$*,,run)
+$(PLATFORMS:%=search-%): search-%:
+	@sh docker/inputs.sh run
+	@test -n "$$LIMITS" || { echo 'LIMITS is empty: make $@ LIMITS="--max-latency-ms 30 --device gpu"' >&2; exit 2; }
+	@$(MAKE) --no-print-directory build-$* build-host
+	@sh docker/search.sh $* $(call image,$*) $(call image,host)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.frame import metrics
 from analysis.frame.cached import once
-from analysis.predict import recommend
+from analysis.predict import limits, recommend
 from analysis.predict.setups import cells
 
 TITLE = "Recommendation"
@@ -25,7 +25,7 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     for platform, rows in cells(frame).groupby("platform"):
         # A limit that every network with a known Top-1 meets leaves out those without.
         batch = int(rows["batch_size"].min())
-        own = recommend.advise(frame, str(platform), recommend.Limits(top1=0.1), batch).recommended
+        own = recommend.advise(frame, str(platform), limits.Limits(top1=0.1), batch).recommended
         tables.append(pd.DataFrame({
             "platform": platform, "batch size": batch, "network": own["model"], "set-up": own["backend"] + " " + own["precision"],
             "Top-1 (%)": own["top1"], "latency (ms)": metrics.MILLI * own["latency_s"], "90 % low (ms)": metrics.MILLI * own["latency_s_low"],

@@ -42,12 +42,13 @@ def register(app: typer.Typer) -> None:
         from analysis.predict import advice as words
         from analysis.predict import candidates as networks
         from analysis.predict import recommend as advice
+        from analysis.predict.limits import Limits
 
         if license not in (None, "commercial"):
             raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
 
         frame = table.merge(records or [below_results("records")]).frame
-        limits = advice.Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
+        limits = Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
         mine = networks.own(candidates, frame) if candidates else []
         others = [] if only_records else networks.catalogued(license, min_top1)
         chosen = mine + [c for c in others if c.key not in {own.key for own in mine}]

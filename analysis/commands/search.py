@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
         """Measure the few networks that decide which of all known ones is the most accurate within the limits; records stay, a rerun goes on."""
         from analysis.predict import candidates as known
         from analysis.predict import drive
-        from analysis.predict.recommend import Limits
+        from analysis.predict.limits import Limits
         from analysis.predict.searching import Arm, Task
 
         if license not in (None, "commercial"):

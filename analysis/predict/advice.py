@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.predict.recommend import NAMES, Advice
+from analysis.predict.limits import NAMES
+from analysis.predict.recommend import Advice
 from analysis.predict.show import said
 
 MARKS = {"measured": "●", "imported": "●", "predicted": "○"}
@@ -14,6 +15,7 @@ MOST = 15  # predicted lines without --all
 SHORT = (
     ("operators that were never measured", "operators never measured here"),
     ("no network of the family", "family never measured here"),
+    ("the family", "family runs oddly elsewhere"),
     ("batch size", "batch size never measured here"),
 )
 SIZE = "size far from what was measured"

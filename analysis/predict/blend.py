@@ -58,15 +58,15 @@ class Blended:
         """Absolute relative errors of the left-out predictions."""
         return np.abs(np.expm1(-self.residuals[np.isfinite(self.residuals)]))
 
-    def predict(self, n: Networks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(value, low, high) per batch, with 90 % intervals."""
+    def predict(self, n: Networks, alike: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(value, low, high) per batch, with 90 % intervals; `alike` as predictor.Predictor.predict takes it."""
         logs: list[np.ndarray] = []
         halves: list[np.ndarray] = []
         shares: list[np.ndarray] = []
         for part in self.parts:
             if part.carried is None:
                 assert self.own is not None
-                got = self.own.predict(n)
+                got = self.own.predict(n, alike)
                 low = np.maximum(got.low, got.value * np.exp(-WIDEST))
                 log, half = np.log(got.value), np.minimum(np.maximum(np.log(got.high / got.value), np.log(got.value / low)), WIDEST)
             else:

@@ -17,14 +17,20 @@ def half_width(residuals: np.ndarray, coverage: float = COVERAGE) -> float:
     return float(stats.t.ppf((1 + coverage) / 2, n - 1) * np.sqrt((residuals**2).mean() * (1 + 1 / n)))
 
 
-def jackknife_plus(left_out: np.ndarray, residuals: np.ndarray, coverage: float = COVERAGE) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high) of m predictions: left_out (m, n) predicts each with row i of training left out, residuals (n,) are those rows' own errors."""
+def jackknife_plus(
+    left_out: np.ndarray, residuals: np.ndarray, scale: np.ndarray | None = None, coverage: float = COVERAGE
+) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high) of m predictions: left_out (m, n) predicts each with row i of training left out, residuals (n,) are those rows' own errors.
+
+    scale: (m,) of the predictions, where the residuals were divided by their own.
+    """
     n = len(residuals)
+    scale = np.ones(len(left_out)) if scale is None else scale
     rank = int(np.ceil((n + 1) * coverage))
     if rank > n:
-        centre, half = left_out.mean(1), half_width(residuals, coverage)
+        centre, half = left_out.mean(1), half_width(residuals, coverage) * scale
         return centre - half, centre + half
-    size = np.abs(residuals)
+    size = np.abs(residuals) * scale[:, None]
     low = np.partition(left_out - size, n - rank, axis=1)[:, n - rank]
     high = np.partition(left_out + size, rank - 1, axis=1)[:, rank - 1]
     return low, high

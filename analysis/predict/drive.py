@@ -17,7 +17,7 @@ from analysis.frame import frame as frames
 from analysis.frame.metrics import MILLI
 from analysis.predict import path, search, searching
 from analysis.predict.candidates import Candidate
-from analysis.predict.recommend import Limits
+from analysis.predict.limits import Limits
 from analysis.predict.searching import State, Task
 from runner.program import exits
 
@@ -54,10 +54,10 @@ def frame_of(places: Places) -> pd.DataFrame | None:
     except FrameError:
         return None
     frame = frame[frame["source"].eq("records")]
-    platforms = sorted(frame["platform"].unique())
-    if places.platform is None and len(platforms) > 1:
-        raise FrameError(f"{folder}: records of {', '.join(platforms)}; say which with --platform")
-    mine = frame[frame["platform"].eq(places.platform or (platforms or [""])[0])]
+    found = sorted(frame["platform"].unique())
+    if places.platform is None and len(found) > 1:
+        raise FrameError(f"{folder}: records of {', '.join(found)}; say which with --platform")
+    mine = frame[frame["platform"].eq(places.platform or (found or [""])[0])]
     return mine if len(mine) else None
 
 
@@ -95,7 +95,9 @@ def run(task: Task, places: Places, measurements: int, budget_s: float, say: Cal
     now, way = _now(task, places)
     while True:
         left_s, usual_s = budget_s - (time.monotonic() - began), spent / max(steps, 1)
-        wanted = _wanted(now, way, measurements, in_vain, left_s < (1 + searching.lacking(now)) * usual_s)
+        wanted = _wanted(
+            now, way, measurements, in_vain, len(now.records) >= search.START and left_s < (1 + searching.lacking(now)) * usual_s
+        )
         if wanted is None or left_s <= 0:
             _ended(places, now)
             return searching.text(now) + ("" if wanted is None else "\nthe time is spent; the same command goes on")
@@ -199,6 +201,7 @@ def _measure(now: State, places: Places, row: int, count: int) -> None:
             child.kill()
         raise
     if child.returncode == exits.USAGE:
-        raise FrameError(f"dyno run: {(err or out).strip().splitlines()[-1]}")
+        said = (err or out).strip().splitlines()[-1].removeprefix("dyno: ")
+        raise FrameError(said.removeprefix("next.yaml: axes.") if said.startswith("next.yaml: axes.") else f"dyno run: {said}")
     if child.returncode == exits.INTERRUPTED:
         raise KeyboardInterrupt

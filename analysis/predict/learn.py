@@ -76,12 +76,16 @@ class Learnt:
         alone = self.own is not None and all(part.carried is None for part in self.blended.parts)
         got = self.own.predict(n) if self.own is not None else None
         notes: list[tuple[str, ...]] = [()] * len(n)
-        if got is not None and (alone or max(self.blended.parts, key=lambda part: part.share).carried is None):
+        mine = got is not None and (alone or max(self.blended.parts, key=lambda part: part.share).carried is None)
+        if got is not None and mine:
             notes = [_unknown(unseen, new, family) for unseen, new, family in zip(got.unseen, got.new_family, n.family, strict=True)]
         if got is not None and alone:
-            return got.value, got.low, got.high, got.basis, notes
-        value, low, high = self.blended.predict(n)
-        return value, low, high, np.full(len(n), "leave-one-out of the measured networks", object), notes
+            value, low, high, basis = got.value, got.low, got.high, got.basis
+        else:
+            (value, low, high), basis = self.blended.predict(n), np.full(len(n), "leave-one-out of the measured networks", object)
+        if mine and self.quantity == "latency_s":
+            low, high, notes = _odd(n, self.known.nets, public.odd_families(self.setup.device), low, high, notes)
+        return value, low, high, basis, notes
 
 
 def learn(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, quantity: str, source: str | None = None) -> Learnt | None:
@@ -142,6 +146,16 @@ def _source(frame: pd.DataFrame, setup: Setup, known: Table, other: Setup, there
 def _unknown(unseen: tuple[str, ...], new_family: bool, family: str) -> tuple[str, ...]:
     groups = (f"operators that were never measured here ({', '.join(unseen)}): a coarser law, far less certain",) if unseen else ()
     return groups + ((f"no network of the family {family} was measured here",) if new_family else ())
+
+
+def _odd(n: Networks, known: Networks, odd: dict[str, float], low: np.ndarray, high: np.ndarray, notes: list[tuple[str, ...]]
+         ) -> tuple[np.ndarray, np.ndarray, list[tuple[str, ...]]]:  # fmt: skip
+    """Intervals and notes of families that were never measured here and run oddly on public machines of the kind."""
+    off = np.array([0.0 if name in known.family else odd.get(str(name), 0.0) for name in n.family])
+    said = [f"the family {name} runs {np.exp(abs(o)):.1f} times {'slower' if o > 0 else 'faster'} than its operators suggest on public machines"
+            for name, o in zip(n.family, off, strict=True)]  # fmt: skip
+    notes = [(*note, words) if o else note for note, words, o in zip(notes, said, off, strict=True)]
+    return low * np.exp(np.minimum(off, 0)), high * np.exp(np.maximum(off, 0)), notes
 
 
 def _size(n: Networks, known: Networks) -> list[tuple[str, ...]]:

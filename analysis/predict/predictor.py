@@ -15,6 +15,7 @@ from scipy.optimize import nnls
 from analysis.predict.conformal import jackknife_plus
 from analysis.predict.law import Law, Method, View, fit, view
 from analysis.predict.networks import DESIGNS, Networks, unseen_groups
+from analysis.predict.novelty import Novelty, novelty
 from runner.networks.informative import GROUPS
 
 METHODS = tuple(Method(design, ridge) for design in ("groups", "kin") for ridge in (0.003, 0.02, 0.1)) + (Method("size", 0.02),)
@@ -29,21 +30,24 @@ CAP = 0.7  # a log error beyond this says no more about a method: one odd networ
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Fits that each left some rows out. Row i of the errors was predicted by laws[fold[i]]."""
+    """Fits that each left some rows out. Row i of the errors was predicted by laws[fold[i]]; `novelty`: how unlike the others each row was then."""
 
     laws: tuple[Law, ...]
     fold: np.ndarray
     residuals: np.ndarray
+    novelty: np.ndarray | None = None
 
     @property
     def errors(self) -> np.ndarray:
         """Absolute relative errors of the left-out predictions."""
         return np.abs(np.expm1(-self.residuals))
 
-    def interval(self, seen: View) -> tuple[np.ndarray, np.ndarray]:
-        """Jackknife+ interval of the logarithm."""
+    def interval(self, seen: View, novelty: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Jackknife+ interval of the logarithm; `novelty` of each network, where the rows have theirs."""
         by_law = np.array([law.log(seen) for law in self.laws]).T
-        return jackknife_plus(by_law[:, self.fold], self.residuals)
+        if novelty is None or self.novelty is None:
+            return jackknife_plus(by_law[:, self.fold], self.residuals)
+        return jackknife_plus(by_law[:, self.fold], self.residuals / self.novelty, novelty)
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,20 @@ class Predictor:
     near: Blend
     far: Blend
     coarse: tuple[Blend, ...]
+    novelty: Novelty
 
-    def predict(self, n: Networks) -> Prediction:
-        """Predict networks at their batch sizes."""
+    def predict(self, n: Networks, alike: bool = False) -> Prediction:
+        """Predict networks at their batch sizes. `alike`: intervals by the left-out errors as they are, however unlike training a network is."""
         seen = view(n, self.known)
         unseen = unseen_groups(self.known, n)
         new_family = ~np.isin(n.family, self.known.family)
         value, low, high = np.empty(len(n)), np.empty(len(n)), np.empty(len(n))
+        novel = None if alike else self.novelty.of(n)
         basis = np.where(new_family, "leave-family-out", "leave-one-out").astype(object)
         for blend, rows in ((self.near, ~new_family), (self.far, new_family)):
             if rows.any():
                 value[rows] = blend.law.log(seen[rows])
-                low[rows], high[rows] = blend.left.interval(seen[rows])
+                low[rows], high[rows] = blend.left.interval(seen[rows], None if novel is None else novel[rows])
         for i in np.flatnonzero([bool(groups) for groups in unseen]):
             one = seen[np.array([i])]
             blend = self.coarse[0 if _kin_known(self.known, one) else 1]
@@ -109,25 +115,31 @@ def train(known: Networks, y: np.ndarray, roofline: bool = True) -> Predictor:
     count = len(set(known.model))
     if count < FEWEST:
         raise ValueError(f"{count} networks were measured; a predictor needs {FEWEST} at least")
+    unlike = novelty(known)
     seen, weights, everything = view(known, known), _once(known), np.ones(len(y), bool)
     most = FOLDS if count <= MANY else FOLDS_MANY
 
-    def left_out(methods: Sequence[Method], shares: np.ndarray, fold: np.ndarray, relatives: bool) -> LeftOut:
+    def left_out(
+        methods: Sequence[Method], shares: np.ndarray, fold: np.ndarray, relatives: bool, novel: np.ndarray | None = None
+    ) -> LeftOut:
         laws = tuple(fit(methods, shares, seen, y, weights, fold != k, roofline, relatives) for k in range(fold.max() + 1))
         logs = np.array([law.log(seen) for law in laws])
-        return LeftOut(laws, fold, np.log(y) - logs[fold, np.arange(len(y))])
+        return LeftOut(laws, fold, np.log(y) - logs[fold, np.arange(len(y))], novel)
 
     def blend(names: np.ndarray) -> Blend:
         names = names if len(set(names)) > 1 else known.model  # one family only: leave models out instead
         each = [left_out([m], np.ones(1), folds(names, FOLDS_CHOICE), False).residuals for m in METHODS]
         methods, shares = _stack(METHODS, np.array(each).T, weights)
-        return Blend(fit(methods, shares, seen, y, weights, everything, roofline), left_out(methods, shares, folds(names, most), True))
+        return Blend(
+            fit(methods, shares, seen, y, weights, everything, roofline),
+            left_out(methods, shares, folds(names, most), True, unlike.left_out),
+        )
 
     coarse = tuple(
         Blend(fit([m], np.ones(1), seen, y, weights, everything, roofline, False), _leave_groups_out(m, seen, y, weights, roofline))
         for m in COARSE
     )
-    return Predictor(known, y, blend(known.model), blend(known.family), coarse)
+    return Predictor(known, y, blend(known.model), blend(known.family), coarse, unlike)
 
 
 def folds(names: np.ndarray, most: int) -> np.ndarray:

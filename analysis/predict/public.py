@@ -21,6 +21,10 @@ from analysis.predict.setups import key
 UNKNOWN_FOLDS = 8
 UNLIKE_BATCH = 8.0
 METHOD = law.Method("groups", 0.003)
+ODD, ODD_SD = (
+    0.35,
+    2.5,
+)  # a family runs oddly where its median is off the law by so much in logarithms, and by so many robust standard deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,24 @@ def hiding(machine: Machine, models: Iterable[str]) -> Machine:
     """The machine as if these networks had never been timed on it."""
     keep = ~np.isin(machine.nets.model.astype(str), [str(model) for model in models])
     return replace(machine, nets=machine.nets[keep], log=machine.log[keep])
+
+
+@functools.cache
+def odd_families(kind: str) -> dict[str, float]:
+    """Families that run oddly on public machines of a kind: the largest of their median logs of time over what their operators cost there."""
+    found: dict[str, float] = {}
+    for machine in machines():
+        if machine.kind != kind:
+            continue
+        nets, ones = machine.nets, np.ones(len(machine.log))
+        y, seen = np.exp(machine.log) * nets.batch, law.view(nets, nets)
+        off = np.log(y) - law.fit([METHOD], np.ones(1), seen, y, ones, ones > 0, relatives=False).log(seen)
+        least = max(ODD, ODD_SD * 1.48 * float(np.median(np.abs(off))))
+        for name in sorted(set(map(str, nets.family))):
+            median = float(np.median(off[nets.family == name]))
+            if abs(median) > max(least, abs(found.get(name, 0.0))):
+                found[name] = median
+    return found
 
 
 @functools.cache

@@ -121,7 +121,8 @@ def _one_arm(nets: Networks, known: Networks, y: np.ndarray, sources: Sequence[S
     if blended is None:  # no source, and too few for a predictor: in proportion to the work
         size, ours = np.log(nets.total_macs + 1), np.log(known.total_macs + 1)
         return size + np.median(np.log(y) - ours), np.full(len(nets), UNKNOWN_SD)
-    value, low, _ = blended.predict(nets)
+    # A promise must be wide where a network is like nothing measured; a choice that took that width for a chance would chase the odd ones.
+    value, low, _ = blended.predict(nets, alike=True)
     return np.log(value), np.maximum(np.log(value / low) / Z90, LEAST_SD)
 
 

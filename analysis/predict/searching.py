@@ -11,16 +11,18 @@ import yaml
 from analysis.frame import noise
 from analysis.frame.frame import latest
 from analysis.frame.metrics import MILLI
-from analysis.predict import path, predictor, public, recommend, search
+from analysis.predict import limits as bounds
+from analysis.predict import path, predictor, public, search
 from analysis.predict.blend import Source
 from analysis.predict.candidates import Candidate, nets
 from analysis.predict.conformal import COVERAGE
-from analysis.predict.recommend import Limits
+from analysis.predict.limits import Limits
 from analysis.predict.search import Choice, Pool, Seen
 
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "contention_retries": 1,
                     "anchor_from": 0}  # fmt: skip
+DEVICES = ("cpu", "gpu", "dla", "npu", "myriad")
 ARM_FAILS = 4  # an arm that failed so often and never worked is given up
 NEAR = 0.3  # points of Top-1 within which a runner-up is named
 SURE = 0.99  # below this the answer says how sure it is
@@ -188,16 +190,17 @@ def matrix(task: Task, row: int, count: int) -> str:
     candidate, arm = task.of(row)
     axes = {"backend": [arm.backend], "model": [candidate.model], "precision": [arm.precision], "batch_size": [task.batch_size],
             "input_px": [candidate.input_px], "scenario": ["latency"]}  # fmt: skip
-    return yaml.safe_dump({"protocol": PROTOCOL_OF_STEP | {"replicates": count}, "axes": axes}, sort_keys=False)
+    others = [device for device in DEVICES if device != arm.device]
+    exclude = [{"when": {"device": others}, "reason": f"the search is for {arm.device}"}]
+    return yaml.safe_dump({"protocol": PROTOCOL_OF_STEP | {"replicates": count}, "axes": axes, "exclude": exclude}, sort_keys=False)
 
 
 def outcome(now: State, row: int) -> str:
     """What came of measuring a row, in words."""
     if row in now.records:
-        met = "meets" if now.choice.chance[row] > 0 else "misses"
-        return (
-            f"{MILLI * float(now.records[row]['latency_s']):.3g} ms, {met} the limits; chance of a better one left {now.choice.doubt:.0%}"
-        )
+        record, met = now.records[row], "meets" if now.choice.chance[row] > 0 else "misses"
+        busy = " beside busy neighbours" if record["contended"] else ""
+        return f"{MILLI * float(record['latency_s']):.3g} ms{busy}, {met} the limits; chance of a better one left {now.choice.doubt:.0%}"
     return f"can't run here: {now.reasons.get(row, 'no record')}"
 
 
@@ -206,6 +209,9 @@ def text(now: State) -> str:
     task, choice = now.task, now.choice
     networks, ways = len(task.candidates), len(task.arms)
     lines = [f"{len(now.records)} measured of {networks} networks" + (f" in {ways} set-ups" if ways > 1 else "") + (f"; {len(now.reasons)} can't run here" if now.reasons else "")]  # fmt: skip
+    busy = sum(bool(record["contended"]) for record in now.records.values())
+    if busy:
+        lines.append(f"{busy} of them beside busy neighbours: what misses the limits may meet them on a quiet machine")
     if choice.best is None:
         return "\n".join([*lines, *_none(now)])
     met = sorted(
@@ -226,7 +232,7 @@ def _line(now: State, row: int) -> str:
     low, high = interval["low_s"].iloc[0], interval["high_s"].iloc[0]
     spread = f" ({MILLI * low:.3g} to {MILLI * high:.3g})" if low == low else ""
     limit = now.task.limits.latency_s
-    sure = recommend.chance(pd.DataFrame([{"latency_s": record["latency_s"], "latency_s_low": low, "latency_s_high": high}]), "latency_s", limit)[0] if spread and limit else 1.0  # fmt: skip
+    sure = bounds.chance(pd.DataFrame([{"latency_s": record["latency_s"], "latency_s_low": low, "latency_s_high": high}]), "latency_s", limit)[0] if spread and limit else 1.0  # fmt: skip
     terms = (f", {sure:.0%} sure to meet the limit" if sure < SURE else "") + (f"; {candidate.terms}" if candidate.terms else "")
     terms += "; beside a busy neighbour" if record["contended"] else ""
     return f"{now.task.named(row)}: Top-1 {candidate.top1:.1f} % ({candidate.weights}), {MILLI * float(record['latency_s']):.3g} ms{spread}{terms}"

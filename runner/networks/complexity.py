@@ -8,7 +8,7 @@ reshape that can't be a view is a copy. Weights count once, not per image.
 from typing import Any, Dict, Set
 
 from runner.errors import GraphError
-from runner.networks.free_reshapes import inherit, is_view
+from runner.networks.free_reshapes import inherit, is_contiguous, is_view, stacks
 from runner.networks.graph import (
     Graph,
     attribute,
@@ -52,9 +52,9 @@ def of_onnx(path, batch_size=1):
     """
     graph = Graph(path, batch_size)
     groups = {name: {"count": 0, "macs": 0, "bytes": 0, "out": 0} for name in GROUPS}
-    for group, macs, reads, output in operators(graph):
+    for group, macs, reads, output, beside in operators(graph):
         moved = sum(graph.elements(name) // (1 if name in graph.constants else graph.batch_size) for name in reads)
-        out = graph.elements(output) // graph.batch_size
+        out = (graph.elements(output) + beside) // graph.batch_size
         total = groups[group]
         total["count"] += 1
         total["macs"] += macs // graph.batch_size
@@ -70,41 +70,62 @@ def of_onnx(path, batch_size=1):
 
 
 def operators(graph):
-    """(group, multiply-adds, names of tensors read, name of the tensor written) of each operator; batch included."""
+    """(group, multiply-adds, tensors read, tensor written, elements written beside it) of each operator; batch included."""
     done: Set[int] = set()
     strides: Dict[str, Any] = {}
+    producers = {name: node for node in graph.nodes for name in node.output}
     for node in graph.nodes:
         if id(node) in done or node.output[0] in graph.integers:
             continue
         kind, output = node.op_type, node.output[0]
         reads = [name for name in node.input if name and name not in graph.integers]
         if kind == "Conv":
-            yield _convolution(graph, node), graph.elements(output) * size(graph.shape(node.input[1])[1:]), reads, output
+            yield _convolution(graph, node), graph.elements(output) * size(graph.shape(node.input[1])[1:]), reads, output, 0
         elif kind in ("Gemm", "MatMul"):
-            yield _product(graph, node, reads, done)
+            for one in _product(graph, node, reads, done, strides):
+                yield one
         elif kind == "Einsum":
-            yield "bmm", _einsum_macs(graph, node), reads, output
+            yield "bmm", _einsum_macs(graph, node), reads, output, 0
         elif kind == "BatchNormalization":
-            yield "bn", 0, reads, output
+            yield "bn", 0, reads, output, 0
         elif kind in POOLS or kind == "ReduceMean" and not _normalises(graph, node):
-            yield "pool", 0, [_before_pad(graph, reads[0])], output
+            yield "pool", 0, [_before_pad(graph, reads[0])], output, 0
         elif kind in NORMS or kind == "ReduceMean":
-            members = _grow(graph, node, _of_norm) if kind == "ReduceMean" else [node]
+            members = _grow(graph, node, _of_norm(axes(node))) if kind == "ReduceMean" else [node]
             done.update(id(member) for member in members)
             weights = [name for member in members for name in member.input if name in graph.constants and graph.elements(name) > 1]
-            yield "ln", 0, reads[:1] + weights, members[-1].output[0]
+            yield "ln", 0, reads[:1] + weights, members[-1].output[0], 2 * _rows(graph, node)
         elif kind == "Pad" and all(after.op_type == "AveragePool" for after in graph.consumers.get(output, ())):
             pass  # the exporter's way of saying count_include_pad
         elif kind in VIEWS or kind == "Gather" and len(graph.shape(output)) < len(graph.shape(reads[0])):
             if not is_view(graph, node, strides):
-                yield "copy", 0, reads[:1], output
+                yield "copy", 0, reads[:1], output, 0
         elif kind in COPIES:
-            yield "copy", 0, reads if kind == "Concat" else reads[:1], output
+            if not _rolled(producers, _rolled(producers, node)):  # a roll along two axes is one operator, and two nodes
+                yield "copy", 0, reads if kind == "Concat" else reads[:1], output, 0
         else:
             members = _grow(graph, node, _of_activation) if _may_grow(graph, node) else [node]
             done.update(id(member) for member in members)
-            yield "elem", 0, [name for name in reads if graph.elements(name) > 1], members[-1].output[0]
+            yield "elem", 0, [name for name in reads if graph.elements(name) > 1], members[-1].output[0], 0
             inherit(graph, reads, members[-1].output[0], strides)
+
+
+def _rolled(producers, node):
+    """The node whose output a roll along one axis (two slices of a tensor, the other way round) rolls; None where `node` is no such roll."""
+    parts = [producers.get(name) for name in node.input] if node is not None and node.op_type == "Concat" else []
+    if len(parts) == 2 and all(part is not None and part.op_type == "Slice" for part in parts) and parts[0].input[0] == parts[1].input[0]:
+        return producers.get(parts[0].input[0])
+    return None
+
+
+def _rows(graph, node):
+    """How many means (and as many deviations) a normalisation takes."""
+    shape = graph.shape(node.input[0])
+    if node.op_type == "ReduceMean":
+        return size(shape) // size([shape[axis] for axis in axes(node)])
+    if node.op_type == "LayerNormalization":
+        return size(shape[: attribute(node, "axis", -1) % len(shape)])
+    return size(shape[:2])
 
 
 def _convolution(graph, node):
@@ -115,20 +136,32 @@ def _convolution(graph, node):
     return {(1, 1): "conv1x1", (3, 3): "conv3x3"}.get(kernel, "convK")
 
 
-def _product(graph, node, reads, done):
-    """A linear layer (with its bias, which the exporter adds apart) or a product of two activations."""
+def _product(graph, node, reads, done, strides):
+    """A linear layer (with its bias, which the exporter adds apart) or a product of two activations, as operators() says them.
+
+    PyTorch adds the bias apart, too, where the input is not contiguous, and copies an activation whose leading axes don't lie in memory as one.
+    """
     output = node.output[0]
     inner = graph.shape(node.input[0])[-2 if attribute(node, "transA", 0) else -1]
     macs = graph.elements(output) * inner
     if not any(name in graph.constants for name in reads[:2]):
-        return "bmm", macs, reads, output
+        for name in reads[:2]:
+            if not stacks(graph, name, strides):
+                yield "copy", 0, [name], name, 0
+        yield "bmm", macs, reads, output, 0
+        return
     after = graph.consumers.get(output, ())
     if len(after) == 1 and after[0].op_type == "Add":
         bias = [name for name in after[0].input if name in graph.constants]
         if bias and graph.elements(bias[0]) == graph.shape(output)[-1]:
             done.add(id(after[0]))
-            return "linear", macs, reads + bias, after[0].output[0]
-    return "linear", macs, reads, output
+            if is_contiguous(graph, reads[0], strides):
+                yield "linear", macs, reads + bias, after[0].output[0], 0
+            else:
+                yield "linear", macs, reads, output, 0
+                yield "elem", 0, [output] + bias, after[0].output[0], 0
+            return
+    yield "linear", macs, reads, output, 0
 
 
 def _einsum_macs(graph, node):
@@ -175,13 +208,25 @@ def _of_activation(graph, node, constants):
     return node.op_type in POINTWISE and all(elements == 1 for elements in constants)
 
 
-def _of_norm(graph, node, constants):
-    """Sub, Pow, mean, + epsilon, Sqrt, Div, then * weight, + bias; what follows has scalars, or takes a mean to subtract."""
-    if node.op_type in ("Sub", "Div", "Sqrt", "Cast"):
-        return not constants
-    if node.op_type == "Mul":
-        return all(elements > 1 for elements in constants)
-    return node.op_type in ("Pow", "Add") or node.op_type == "ReduceMean" and not _normalises(graph, node)
+def axes(node):
+    """Over which axes a mean is taken."""
+    return list(attribute(node, "axes", ()))
+
+
+def _of_norm(over):
+    """Whether a node belongs to a normalisation over these axes.
+
+    Sub, Pow, mean, + epsilon, Sqrt, Div, then * weight, + bias; what follows has scalars, takes a mean to subtract, or one over other axes.
+    """
+
+    def belongs(graph, node, constants):
+        if node.op_type in ("Sub", "Div", "Sqrt", "Cast"):
+            return not constants
+        if node.op_type == "Mul":
+            return all(elements > 1 for elements in constants)
+        return node.op_type in ("Pow", "Add") or node.op_type == "ReduceMean" and not _normalises(graph, node) and axes(node) == over
+
+    return belongs
 
 
 def _before_pad(graph, name):

@@ -2,7 +2,7 @@
 
 from typing import List
 
-from runner.networks.graph import attribute
+from runner.networks.graph import attribute, size
 
 
 def is_view(graph, node, strides):
@@ -33,6 +33,23 @@ def inherit(graph, reads, output, strides):
     for name in reads:
         if name in strides and graph.shape(name) == graph.shape(output):
             strides[output] = strides[name]
+
+
+def is_contiguous(graph, name, strides):
+    """Whether a tensor lies in memory row by row."""
+    shape = graph.shape(name)
+    known = strides.get(name)
+    return known is None or all(length == 1 or a == b for length, a, b in zip(shape, known, contiguous(shape)))
+
+
+def stacks(graph, name, strides):
+    """Whether a tensor is a stack of matrices as it lies, whatever the number of images: their axes merge into one without a copy."""
+    shape = list(graph.shape(name))
+    if len(shape) < 4 or name not in strides:
+        return True
+    if shape[0] == graph.batch_size:
+        shape[0] = 1
+    return view_strides(shape, strides[name], [size(shape[:-2])] + shape[-2:]) is not None
 
 
 def contiguous(shape):

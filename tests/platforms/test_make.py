@@ -501,3 +501,30 @@ def test_two_matrices_are_compared_in_the_platforms_own_image(house):
 def test_what_can_not_be_compared_is_said_before_anything_is_measured(house, given, said):
     done = run(house, "make", "compare-cpu", *given, check=False)
     assert done.returncode == 2 and said in done.stderr and "[--round]" not in done.stdout
+
+
+def test_a_search_is_chosen_in_the_host_image_and_measured_in_the_platforms_own_in_turns(house):
+    fake = (house / "docker-fake").read_text()
+    answer = """*dyno-host*search*--next) n=$(cat turns 2>/dev/null || echo 0); echo $((n + 1)) >turns; for word in "$@"; do printf '[%s]' "$word" >>asked; done; echo >>asked
+        if [ "$n" -lt 2 ]; then echo "# network $n: why"; else printf '# nothing more to measure\\n# the best is network 1\\n'; fi ;;
+    *dyno-cpu*run*) for word in "$@"; do printf '[%s]' "$word"; done; echo; test ! -e failing ;;"""
+    (house / "docker-fake").write_text(fake.replace('case "$*" in', 'case "$*" in\n    ' + answer, 1))
+    out = run(house, "make", "search-cpu", "LIMITS=--max-latency-ms 30 --backend onnxruntime").stdout
+    asked = (house / "asked").read_text().splitlines()
+    assert len(asked) == 3 and all(
+        line.endswith(
+            "[dyno-host:1.2.3][search][--max-latency-ms][30][--backend][onnxruntime][--platform][cpu][--results][/results][--next]"
+        )
+        for line in asked
+    )
+    measured = [line for line in out.splitlines() if line.endswith("[dyno-cpu:1.2.3][run][--results][/results]")]
+    assert len(measured) == 2 and all("/results/search/next.yaml" in line for line in measured)
+    assert out.rstrip().endswith("nothing more to measure\nthe best is network 1")
+    (house / "turns").unlink()
+    (house / "failing").touch()  # exit code 1 of a run: its cell failed, and the search goes on
+    assert "the best is network 1" in run(house, "make", "search-cpu", "LIMITS=--max-latency-ms 30").stdout
+
+
+def test_a_search_without_limits_is_refused_before_anything_is_built(house):
+    done = run(house, "make", "search-cpu", check=False)
+    assert done.returncode == 2 and "LIMITS is empty" in done.stderr and not builds(done.stdout)

@@ -12,16 +12,16 @@ from analysis.analyses import recommendation
 from analysis.errors import FrameError
 from analysis.frame.frame import Merged
 from analysis.predict import advice as advice_text
-from analysis.predict import recommend, show
-from analysis.predict.recommend import Limits
+from analysis.predict import limits, recommend, show
+from analysis.predict.limits import Limits
 
 ZOO = cost_laws.zoo(24)
 FRAME = pd.concat([cost_laws.frame("made-up-gpu", ZOO), cost_laws.frame("made-up-cpu", dict(list(ZOO.items())[:14]))], ignore_index=True)
 
 
 def test_what_is_recommended_meets_the_limits_and_nothing_that_meets_them_beats_it():
-    limits = Limits(latency_s=0.3, memory_mb=300, top1=62)
-    advice = recommend.advise(FRAME, "made-up-cpu", limits)
+    given = Limits(latency_s=0.3, memory_mb=300, top1=62)
+    advice = recommend.advise(FRAME, "made-up-cpu", given)
     own = advice.recommended
     assert len(own) and (own["latency_s"] <= 0.3).all() and (own["memory_mb"] <= 300).all() and (own["top1"] >= 62).all()
     meets = advice.candidates[advice.candidates["meets"]]
@@ -67,12 +67,12 @@ def test_a_limit_in_the_middle_of_an_interval_is_a_coin_toss():
     table = pd.DataFrame(
         {"latency_s": [1.0, 1.0, 1.0, np.nan], "latency_s_low": [0.5, 0.5, 0.9, np.nan], "latency_s_high": [2.0, 2.0, 1.1, np.nan]}
     )
-    assert recommend.chance(table, "latency_s", 1.0)[0] == pytest.approx(0.5)
-    assert recommend.chance(table, "latency_s", 2.0)[:3] == pytest.approx([0.95, 0.95, 1.0], abs=1e-3)
-    assert recommend.chance(table, "latency_s", 0.5)[0] == pytest.approx(0.05, abs=1e-3)
-    assert np.isnan(recommend.chance(table, "latency_s", 1.0)[3])
+    assert limits.chance(table, "latency_s", 1.0)[0] == pytest.approx(0.5)
+    assert limits.chance(table, "latency_s", 2.0)[:3] == pytest.approx([0.95, 0.95, 1.0], abs=1e-3)
+    assert limits.chance(table, "latency_s", 0.5)[0] == pytest.approx(0.05, abs=1e-3)
+    assert np.isnan(limits.chance(table, "latency_s", 1.0)[3])
     published = pd.DataFrame({"top1": [70.0, 69.0], "top1_low": [70.0, 69.0], "top1_high": [70.0, 69.0]})
-    assert list(recommend.chance(published, "top1", 70)) == [1.0, 0.0]
+    assert list(limits.chance(published, "top1", 70)) == [1.0, 0.0]
 
 
 def test_where_nothing_fits_it_says_what_to_relax():
@@ -112,10 +112,10 @@ def test_the_commands_print_tables_and_json(monkeypatch):
     from analysis.merge import table
 
     monkeypatch.setattr(table, "merge", lambda paths: Merged(FRAME))
-    limits = ["--platform", "made-up-cpu", "--max-latency-ms", "300", "--min-top1", "62"]
-    said = CliRunner().invoke(app, ["recommend", *limits])
+    asked = ["--platform", "made-up-cpu", "--max-latency-ms", "300", "--min-top1", "62"]
+    said = CliRunner().invoke(app, ["recommend", *asked])
     assert said.exit_code == 0 and "latency at most 300 ms, Top-1 at least 62.0 %" in said.output and "○" in said.output
-    found = json.loads(CliRunner().invoke(app, ["recommend", *limits, "--json"]).output)
+    found = json.loads(CliRunner().invoke(app, ["recommend", *asked, "--json"]).output)
     assert found["limits"]["latency_s"] == 0.3 and all(row["latency_s"] <= 0.3 for row in found["recommended"])
     unmeasured = list(ZOO)[20]
     said = CliRunner().invoke(app, ["predict", "--model", unmeasured, "--platform", "made-up-cpu", "--batch-size", "2"])

@@ -1,5 +1,7 @@
 """The search: it finds the best within limits after few measurements, knows when to stop, and says so when nothing can be found."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,11 +10,12 @@ from typer.testing import CliRunner
 from analysis.cli import app
 from analysis.data import catalogue
 from analysis.errors import FrameError
+from analysis.frame import noise
 from analysis.predict import blend, candidates, drive, path, predictor, public, search, searching
+from analysis.predict.limits import Limits
 from analysis.predict.networks import Networks
-from analysis.predict.recommend import Limits
 from analysis.predict.searching import Arm, Task
-from runner.plan import matrix
+from runner.plan import matrix, plan
 
 NOTHING = np.empty(0, int)
 
@@ -142,6 +145,9 @@ def test_next_prints_a_matrix_that_the_runner_takes_the_same_one_when_asked_agai
     first, second, third = (drive.next_matrix(a_task(), places, 20) for _ in range(3))
     loaded = matrix.parse(first)
     assert list(loaded.blocks[0]["backend"]) == ["onnxruntime"]
+    assert {cell.device for cell in plan.plan(loaded, "board", ("cpu", "gpu")).cells} == {
+        "cpu"
+    }  # no other device of the machine is measured
     assert first == second and second.splitlines()[1:] != third.splitlines()[1:]
     path.file_in(tmp_path).open("a").write('{"torn')
     assert drive.next_matrix(a_task(), places, 20).startswith("# timm:")
@@ -169,6 +175,17 @@ def test_networks_measured_before_a_search_do_not_count_as_its_measurements(tmp_
     drive._asked(places, now, now.choice.row, "")
     now, way = drive._now(task, places, [task.key(now.choice.row)])
     assert drive._wanted(now, way, 1) is None and drive._wanted(now, way, 2) is not None
+
+
+def test_what_a_busy_machine_says_is_marked_and_measured_once_more_where_it_would_be_the_answer():
+    now = searching.state(a_task(), None)
+    row = int(np.argmax(now.pool.top1))
+    record = dict.fromkeys(noise.COLUMNS, np.nan) | {"latency_s": 0.06, "noise": np.nan, "n_replicates": 1, "contended": True}
+    busy = dataclasses.replace(now, records={row: record})
+    assert "1 of them beside busy neighbours" in searching.text(busy) and "beside busy neighbours, " in searching.outcome(busy, row)
+    assert searching.again(busy) == row  # 1.5 times the limit
+    quiet = dataclasses.replace(now, records={row: record | {"contended": False}})
+    assert searching.again(quiet) is None and "busy" not in searching.text(quiet)
 
 
 def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():

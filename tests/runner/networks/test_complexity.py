@@ -100,9 +100,9 @@ class Norms(torch.nn.Module):
 
 
 def test_two_layer_normalisations_and_an_activation_stay_three_operators(tmp_path):
-    elements = 3 * 8 * 8
+    elements, statistics = 3 * 8 * 8, 2 * 3 * 8  # PyTorch writes a mean and a deviation per row, too
     groups = counted(Norms(), tmp_path, px=8)["groups"]
-    assert groups["ln"] == {"count": 2, "macs": 0, "out": 2 * elements, "bytes": 4 * 2 * (2 * elements + 16)}
+    assert groups["ln"] == {"count": 2, "macs": 0, "out": 2 * (elements + statistics), "bytes": 4 * 2 * (2 * elements + 16 + statistics)}
     assert groups["elem"]["count"] == 1 and groups["copy"]["count"] == groups["pool"]["count"] == 0
 
 
@@ -125,6 +125,54 @@ def test_attention_is_products_a_softmax_and_one_copy(tmp_path):
     assert groups["bmm"]["macs"] == 2 * (2 * 24 * 24 * 4)
     assert groups["linear"]["macs"] == 24 * 8 * 24
     assert found["activations"] == 24 * 24 + 2 * 24 * 24 + 24 * 8
+
+
+class TokenMean(torch.nn.Module):
+    def __init__(self):
+        super(TokenMean, self).__init__()
+        self.norm = torch.nn.LayerNorm(8)
+
+    def forward(self, x):
+        return self.norm(x.flatten(1, 2)).mean(1)
+
+
+def test_a_mean_over_tokens_after_a_normalisation_is_a_pool_of_its_own(tmp_path):
+    groups = counted(TokenMean(), tmp_path, px=8)["groups"]
+    assert groups["ln"]["count"] == 1 and groups["ln"]["out"] == 192 + 2 * 24
+    assert groups["pool"] == {"count": 1, "macs": 0, "out": 8, "bytes": 4 * (192 + 8)}
+
+
+class MixedTokens(torch.nn.Module):
+    def __init__(self):
+        super(MixedTokens, self).__init__()
+        self.over_tokens = torch.nn.Linear(24, 10)
+
+    def forward(self, x):
+        return self.over_tokens(x.flatten(1, 2).transpose(1, 2))
+
+
+def test_a_layer_over_a_transposed_input_adds_its_bias_apart(tmp_path):
+    groups = counted(MixedTokens(), tmp_path, px=8)["groups"]
+    assert groups["linear"] == {"count": 1, "macs": 8 * 24 * 10, "out": 80, "bytes": 4 * (192 + 240 + 80)}
+    assert groups["elem"] == {"count": 1, "macs": 0, "out": 80, "bytes": 4 * (80 + 10 + 80)}
+
+
+class Windows(torch.nn.Module):
+    """Self-attention within four windows of 16 tokens, two heads of three, after a shift."""
+
+    def forward(self, x):
+        x = torch.roll(x, shifts=(-2, -2), dims=(2, 3))
+        x = x.reshape(-1, 6, 2, 4, 2, 4).permute(0, 2, 4, 3, 5, 1).reshape(-1, 16, 6)
+        q = x.reshape(-1, 16, 2, 3).permute(0, 2, 1, 3)
+        return (q @ q.transpose(-2, -1)) @ q
+
+
+def test_a_shift_is_one_copy_and_heads_of_windows_are_copied_into_stacks(tmp_path):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 1), Windows())
+    one = counted(network, tmp_path, px=8)["groups"]
+    # the shift, the windows, and q three times; the products of q are stacks already
+    assert one["copy"] == {"count": 5, "macs": 0, "out": 5 * 384, "bytes": 4 * 2 * 5 * 384}
+    assert counted(network, tmp_path, 4, px=8)["groups"] == one
 
 
 class Shuffle(torch.nn.Module):

@@ -24,13 +24,14 @@ def runs(frame: pd.DataFrame) -> pd.DataFrame:
         & frame["backend"].ne(NO_WORK)
     ]
     fleet = good["task"].str.contains(" ", na=False)
-    times = [
-        _by_round(medians, turns) if several else [latency]
-        for several, medians, turns, latency in zip(
-            fleet, good["replicate_medians_s"], good["replicate_rounds"], good["latency_s"], strict=True
-        )
-    ]
-    good = good.assign(latency_s=times).explode("latency_s")
+    if fleet.any():
+        times = [
+            _by_round(medians, turns) if several else [latency]
+            for several, medians, turns, latency in zip(
+                fleet, good["replicate_medians_s"], good["replicate_rounds"], good["latency_s"], strict=True
+            )
+        ]
+        good = good.assign(latency_s=times).explode("latency_s")
     hosts = good["host"].astype(str)
     kind = [platform.removesuffix(f" @ {host}") for platform, host in zip(good["platform"], hosts, strict=True)]
     logs = np.log(good["latency_s"].astype(float))

@@ -71,7 +71,7 @@ def explain(frame: pd.DataFrame) -> str:
     found = analyse(frame)
     said = [
         f"{row.kind}: {row.boards} boards differ by {row.boards_sd_percent:.1f} % (95 % interval {row.boards_low:.1f} to {row.boards_high:.1f}), "
-        f"one board's runs by {row.runs_sd_percent:.1f} %"
+        f"one board's runs by {row.runs_sd_percent:.1f} % ({row.runs_low:.1f} to {row.runs_high:.1f})"
         for row in found["variance"].itertuples()
     ]
     off = found["boards"][found["boards"]["off"]]

@@ -24,13 +24,14 @@ def runs(frame: pd.DataFrame) -> pd.DataFrame:
         & frame["backend"].ne(NO_WORK)
     ]
     fleet = good["task"].str.contains(" ", na=False)
-    times = [
-        _by_round(medians, turns) if several else [latency]
-        for several, medians, turns, latency in zip(
-            fleet, good["replicate_medians_s"], good["replicate_rounds"], good["latency_s"], strict=True
-        )
-    ]
-    good = good.assign(latency_s=times).explode("latency_s")
+    if fleet.any():
+        times = [
+            _by_round(medians, turns) if several else [latency]
+            for several, medians, turns, latency in zip(
+                fleet, good["replicate_medians_s"], good["replicate_rounds"], good["latency_s"], strict=True
+            )
+        ]
+        good = good.assign(latency_s=times).explode("latency_s")
     hosts = good["host"].astype(str)
     kind = [platform.removesuffix(f" @ {host}") for platform, host in zip(good["platform"], hosts, strict=True)]
     logs = np.log(good["latency_s"].astype(float))
@@ -70,7 +71,7 @@ def explain(frame: pd.DataFrame) -> str:
     found = analyse(frame)
     said = [
         f"{row.kind}: {row.boards} boards differ by {row.boards_sd_percent:.1f} % (95 % interval {row.boards_low:.1f} to {row.boards_high:.1f}), "
-        f"one board's runs by {row.runs_sd_percent:.1f} %"
+        f"one board's runs by {row.runs_sd_percent:.1f} % ({row.runs_low:.1f} to {row.runs_high:.1f})"
         for row in found["variance"].itertuples()
     ]
     off = found["boards"][found["boards"]["off"]]

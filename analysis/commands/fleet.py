@@ -193,7 +193,12 @@ def run(
     todo = {task.number for task in reconcile.missing(reconcile.states(submission), ())}
     code = 0
     if todo:
+        for task in by_ssh.assigned(submission, fleet)[by_ssh.NOBODY]:
+            if task.number in todo:
+                whom = f"host {task.board}" if task.board != tasks.ANY else f"a host of {task.platform}"
+                typer.echo(f"task {task.number} waits for {whom}, which {hosts} has not", err=True)
+                code = 1
         Path(submission.results, "tasks").mkdir(parents=True, exist_ok=True)
-        code = by_ssh.run(submission, fleet, todo, remote, forks, ssh_options)
+        code = by_ssh.run(submission, fleet, todo, remote, forks, ssh_options) or code
     typer.echo(reconcile.summary(reconcile.states(submission), {}))
     raise typer.Exit(1 if code else 0)

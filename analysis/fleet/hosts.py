@@ -13,16 +13,17 @@ from pathlib import Path
 from analysis.fleet.nodes import Fleet, FleetError
 from analysis.fleet.tasks import ANY, Submission, Task
 
+NOBODY = ""  # whose tasks no host of the file may do
 PLAYBOOK = Path(__file__).parent / "playbook.yml"
 
 
-def assigned(submission: Submission) -> dict[str, list[Task]]:
-    """Tasks by node: the pinned ones where they belong, the others in turn over the nodes of their kind."""
-    found: dict[str, list[Task]] = {name: [] for name, _ in submission.nodes}
+def assigned(submission: Submission, fleet: Fleet) -> dict[str, list[Task]]:
+    """Tasks by node: the pinned ones where they belong, the others in turn over the nodes of their kind; under NOBODY those that no node may do."""
+    found: dict[str, list[Task]] = {name: [] for name in (*(node.name for node in fleet.nodes), NOBODY)}
     load = dict.fromkeys(found, 0.0)
     for task in sorted(submission.tasks, key=lambda task: task.board == ANY):
-        kind = [name for name, platform in submission.nodes if platform == task.platform]
-        node = task.board if task.board != ANY else min(kind, key=lambda name: load[name])
+        kind = [node.name for node in fleet.of(task.platform) if task.board in (ANY, node.name)]
+        node = min(kind, key=lambda name: load[name]) if kind else NOBODY
         found[node].append(task)
         load[node] += task.seconds
     return found
@@ -44,7 +45,7 @@ def run(submission: Submission, fleet: Fleet, todo: set[int], remote: str, forks
     """Run the playbook over the hosts that have tasks to do; returns Ansible's exit code. Each host goes on by itself whatever others do."""
     if find_spec("ansible") is None:
         raise FleetError("ansible is not installed; install the extra [fleet] (ansible-core)")
-    tasks = {node: [task for task in some if task.number in todo] for node, some in assigned(submission).items()}
+    tasks = {node: [task for task in some if task.number in todo] for node, some in assigned(submission, fleet).items()}
     folder = Path(submission.folder)
     path = folder / "inventory.json"
     path.write_text(json.dumps(inventory(fleet, tasks), indent=1))

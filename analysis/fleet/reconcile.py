@@ -10,6 +10,8 @@ from runner.files import atomic_write
 from runner.records import file as record_file
 from runner.records.schema import STATUSES
 
+ENDED_FROM_OUTSIDE = ("SIGTERM", "SIGINT")  # scancel and a node that shuts down signal every process: the cell has not failed
+
 
 @dataclass(frozen=True)
 class State:
@@ -44,6 +46,7 @@ def states(submission: Submission, results: str | Path | None = None) -> list[St
                     and (line.get("task") or {}).get("submission") == submission.name
                     and line.get("status") in STATUSES
                     and line.get("ended") != "interrupted"
+                    and line.get("signal") not in ENDED_FROM_OUTSIDE
                 ):
                     delivered.add(str(line.get("cell_id")))
                     hosts.add(path.stem.removeprefix(f"{task.platform}-"))

@@ -18,7 +18,10 @@ out=$results/tasks/@SUBMISSION@/$number
 label=dyno.node=$node
 say() { echo "task $number on $node: $*" >&2; }
 
-mkdir -p "$out" "$results/cache" || { say "can't write to $results: see that the volume is mounted and has space"; exit 1; }
+mkdir -p "$out" "$results/cache" && touch "$out/.clock" || { say "can't write to $results: see that the volume is mounted and has space"; exit 1; }
+# the volume's server dates what is written to it; on a local disk both clocks are this node's
+apart=$(($(date +%s) - $(stat --format=%Y "$out/.clock"))) && [ "${apart#-}" -gt 60 ] &&
+    say "the clock of this node is $apart s from the volume's: times in its records are wrong, their order is kept"
 case $platform in
 @PLATFORMS@
 *) say "platform $platform is not in this script"; exit 2 ;;

@@ -86,8 +86,12 @@ def write(submission: Submission) -> list[Path]:
 
 
 def submit(submission: Submission, tasks: Sequence[Task]) -> list[str]:
-    """Submit these tasks; returns Slurm's job ids. What was submitted is noted in jobs.jsonl, which is for people: the queue is what counts."""
+    """Submit these tasks; returns Slurm's job ids. What was submitted is noted in jobs.jsonl, which is for people: the queue is what counts.
+
+    An array that Slurm refuses, as one for a node that it no longer has, keeps no other back; FleetError names it after all were tried.
+    """
     ids = []
+    refused = []
     by_array: dict[str, list[int]] = {}
     for task in tasks:
         by_array.setdefault(task.array, []).append(task.number)
@@ -95,10 +99,17 @@ def submit(submission: Submission, tasks: Sequence[Task]) -> list[str]:
         path = Path(submission.folder) / f"{array}.sbatch"
         if not path.exists():
             raise FleetError(f"{path}: not there; `dyno fleet submit` writes it")
-        answer = command(["sbatch", "--parsable", f"--array={indices(numbers)}", str(path)])
+        try:
+            answer = command(["sbatch", "--parsable", f"--array={indices(numbers)}", str(path)])
+        except FleetError as error:
+            refused.append(f"{array} ({indices(numbers)}): {error}")
+            continue
         ids.append(answer.strip().split(";")[0])
         with open(Path(submission.folder) / "jobs.jsonl", "a") as notes:
             notes.write(json.dumps({"job": ids[-1], "array": array, "tasks": numbers}) + "\n")
+    if refused:
+        done = f"{len(ids)} other job(s) submitted" if ids else "nothing submitted"
+        raise FleetError(f"{'; '.join(refused)}; {done}; mend it, then `dyno fleet reconcile {submission.folder}`")
     return ids
 
 

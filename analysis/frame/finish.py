@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.data import catalogue
 from analysis.data.families import family
-from analysis.frame import noise, published, rounds
+from analysis.frame import published, rounds
 from analysis.frame.columns import CELL, COLUMNS, NUMBERS, PRICES, TUPLES
 from analysis.frame.environments import flatten
 
@@ -53,6 +53,8 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
         frame[name] = pd.Series(
             [value if isinstance(value, tuple) else tuple(value or ()) for value in frame[name]], frame.index, dtype=object
         )
+    from analysis.frame import noise  # it brings scipy.stats: 60 MB that processes which read records do without
+
     return noise.onto(describe(rounds.joined(frame, environments or {})))
 
 

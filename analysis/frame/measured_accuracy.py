@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.stats.intervals import wilson
 from runner.networks.sources.torchvision import FIRST
 from runner.networks.spec import TAG
 from runner.records import accuracy_totals
@@ -54,6 +53,8 @@ def measured(lines: Iterable[tuple[Path, dict[str, Any]]]) -> dict[Key, dict[str
             found[key] = {"accuracy_source": "measured", "accuracy_images": total.images, "accuracy_data": data}
             for name, count in (("top1", total.top1), ("top5", total.top5)):
                 if count is not None:
+                    from analysis.stats.intervals import wilson  # it brings scipy.stats: 60 MB that reading other records does without
+
                     low, high = wilson(np.array([count / total.images]), total.images)
                     found[key] |= {
                         name: 100 * count / total.images,

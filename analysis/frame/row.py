@@ -10,7 +10,6 @@ import numpy as np
 
 from analysis.frame import sensors
 from analysis.frame.columns import CELL
-from analysis.stats.intervals import percentile_ranks
 from runner.records.schema import STATUSES
 
 ENOUGH = {90: 46, 95: 93, 99: 473}  # samples between whose extremes so large a share of all calls lies, with 95 % confidence
@@ -118,6 +117,8 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
 
 def percentiles(ordered: Sequence[float]) -> dict[str, float]:
     """The percentiles that so many samples tell, each with its 95 % interval."""
+    from analysis.stats.intervals import percentile_ranks  # it brings scipy.stats: 60 MB that other records are read without
+
     found: dict[str, float] = {}
     for percent, enough in ENOUGH.items():
         ranks = percentile_ranks(len(ordered), percent) if len(ordered) >= enough else None

@@ -61,10 +61,12 @@ def entries(frame: pd.DataFrame) -> list[Entry]:
     cells = cells[(cells["scenario"] == "latency") & cells["latency_s"].gt(0) & cells["batch_size"].ge(1)]
     if cells.empty:
         return []
+    # a row has hundreds of facts, of which these are asked
+    cells = cells.drop(columns=[name for name in cells if str(name).startswith("env_") and name != "env_board"])
     replicates = cells["replicate_medians_s"].tolist()
     interval = noise.bounds(cells)
     table = metrics.table(cells).assign(
-        low=1e3 * interval["low_s"], high=1e3 * interval["high_s"], trust=[_trust(row) for row in cells.to_dict("records")]
+        low=1e3 * interval["low_s"], high=1e3 * interval["high_s"], trust=[_trust(row) for row in cells[_TRUST].to_dict("records")]
     )
     # Student's interval is around the mean of logarithms; the median of three lies inside it or at its end.
     table["low"], table["high"] = np.fmin(table["low"], table["latency"]), np.fmax(table["high"], table["latency"])
@@ -74,7 +76,8 @@ def entries(frame: pd.DataFrame) -> list[Entry]:
     table["network"] = names(table)
     table["spelt"] = [spelt(series) for series in table["series"]]
     table["tag"] = table["accuracy_weights"].fillna("").str.split(",").str[0]  # what follows is where the value was published
-    rows = table.sort_values(["platform", "latency"], kind="stable").to_dict("records")
+    needed = ["batch_size", "latency", "input_px", *_NUMBERS.values(), *_WORDS.values()]
+    rows = table.sort_values(["platform", "latency"], kind="stable")[needed].to_dict("records")
     return [_entry(row) for row in rows]
 
 
@@ -113,6 +116,7 @@ def _entry(row: dict[str, Any]) -> Entry:
     return Entry(**words, **number, batch=int(row["batch_size"]), ms=float(row["latency"]), px=None if px is None else int(px))  # type: ignore[arg-type]
 
 
+_TRUST = ["quality", "source", "n_replicates", "n_asked", "ended"]
 _NUMBERS = {"low": "low", "high": "high", "p90": "latency_p90", "p99": "latency_p99", "top1": "top1", "mib": "memory", "mj": "energy"}
 _WORDS = {"device": "platform", "network": "network", "family": "family", "backend": "spelt", "precision": "precision", "trust": "trust",
           "model": "model", "framework": "backend", "tag": "tag", "heat": "heat"}  # fmt: skip

@@ -99,7 +99,7 @@ def write(
         work: dict[str, tuple[Callable, tuple]] = (
             {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
         )
-        work |= {"plausibility": (findings, ()), "library": (library, ())}
+        work |= {"plausibility": (findings, ()), "library": (library, ()), "cells": (cells_csv, (out / "tables" / "cells.csv",))}
         work |= {f"prediction {name}": (hollow, (name,)) for name in sorted(frame["platform"].unique())}
         work |= {f"analysis {name}": (analyse, (name,)) for name in names}
         work |= {f"figure {job[2]}": (figures.draw, (*job, out / "figures")) for job in todo}
@@ -168,10 +168,13 @@ def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[An
     return result, time.process_time() - begin
 
 
+def cells_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write the whole frame with its metrics, which takes a while where there are many records."""
+    tables.write_csv(metrics.table(frame.drop(columns=FRAME_COLUMNS)), path)
+
+
 def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
     frame = merged.frame
-    cells = metrics.table(frame.drop(columns=FRAME_COLUMNS))
-    tables.write_csv(cells, folder / "cells.csv")
     for item in done:
         for name, table in item.tables.items():
             tables.write_csv(table, folder / f"{tables.csv_name(item.name, name)}.csv")

@@ -62,7 +62,7 @@ def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[F
     seen = _seen(part)
     verdict = decide(rows, limits, seen) if rows else nothing(part)
     pool = fastest(rows, limits.batch)
-    counts, words = trust(part, floors)
+    counts, words = trust(part, [row for row in rows if row.measured], floors)
     known = [row for row in pool if row.measured]
     unrated = sum(row.top1 is None for row in known)
     note = ""
@@ -140,11 +140,10 @@ def machine(part: pd.DataFrame) -> str:
     return " · ".join(filter(None, said)) or "an unnamed machine"
 
 
-def trust(part: pd.DataFrame, floors: Sequence[Floor]) -> tuple[tuple[int, int, int], str]:
-    """(clean, with a reservation, left out) of one request in flight, and the same in words with the noise floor."""
+def trust(part: pd.DataFrame, good: Sequence[Entry], floors: Sequence[Floor]) -> tuple[tuple[int, int, int], str]:
+    """(clean, with a reservation, left out) of one device's entries of one request in flight, and the same in words with the noise floor."""
     cells = latest(part[part["role"] == "cell"])
     cells = cells[cells["scenario"].ne("throughput")]
-    good = entries(part)
     clean = sum(row.trust == "clean" for row in good)
     out, doubted = len(cells) - len(good), len(good) - clean
     noun = "cell" if len(cells) == 1 else "cells"

@@ -95,6 +95,8 @@ def assert_each_once(folder, place):
     reconcile.collect(fleet_of, place / "out")
     merged = table.merge([place / "out" / "records"], place / "cache")
     cells = merged.frame[merged.frame["role"] == "cell"]
+    assert not cells.duplicated(["host", "cell_id"]).any()  # rounds of a board are one row
+    cells = cells.assign(task=cells["task"].str.split()).explode("task")
     wanted = [(f"s/{t.platform}/{t.board}/{t.round}/{t.block}", cell) for t in fleet_of.tasks for cell in t.cells]
     assert sorted(zip(cells["task"], cells["cell_id"], strict=True)) == sorted(wanted)
     assert (cells["status"] == "ok").all()
@@ -161,3 +163,26 @@ def test_an_image_that_is_missing_on_the_node_is_named(cluster, place):
     fleet(cluster, "submit", folder)
     cluster.until(lambda: not cluster("squeue", "--noheader").strip(), 60, "the jobs' end")
     assert "image dyno-of-nobody:9 is not here: docker pull or build it on this node" in fleet(cluster, "status", folder)
+
+
+def test_a_node_that_slurm_no_longer_has_is_named_and_keeps_no_other_back(cluster, place):
+    nodes = json.loads((place / "nodes.yaml").read_text())
+    nodes["nodes"] = {"b1": "beta", "b9": "beta"}  # b9 was there when the file was written
+    (place / "nodes.yaml").write_text(json.dumps(nodes))
+    options = [
+        "--nodes",
+        place / "nodes.yaml",
+        "--matrix",
+        place / "matrix.yaml",
+        "--folder",
+        place / "fleet",
+        "--results",
+        place / "results",
+    ]
+    folder = fleet(cluster, "plan", *options, "--name", "s", "--only", "model=alexnet", "--only", "batch_size=1").splitlines()[-1]
+    said = fleet(cluster, "submit", folder, check=False)
+    assert "beta-b9 (2): sbatch --parsable: sbatch: error: Batch job submission failed: Invalid node name specified" in said
+    assert f"2 other job(s) submitted; mend it, then `dyno fleet reconcile {folder}`" in said
+    cluster.until(lambda: [state.task.board for state in states(folder) if not state.complete] == ["b9"], 60, "the other tasks")
+    said = fleet(cluster, "status", folder)
+    assert "board b9" in said and "1 missing" in said

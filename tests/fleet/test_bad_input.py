@@ -1,0 +1,124 @@
+"""What goes wrong around a fleet's task: one plain line each, and nothing is lost."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import datetime, timedelta
+
+import pytest
+from conftest import ROOT
+
+from analysis.fleet import hosts, nodes, reconcile, tasks
+from analysis.frame import frame as frames
+
+MATRIX = """protocol: {replicates: 1, max_time_s: 0.2, min_time_s: 0.05, warmup_max_s: 0.05, quiet_wait_s: 0, contention_retries: 0, anchor_from: 0}
+axes: {backend: [noop], model: [alexnet, resnet18], precision: [fp32], batch_size: [1, 2], input_px: [224], scenario: [latency]}
+"""
+NODES = {
+    "platforms": {"shelf": {"devices": ["cpu"], "runtime": "none", "command": f"{sys.executable} -m runner"}},
+    "nodes": {"n1": "shelf", "n2": "shelf"},
+}
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "nodes.yaml").write_text(json.dumps(NODES))
+    (tmp_path / "matrix.yaml").write_text(MATRIX)
+    return tmp_path
+
+
+def plan(place, *more):
+    """(exit code, what was said) of `dyno fleet plan`."""
+    words = ["fleet", "plan", "--nodes", "nodes.yaml", "--folder", "fleet", "--results", "results", "--name", "s", *more]
+    env = dict(os.environ, PYTHONPATH=str(ROOT))
+    done = subprocess.run([sys.executable, "-m", "runner", *words], cwd=place, env=env, text=True, capture_output=True, timeout=100)
+    return done.returncode, done.stdout + done.stderr
+
+
+def task(folder, number, before="", **env):
+    """(exit code, standard error) of task.sh, in a mount namespace of its own."""
+    command = ["unshare", "-m", "sh", "-c", f"set -e; {before or ':'}; exec bash {folder}/task.sh {number}"]
+    env = dict(os.environ, PYTHONPATH=str(ROOT), DYNO_HOST="n1") | env
+    done = subprocess.run(command, env=env, text=True, capture_output=True, timeout=100)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"nodes": {"n1": "jetson-jp9"}}, "nodes.n1: platform jetson-jp9 is unknown; choose from shelf, or add it to platforms"),
+        ({"nodes": {"n1": {"platform": "shelf", "port": "ssh"}}}, "nodes.n1.port: 'ssh' is no number"),
+        ({"platforms": {"shelf": {"image": "x", "runtime": "lxc"}}}, "platforms.shelf.runtime: lxc is unknown; choose from docker, podman, apptainer, none"),
+        ({"platforms": {"shelf": {"devices": ["cpu"]}}}, "platforms.shelf: no image; name the platform's image"),
+        ({"nodes": {}}, "nothing to do: no node is of a platform that the matrix has cells for"),
+    ],
+)  # fmt: skip
+def test_a_nodes_file_that_is_wrong_is_told_in_one_line_and_nothing_is_written(place, change, said):
+    (place / "nodes.yaml").write_text(json.dumps(NODES | change))
+    code, out = plan(place)
+    assert code == 2 and said in out and len(out.strip().splitlines()) == 1
+    assert not (place / "fleet").exists()
+
+
+def test_a_full_volume_keeps_whole_lines_and_the_task_is_made_up_for(place):
+    assert plan(place)[0] == 0
+    submission = tasks.load(place / "fleet" / "s")
+    block = next(one for one in submission.tasks if one.board == tasks.ANY)
+    out = reconcile.task_folder(submission, block)
+    out.mkdir(parents=True)
+    # what the small volume holds is kept aside before the namespace, and the mount with it, is gone
+    small = f"mount -t tmpfs -o size=24k none {out}; trap 'cp -r {out} {place}/kept' EXIT"
+    command = ["unshare", "-m", "bash", "-c", f"{small}; bash {submission.folder}/task.sh {block.number}"]
+    env = dict(os.environ, PYTHONPATH=str(ROOT), DYNO_HOST="n1")
+    done = subprocess.run(command, env=env, text=True, capture_output=True, timeout=100)
+    assert done.returncode and "No space left on device" in done.stderr and f"task {block.number} on n1: ended with" in done.stderr
+    for path in (place / "kept" / "records").glob("*.jsonl"):
+        assert all(json.loads(line) for line in path.read_text().splitlines())
+    assert [one.number for one in reconcile.missing(reconcile.states(submission), ())] == [one.number for one in submission.tasks]
+    assert task(submission.folder, block.number)[0] == 0
+    assert block.number not in [one.number for one in reconcile.missing(reconcile.states(submission), ())]
+
+
+def test_a_volume_that_cannot_be_written_is_named_before_anything_is_measured(place):
+    assert plan(place)[0] == 0
+    folder, results = place / "fleet" / "s", place / "results"
+    results.mkdir()
+    code, said = task(folder, 1, before=f"mount -t tmpfs -o ro none {results}")
+    assert code == 1 and f"task 1 on n1: can't write to {results}: see that the volume is mounted and has space" in said
+
+
+def an_hour_earlier(match):
+    """A time of a record, as a clock that is late by an hour has it."""
+    return (datetime.fromisoformat(match[0]) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_clock_that_is_an_hour_off_is_named_and_its_records_join_the_others(place):
+    assert plan(place, "--rounds", "2", "--boards", "1")[0] == 0
+    submission = tasks.load(place / "fleet" / "s")
+    clock = place / "bin" / "date"
+    clock.parent.mkdir()
+    clock.write_text('#!/bin/sh\n[ "$*" = +%s ] && exec /bin/date -d "-1 hour" +%s\nexec /bin/date "$@"\n')
+    clock.chmod(0o755)
+    for number, one in enumerate(submission.tasks):
+        late = {"PATH": f"{clock.parent}:{os.environ['PATH']}"} if number % 2 else {}
+        code, said = task(submission.folder, one.number, **late)
+        assert code == 0 and ("the clock of this node is -3600 s from the volume's" in said) == bool(late), said
+    for path in (place / "results").rglob("*.jsonl"):  # what the late node would have written
+        if int(path.parts[-3]) % 2 == 0:
+            path.write_text(re.sub(r"20\d\d-\d\d-\d\dT[\d:]{8}Z", an_hour_earlier, path.read_text()))
+    reconcile.collect(submission, place / "out")
+    merged = frames.merge([place / "out" / "records"])
+    measured = sum(len(one.cells) for one in submission.tasks)
+    assert merged.frame["n_replicates"].sum() == measured and not merged.problems
+    assert not merged.frame.duplicated(["host", "cell_id", "role"]).any() and set(merged.frame["host"]) == {"n1"}
+
+
+def test_a_host_that_the_file_no_longer_has_is_named_and_the_others_do_its_free_tasks(place):
+    assert plan(place, "--block", "0.1")[0] == 0
+    submission = tasks.load(place / "fleet" / "s")
+    (place / "fewer.yaml").write_text(json.dumps(NODES | {"nodes": {"n1": "shelf"}}))
+    found = hosts.assigned(submission, nodes.load(place / "fewer.yaml"))
+    assert [one.board for one in found[hosts.NOBODY]] == ["n2"]
+    assert {one.number for one in found["n1"]} == {one.number for one in submission.tasks if one.board != "n2"}

@@ -428,10 +428,10 @@ def test_a_cell_is_held_against_fp32_in_its_own_backend_and_synthetic_calibratio
     ]
     against = accuracy_totals.against_fp32(counted)
     assert list(against) == [cells[2]] and against[cells[2]][0] == cells[1]
-    said = accuracy_totals.sentence(accuracy_totals.summary(*counted[2], against[cells[2]]))
-    assert (
-        "against fp32 in openvino -90.00 points" in said and "9 lost and 0 won of 10" in said and "calibrated on synthetic images" in said
-    )
+    told = accuracy_totals.comparison(cells[2], *against[cells[2]])
+    assert "int8 224px against fp32 in openvino: -90.00 points" in told and "9 lost and 0 won of 10" in told
+    said = accuracy_totals.summary(*counted[2], against[cells[2]])
+    assert said["against_fp32"]["lost"] == 9 and "calibrated on synthetic images" in accuracy_totals.sentence(said)
 
 
 def test_a_record_that_does_not_tell_which_images_it_hit_is_not_paired():

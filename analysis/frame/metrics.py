@@ -55,6 +55,8 @@ def significant(value: float, digits: int = 3) -> str:
     """A number with that many significant digits, without exponent, thousands grouped: 0.0123, 1.23, 12,300."""
     if value == 0:
         return "0"
+    if np.isinf(value):  # a prediction that nothing bounds
+        return "∞" if value > 0 else "-∞"
     decimals = max(0, digits - 1 - int(np.floor(np.log10(abs(value)))))
     return f"{round(value, digits - 1 - int(np.floor(np.log10(abs(value))))):,.{decimals}f}"
 

@@ -59,7 +59,8 @@ def _kind(row: Mapping[Any, Any]) -> str:
 
 
 def _network(row: Mapping[Any, Any]) -> str:
-    return str(row["model"]) if row["input_px"] == 224 else f"{row['model']} at {row['input_px']:g} px"
+    px = row["input_px"]
+    return str(row["model"]) if px == 224 else f"{row['model']} at {px:g} px" if px == px else f"{row['model']} at an unknown size"
 
 
 def _way(row: Mapping[Any, Any]) -> str:

@@ -8,6 +8,7 @@ import pkgutil
 import sys
 
 from runner.backends.base import Backend as _Base
+from runner.errors import Unsupported
 
 # Own backends from folders outside the package: DYNO_BACKENDS=/mounted/folder
 __path__.extend(folder for folder in os.environ.get("DYNO_BACKENDS", "").split(os.pathsep) if folder)
@@ -18,6 +19,11 @@ FACTS = ("package", "devices", "precisions", "variants", "needs")
 def names():
     """Names of all backends, whether their framework is installed or not."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.name.startswith("_"))
+
+
+def is_plug_in(name):
+    """Whether a backend comes from DYNO_BACKENDS."""
+    return not any(os.path.exists(os.path.join(__path__[0], name + end)) for end in (".py", os.sep + "backend.py"))
 
 
 def facts(name):
@@ -75,4 +81,6 @@ def create(name):
     module = importlib.import_module("runner.backends." + name)
     if hasattr(module, "__path__"):  # a package
         module = importlib.import_module("runner.backends.%s.backend" % name)
+    if not hasattr(module, "Backend"):
+        raise Unsupported("%s: has no class Backend" % module.__file__)
     return module.Backend

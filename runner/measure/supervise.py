@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from typing import Any
 
 from runner.measure.outcome import Outcome, oom_kills
@@ -35,6 +36,8 @@ class Worker:
         )
         self._input: Any = self._process.stdin
         os.close(write_fd)  # only the worker holds it now: its death is the end of the pipe
+        self._mark = uuid.uuid4().hex.encode("ascii")  # begins each message: what else is written into the pipe is none
+        self._write(self._mark)
         self._fd, self._buffer = read_fd, b""
         self._child: Any = None  # pid of the measuring process, while there is one
 
@@ -50,11 +53,7 @@ class Worker:
         """
         outcome, self._oom_kills = Outcome(), oom_kills()
         self._stderr_from = self._stderr.seek(0, os.SEEK_END)
-        try:
-            self._input.write((json.dumps(job) + "\n").encode("utf-8"))
-            self._input.flush()
-        except OSError:
-            pass  # it died meanwhile; the end of the pipe says so below
+        self._write(json.dumps(job).encode("utf-8"))
         deadline = time.monotonic() + timeout_s
         sampling = bool(sampler)
         if sampling:
@@ -77,7 +76,7 @@ class Worker:
                 return self._died(outcome, timeout_s)
             if "import_error" in message:
                 self.kill()
-                outcome.reason = message["import_error"]
+                outcome.reason, outcome.skip = message["import_error"], message["skip"]
                 return outcome
             self._child = message.get("child", self._child)
             self.import_cpu_s = message.get("ready", {}).get("cpu_s", self.import_cpu_s)
@@ -96,6 +95,13 @@ class Worker:
                 outcome.reason, outcome.skip = message["error"], message["skip"]
             if "exit" in message:
                 return self._ended(outcome, message, timeout_s)
+
+    def _write(self, line):
+        try:
+            self._input.write(line + b"\n")
+            self._input.flush()
+        except OSError:
+            pass  # it died meanwhile; the end of the pipe says so
 
     def _ended(self, outcome, message, timeout_s):
         outcome.process_s, outcome.child_cpu_s = message["process_s"], message["child_cpu_s"]
@@ -139,7 +145,7 @@ class Worker:
             self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
         try:
-            message = json.loads(line.decode("utf-8"))
+            message = json.loads(line.partition(self._mark)[2].decode("utf-8"))
         except ValueError:
             message = None
         return message if message and isinstance(message, dict) else {"": None}  # something else wrote into the pipe

@@ -1,7 +1,7 @@
 """The worker: imports one framework, then forks a fresh process for each thing to measure.
 
-``python -m runner.measure.worker BACKEND FD PARENT`` reads one job a line (JSON) from standard input and answers on
-file descriptor FD, one message a line:
+``python -m runner.measure.worker BACKEND FD PARENT`` reads from standard input a word that begins all its messages, then one job a line (JSON),
+and answers on file descriptor FD, one message a line:
 
     {"ready": {...}} or {"import_error": reason}     once
     {"child": pid}, {"phase": name}, {"part": ...}   while a job runs
@@ -30,13 +30,13 @@ PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
 class Messages:
     """Messages to the supervisor, one JSON line each."""
 
-    def __init__(self, fd):
-        self._fd = fd
+    def __init__(self, fd, mark):
+        self._fd, self._mark = fd, mark
 
     def send(self, **message):
         from runner.records import file as record_file
 
-        data = (record_file.dumps(message) + "\n").encode("utf-8")
+        data = (self._mark + record_file.dumps(message) + "\n").encode("utf-8")
         while data:
             data = data[os.write(self._fd, data) :]
 
@@ -45,7 +45,7 @@ def main(argv):
     backend_name, fd, parent = argv[0], int(argv[1]), int(argv[2])
     _die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
-    messages = Messages(fd)
+    messages = Messages(fd, sys.stdin.readline().strip())
     started = time.perf_counter()
     try:
         from runner import backends
@@ -59,8 +59,10 @@ def main(argv):
         sensors.inside()
         if backend.needs == "torch":
             sources.preload()
-    except Exception as error:  # a framework may fail to import in any way
-        messages.send(import_error=_one_line(error))
+    except (Exception, SystemExit) as error:  # a framework may fail to import in any way
+        from runner import backends
+
+        messages.send(import_error=_one_line(error), skip=backends.is_plug_in(backend_name))
         return
     gc.collect()
     getattr(gc, "freeze", gc.collect)()  # children share these pages until they end; 3.6 has no freeze
@@ -73,8 +75,8 @@ def main(argv):
 def _fork(job, backend, messages):
     sys.stdout.flush()
     sys.stderr.flush()
+    worker, before = os.getpid(), _children()
     started = time.perf_counter()
-    worker = os.getpid()
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -90,18 +92,48 @@ def _fork(job, backend, messages):
             os._exit(code)
     messages.send(child=pid)
     _, status, usage = os.wait4(pid, 0)
+    process_s = time.perf_counter() - started
     try:
         os.killpg(pid, signal.SIGKILL)  # what it has started and left behind
     except OSError:
         pass
+    _end_orphans(before)
     own = resource.getrusage(resource.RUSAGE_SELF)
     code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     messages.send(
         exit=code,
-        process_s=time.perf_counter() - started,
+        process_s=process_s,
         child_cpu_s=usage.ru_utime + usage.ru_stime,
         worker_cpu_s=own.ru_utime + own.ru_stime,
     )
+
+
+def _children():
+    """Processes whose parent this is (Linux; none elsewhere)."""
+    own, found = str(os.getpid()), set()
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name) as file:
+                    if file.read().rpartition(")")[2].split()[1] == own:
+                        found.add(int(name))
+            except (OSError, IndexError, UnicodeDecodeError):
+                continue
+    return found
+
+
+def _end_orphans(before):
+    """End what a measuring process forked away into a session of its own: it has become a child of this one, the nearest subreaper."""
+    for _ in range(100):  # the children of what is ended here come next
+        orphans = _children() - before
+        if not orphans:
+            return
+        for pid in orphans:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except OSError:
+                continue
 
 
 def _is_skip(error):
@@ -281,7 +313,9 @@ def _set_threads_of_torch(threads):
 def _die_with_parent(parent):
     """Be killed when the parent dies (Linux); elsewhere the worker sees its input end."""
     if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+        libc = ctypes.CDLL(None)
+        libc.prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+        libc.prctl(36, 1)  # 36: PR_SET_CHILD_SUBREAPER, not inherited
         if os.getppid() != parent:  # it died before that
             os._exit(1)
 

@@ -22,7 +22,7 @@ from analysis.predict.blend import blend
 from analysis.predict.networks import Networks
 from benchmarks.baselines import METHODS, Outcome, outcome
 from benchmarks.public_data import Platform, classic, load, zhao
-from runner.networks.informative import GROUPS, calibration_set
+from runner.networks.informative import GROUPS, most_informative
 
 TRAINING = (30, 50, 80)
 CALIBRATION = (1, 10, 20)
@@ -123,7 +123,7 @@ def scaled(a: Platform, b: Platform, train: np.ndarray, test: np.ndarray) -> Out
 
 def transfers(platforms: Sequence[Platform], seeds: int) -> None:
     heading(
-        f"From one platform to another with k calibration networks: random, and chosen by calibration_set from a random half; {seeds} seeds"
+        f"From one platform to another with k calibration networks: random, and chosen by most_informative from a random half; {seeds} seeds"
     )
     for a in platforms:
         for b in platforms:
@@ -136,7 +136,7 @@ def transfers(platforms: Sequence[Platform], seeds: int) -> None:
                 for seed in range(seeds):
                     order = np.random.default_rng(seed).permutation(shared)
                     pool, test = order[: len(order) // 2], order[len(order) // 2 :]
-                    chosen = pool[calibration_set([feats[i] for i in pool], k)]
+                    chosen = pool[most_informative([feats[i] for i in pool], k)]
                     runs["random"].append(carried(a, b, pool[:k], test))
                     runs["chosen"].append(carried(a, b, chosen, test))
                     runs["scale factor"].append(scaled(a, b, pool[:k], test))

@@ -46,7 +46,8 @@ def marked_down(text: str) -> str:
 
 def as_json(found: Comparison) -> str:
     cells = [{name: _plain(value) for name, value in row.items()} for _, row in found.cells.iterrows()]
-    return json.dumps({"verdicts": found.counts, **vars(found), "cells": cells}, indent=1, allow_nan=False) + "\n"
+    facts = {name: value for name, value in vars(found).items() if name != "cells"}
+    return json.dumps({"verdicts": found.counts, **facts, "cells": cells}, indent=1, allow_nan=False) + "\n"
 
 
 WRITERS = {"table": as_table, "markdown": as_markdown, "json": as_json}

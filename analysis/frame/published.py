@@ -1,13 +1,12 @@
-"""Accuracies published with pretrained weights (data/published.csv). Each belongs to a tag of weights and to an input size."""
+"""Accuracies published with pretrained weights, as the catalogue has them. Each belongs to a tag of weights and to an input size."""
 
 import functools
-from pathlib import Path
 
 import pandas as pd
 
+from analysis.data import catalogue
 from runner.networks.sources.torchvision import FIRST
 
-TABLE = Path(__file__).parents[1] / "data" / "published.csv"
 COLUMNS = ("source", "model", "input_px", "precision", "weights", "weights_tag", "parity_max_rel")  # of the frame, as of() takes them
 FLOATS = ("fp32", "tf32")  # formats in which a published value holds as it is
 PARITY_LIMIT = 0.1  # largest relative difference of outputs up to which it holds for fp16 and bf16 too
@@ -15,28 +14,32 @@ PARITY_LIMIT = 0.1  # largest relative difference of outputs up to which it hold
 
 @functools.cache
 def table() -> pd.DataFrame:
-    """model, weights, default, top1 and top5 in percent, params_m, input_px, source: one row per set of weights."""
-    return pd.read_csv(TABLE)
+    """The catalogue's weights, with `model` as its library calls it and `is_timm`: one row per set of weights and input size."""
+    weights = catalogue.load().weights
+    return weights.assign(model=weights["model"].str.removeprefix("timm:"), is_timm=weights["model"].str.startswith("timm:"))
 
 
 @functools.cache
 def accuracy(model: str, input_px: int, tag: str | None = None) -> tuple[float, float, str] | None:
     """(Top-1, Top-5, weights and where from) of a network with the weights of a tag at that input size; None where nothing is published of them.
 
-    Without a tag: of the weights that `pretrained` loads, the first published, else of the most accurate at that size. A time serves every tag of
+    Without a tag: of the weights that `pretrained` loads, torchvision's first published and timm's default, else of the most accurate at that size. A time serves every tag of
     the same graph and size, so a network with random weights has a value too; one at another input size belongs to another graph.
     """
     rows = table()
-    rows = rows[(rows["model"] == model.split(":")[-1].split(".")[0]) & (rows["input_px"] == input_px)]
+    rows = rows[rows["model"] == model.split(":")[-1].split(".")[0]]
     if model.startswith("timm:"):
-        rows = rows[rows["source"].str.startswith("timm")]
+        rows = rows[rows["is_timm"]]
         tag = tag or model.partition(".")[2] or None
+    elif not rows["is_timm"].all():  # a name that both have is torchvision's
+        rows = rows[~rows["is_timm"]]
+    rows = rows[rows["input_px"] == input_px]
     if tag:
         rows = rows[rows["weights"] == tag]
     if rows.empty:
         return None
     first = rows["weights"].map({name: place for place, name in enumerate(FIRST)}).fillna(len(FIRST))
-    best = rows.assign(first=first).sort_values(["first", "top1"], ascending=[True, False]).iloc[0]
+    best = rows.assign(first=first).sort_values(["first", "default", "top1"], ascending=[True, False, False]).iloc[0]
     return float(best["top1"]), float(best["top5"]), f"{best['weights']}, {best['source']}"
 
 

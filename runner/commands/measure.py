@@ -85,7 +85,7 @@ def run(
     lines = display.lines
     rest = "; %d left for the next run (time budget)" % left if left else ""
     if lines:
-        typer.echo("\n%s\n\n%s" % (shown.measured(lines), shown.tally(lines)))
+        typer.echo("\n%s\n\n%s" % (shown.measured(lines), shown.cleanliness(lines)))
     counts = ", ".join("%d %s" % (count, status) for status, count in current.counts.items() if count)
     typer.echo("%s: %s%s" % (path, counts or "nothing is missing", rest))
     typer.echo("log: %s" % log_path)

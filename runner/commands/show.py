@@ -63,7 +63,7 @@ def _informative(loaded: Any, planned: Any, places: Any, count: int, as_json: bo
     """Measure these first on a new platform; the rest can be predicted (`dyno predict`)."""
     from runner.measure import export_cache
 
-    names, reasons = export_cache.calibration_models(loaded, planned, places, count)
+    names, reasons = export_cache.informative_models(loaded, planned, places, count)
     for reason in reasons:
         typer.echo("dyno: %s" % plain(reason), err=True)
     if not names:

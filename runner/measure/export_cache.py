@@ -20,14 +20,14 @@ def fill(loaded: Matrix, planned: Plan, places: Places) -> Tuple[int, List[str]]
     return len(prepared), reasons
 
 
-def calibration_models(loaded: Matrix, planned: Plan, places: Places, count: int) -> Tuple[List[str], List[str]]:
+def informative_models(loaded: Matrix, planned: Plan, places: Places, count: int) -> Tuple[List[str], List[str]]:
     """(names of the ``count`` networks from which the others are predicted best, reasons of those whose graph is unknown)."""
     cells = {cell.model: cell for cell in sorted(planned.cells, key=lambda cell: -cell.batch_size)}
     prepared, reasons = _prepared(loaded, cells, places)
     known = sorted(name for name, network in prepared.items() if network.complexity)
     if not known:
         return [], reasons
-    chosen = informative.calibration_set([prepared[name].complexity for name in known], min(count, len(known)))
+    chosen = informative.most_informative([prepared[name].complexity for name in known], min(count, len(known)))
     return [known[index] for index in chosen], reasons
 
 

@@ -55,13 +55,13 @@ def kernel(a, b):
     return (1 + distance) * np.exp(-distance)
 
 
-def calibration_set(features, k):
-    """Indices of the k networks (all, if there are fewer) to measure, the most telling first.
+def most_informative(features, k):
+    """Indices of the k networks (all, if there are fewer) to measure, the most informative first.
 
     features: a list of {"params": int, "groups": {group: {"count", "macs", "bytes", "out"}}} per image, as in a record's ``complexity``.
     """
     if k < 1:
-        raise ValueError("a calibration set has at least 1 network, not %d" % k)
+        raise ValueError("choose at least 1 network, not %d" % k)
     points = standardised(descriptors(features))
     covariance = kernel(points, points)
     chosen: List[Any] = []

@@ -69,7 +69,7 @@ def measured(lines: Sequence[Record]) -> str:
     return text + ("\n(%d more are in the record file)" % (len(rows) - MOST_ROWS) if len(rows) > MOST_ROWS else "")
 
 
-def tally(lines: Sequence[Record]) -> str:
+def cleanliness(lines: Sequence[Record]) -> str:
     """How many cells are clean, how many have a reservation and which, how many were left out."""
     timed = [line for line in lines if line["status"] == "ok"]
     doubtful = [line for line in timed if labels(line)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.frame import published
+from analysis.data import catalogue
 from runner.records.schema import SCHEMA_VERSION
 
 CLASSIC = (  # the studies' 42 networks and some
@@ -16,7 +16,7 @@ CLASSIC = (  # the studies' 42 networks and some
     "resnext50_32x4d resnext101_32x8d wide_resnet50_2 wide_resnet101_2 shufflenet_v2_x0_5 shufflenet_v2_x1_0 inception_v3 timm:dpn68 timm:dpn92 "
     "timm:dpn98 timm:dpn107 timm:dpn131 hardnet:hardnet68 hardnet:hardnet85 hardnet:hardnet68ds hardnet:hardnet39ds"
 ).split()
-# GMACs at 224 px (299 for inception_v3), rounded; parameters come from the published table.
+# GMACs at 224 px (299 for inception_v3), rounded; parameters come from the catalogue.
 GMACS = dict(zip(CLASSIC, [
     0.714, 1.5, 7.61, 11.3, 15.5, 19.6, 7.61, 11.3, 15.5, 19.6, 1.81, 3.66, 4.09, 7.8, 11.5, 0.819, 0.349, 2.83, 7.73, 3.36, 4.29, 0.3, 0.0565, 0.217,
     0.104, 0.314, 4.23, 16.4, 11.4, 22.8, 0.0405, 0.145, 5.71, 2.33, 6.5, 11.7, 18.3, 16.0, 4.25, 9.07, 0.775, 0.429], strict=True))  # fmt: skip
@@ -41,9 +41,9 @@ def cell_record(platform, backend, model, batch_size=1, *, attempt=1, status="ok
     ).replace(":", "-")
     rng = np.random.default_rng(zlib.crc32(f"{cell_id}{attempt}{run}".encode()))
     gmacs = GMACS.get(model, 1.0) * (px / (299 if model == "inception_v3" else 224)) ** 2
-    rows = published.table()
-    rows = rows[rows["model"] == model.split(":")[-1]]
-    params_m = float(rows["params_m"].iloc[0]) if len(rows) else 10.0
+    graphs = catalogue.load().graphs
+    rows = graphs[graphs["model"].isin([model, model.split(":")[-1]])]
+    params_m = round(int(rows["params"].iloc[0]) / 1e6, 3) if len(rows) else 10.0
     rate, overhead = speed or PLATFORMS.get(platform, {}).get(backend, (100, 1e-3))
     skew = np.exp(np.random.default_rng(zlib.crc32(f"{platform}{backend}{model}".encode()).__int__()).normal(0, 0.25))
     seconds = load * skew * (overhead * (1 + params_m / 100) + batch_size * gmacs / rate)

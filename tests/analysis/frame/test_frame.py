@@ -216,13 +216,14 @@ def test_int8_has_no_published_accuracy_and_coarse_formats_only_with_passed_pari
     assert "passed parity" in frame["accuracy_weights"].iloc[2] and "parity" not in frame["accuracy_weights"].iloc[3]
 
 
-def test_the_published_table_names_a_source_for_every_value_and_one_default_per_network():
+def test_every_published_value_names_its_source_and_a_network_has_that_of_its_librarys_weights():
     table = published.table()
-    assert table["source"].notna().all()
-    assert table["top1"].between(50, 90).all()
-    assert table.groupby("model")["default"].sum().eq(1).all()
+    assert table["source"].notna().all() and table["top1"].between(5, 92).all()
+    assert table.groupby(["model", "is_timm", "input_px"])["default"].sum().le(1).all()
     assert published.accuracy("timm:dpn92", 224)[0] == 80.032 and published.accuracy("nothing", 224) is None
-    assert published.accuracy("timm:resnet50", 224) is None  # torchvision's resnet50 has other weights
+    assert published.accuracy("timm:resnet18", 224)[0] == 71.504  # timm's default; torchvision's resnet18 has other weights
+    assert published.accuracy("resnet18", 224)[0] == 69.758 and published.accuracy("resnet18", 288) is None
+    assert published.accuracy("timm:resnet18.gluon_in1k", 224)[0] == 70.844
     assert published.accuracy("resnet50", 224, "IMAGENET1K_V3") is None
 
 

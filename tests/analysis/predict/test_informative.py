@@ -11,26 +11,26 @@ from runner.networks import informative
 
 def test_the_set_has_k_different_networks_and_its_beginning_stays_as_k_grows():
     features = list(cost_laws.zoo(40).values())
-    ten = informative.calibration_set(features, 10)
-    assert len(set(ten)) == 10 and informative.calibration_set(features, 4) == ten[:4]
-    assert sorted(informative.calibration_set(features[:3], 10)) == [0, 1, 2]
+    ten = informative.most_informative(features, 10)
+    assert len(set(ten)) == 10 and informative.most_informative(features, 4) == ten[:4]
+    assert sorted(informative.most_informative(features[:3], 10)) == [0, 1, 2]
 
 
 def test_a_set_of_no_networks_is_refused():
     with pytest.raises(ValueError, match="at least 1 network, not 0"):
-        informative.calibration_set(list(cost_laws.zoo(5).values()), 0)
+        informative.most_informative(list(cost_laws.zoo(5).values()), 0)
 
 
 def test_twins_are_not_both_chosen():
     features = list(cost_laws.zoo(12).values())
-    chosen = informative.calibration_set(features + features, 12)
+    chosen = informative.most_informative(features + features, 12)
     assert sorted(i % 12 for i in chosen) == list(range(12))
-    assert sorted(informative.calibration_set(features + features, 24)) == list(range(24))
+    assert sorted(informative.most_informative(features + features, 24)) == list(range(24))
 
 
 def test_the_set_covers_the_families():
     names = list(cost_laws.zoo(60))
-    chosen = informative.calibration_set(list(cost_laws.zoo(60).values()), 10)
+    chosen = informative.most_informative(list(cost_laws.zoo(60).values()), 10)
     assert len({names[i].rstrip("0123456789") for i in chosen}) == len(cost_laws.FAMILIES)
 
 
@@ -49,4 +49,4 @@ def test_the_chosen_tell_more_than_random_ones():
         return np.median(np.abs(transfer.carry(n, n[rows], there[rows], source, True).predict(n[rest])[0] / there[rest] - 1))
 
     random = [error(np.random.default_rng(seed).permutation(60)[:8]) for seed in range(12)]
-    assert error(informative.calibration_set(list(zoo.values()), 8)) < np.mean(random)
+    assert error(informative.most_informative(list(zoo.values()), 8)) < np.mean(random)

@@ -35,7 +35,7 @@ def settling(table: pd.DataFrame) -> list[str]:
     best = table.loc[table["meets"] & table["kind"].eq("measured"), "top1"].max()
     floor = best if best == best else table["top1"].min()
     gain = (table["top1"] - floor).clip(lower=0) * table["sure"]
-    rows = table[table["kind"].eq("predicted") & gain.gt(0)].assign(gain=gain).sort_values("gain", ascending=False, kind="stable")
+    rows = table.assign(gain=gain)[table["kind"].eq("predicted") & gain.gt(0)].sort_values("gain", ascending=False, kind="stable")
     return [
         f"{_named(row)}: Top-1 {row['top1']:.1f} %, {row['sure']:.0%} sure to meet the limits"
         for row in rows.head(SETTLE).to_dict("records")

@@ -238,7 +238,7 @@ def test_a_busy_process_beside_us_is_others_while_we_work_and_while_we_sleep():
 
 
 def test_busy_processes_beside_us_make_our_thread_wait_for_a_cpu():
-    busy = [subprocess.Popen(BUSY) for _ in contention.usable()]
+    busy = [subprocess.Popen(BUSY) for _ in affinity()]
     try:
         time.sleep(0.2)
         before = contention.snapshot()

@@ -29,6 +29,9 @@ def measure(device: str, threads: int, model: str, batch: int) -> Dict[str, Any]
     torch.backends.cudnn.benchmark = True
     torch.set_num_threads(threads)
     is_gpu = device == "gpu"
+    if is_gpu:  # the networks are measured one after the other in this process
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     where = "cuda" if is_gpu else "cpu"
     with torch.inference_mode():
         module = sources.build(ModelSpec(model, "random"), 0).eval().to(where)

@@ -89,13 +89,13 @@ def explain(frame: pd.DataFrame) -> str:
         first = tested.sort_values("ss").iloc[-1]
         total = part.loc[part["source"] == "total", "ss"].iloc[0]
         said.append(
-            f"{label}: {NAMES[first['source']]} explains {100 * first['ss'] / total:.0f} % of the variance of log time (R2 of all "
+            f"{label}: {NAMES[first['source']]} explains {100 * first['ss'] / total:.0f} % of the variance of log time (R² of the model "
             f"{first['r2']:.4f})"
         )
     log, raw = (tables["scale"].query("scale == @name")["p"] for name in ("logarithm of time", "raw time"))
     return (
         setups.told(said[::-1])  # all set-ups together first
-        + f" Effects add up on the log scale in {int((log >= 0.05).sum())} of {len(log)} analyses, on raw time in {int((raw >= 0.05).sum())}."
+        + f" Effects add up on the log scale in {int((log >= 0.05).sum())} of {len(log)} analyses, on raw time in {int((raw >= 0.05).sum()) or 'none'}."
     )
 
 

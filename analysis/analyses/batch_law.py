@@ -2,10 +2,11 @@
 
 import pandas as pd
 
-from analysis.frame import metrics, setups
+from analysis.frame import metrics, setups, words
 from analysis.frame.cached import once
 from analysis.stats import batch_law
 
+LEAST_SIZES = 3  # batch sizes of a curve: a law of two parameters goes through any two
 TITLE = "Batch size against time: the law a/b + c and its knee"
 
 
@@ -19,7 +20,9 @@ def curves(frame: pd.DataFrame) -> pd.DataFrame:
 @once
 def fits(frame: pd.DataFrame) -> pd.DataFrame:
     """`analysis.stats.batch_law.fit` of every set-up and label, SI units."""
-    return batch_law.fit(curves(frame), ["setup", "label"])
+    rows = curves(frame)
+    sizes = rows.groupby(["setup", "label"])["batch_size"].transform("nunique")
+    return batch_law.fit(rows[sizes >= LEAST_SIZES], ["setup", "label"])
 
 
 @once
@@ -55,7 +58,7 @@ def explain(frame: pd.DataFrame) -> str:
     """How well the law holds and where the knees lie."""
     found = fits(frame)
     if found.empty:
-        return "No network was measured at two batch sizes."
+        return "No network was measured at three batch sizes."
     said = []
     for label, part in sorted(found.groupby("setup", sort=False), key=lambda item: -len(item[1])):
         knees = part["knee"].quantile([0.25, 0.5, 0.75]).tolist()
@@ -66,7 +69,7 @@ def explain(frame: pd.DataFrame) -> str:
             else f"the median knee is at batch {knees[1]:.2g}"
         )
         said.append(
-            f"{label}: t(b) = a/b + c fits {len(part)} curve{'s' * (len(part) > 1)} with a median error of {100 * part['error'].median():.1f} %, {where}"
+            f"{label}: t(b) = a/b + c fits {words.plural(len(part), 'curve')} with a median error of {100 * part['error'].median():.1f} %, {where}"
             + (f", and {best} follow another law better" if best else "")
         )
     return setups.told(said)

@@ -38,6 +38,8 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No network has both a Top-1 and a number of parameters."
     first, last = table.iloc[0], table.iloc[-1]
+    if len(table) == 1:
+        return f"{first['model']}, the only network, reaches {first['density']:,.1f} % of Top-1 per million parameters."
     return (
         f"{first['model']} reaches {first['density']:.1f} % of Top-1 per million parameters, {last['model']} {last['density']:.2f}, "
         f"{first['density'] / last['density']:.0f} times less; bars are 95 % Wilson intervals of Top-1."

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.frame import environments
+from analysis.frame import environments, words
 from analysis.frame.cached import once
 
 TITLE = "Environments"
@@ -54,4 +54,6 @@ def explain(frame: pd.DataFrame) -> str:
         if len(differ)
         else "no machine changed between its runs"
     )
-    return f"{runs} runs on {frame['machine'].nunique()} machines; {tail}."
+    if not runs:
+        return "All results are imported; their sources tell nothing of the machines."
+    return f"{words.plural(runs, 'run')} on {words.plural(frame['machine'].nunique(), 'machine')}; {tail}."

@@ -65,7 +65,9 @@ def explain(frame: pd.DataFrame) -> str:
     if overlap.empty:
         return "Fewer than two set-ups measured the same networks with a known Top-1."
     least = overlap.sort_values("jaccard").iloc[0]
+    low, high = overlap["jaccard"].min(), overlap["jaccard"].max()
+    shares = f"{100 * low:.0f} to {100 * high:.0f} %" if high - low > 0.005 else f"{100 * low:.0f} %"
     return (
-        f"Frontiers of {len(tables['sizes'])} set-ups share {overlap['jaccard'].min():.2f} to {overlap['jaccard'].max():.2f} of their networks "
-        f"(Jaccard); the least between {least['a']} and {least['b']}, {least['shared']} of {least['either']}: choose on the device that you will use."
+        f"The frontiers of {len(tables['sizes'])} set-ups share {shares} of their networks, "
+        f"the least between {least['a']} and {least['b']}, {least['shared']} of {least['either']}: choose on the device that you will use."
     )

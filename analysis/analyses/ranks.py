@@ -73,6 +73,6 @@ def explain(frame: pd.DataFrame) -> str:
         agreement = f", agreement W = {test.w:.2f}" if test.w == test.w else ""
         said.append(
             f"{test.what}: {order['name'].iloc[0]} has the best mean rank ({order['mean_rank'].iloc[0]:.1f} of {test.treatments}) over "
-            f"{test.blocks} conditions{agreement}; {near} more lie within the critical difference of {test.critical_difference:.1f}"
+            f"{test.blocks} conditions{agreement}; {'none lies' if not near else '1 more lies' if near == 1 else f'{near} more lie'} within the critical difference of {test.critical_difference:.1f}"
         )
     return ("; ".join(said) + ".") if said else "No two conditions share their networks, so there are no ranks to average."

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import noise
+from analysis.frame import noise, words
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
 from analysis.stats import intervals, noise_model
@@ -16,8 +16,8 @@ KEYS = ["platform", "label", "batch_size", "scenario"]
 def reference(series: pd.Series) -> str:
     """The backend that others are compared with: PyTorch where it is, else the one with most cells."""
     counts = series.value_counts()
-    plain = sorted(name for name in counts.index if name.split()[0] == "pytorch")
-    return plain[0] if plain else counts.index[0]
+    plain = [name for name in counts.index if name.split()[0] == "pytorch"]
+    return sorted(plain, key=lambda name: (-counts[name], name))[0] if plain else counts.index[0]
 
 
 @once
@@ -89,10 +89,10 @@ def explain(frame: pd.DataFrame) -> str:
         return "No platform has two backends for the same cell that was not contended."
     table = table[table["scenario"] == table["scenario"].min()]
     table = table[(table["batch_size"] == table["batch_size"].min())]
-    said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (slower for {r.slower} of {r.networks})"
+    said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (surely slower for {words.of(r.slower, r.networks, 'network')})"
             for r in table.itertuples()]  # fmt: skip
     return (
-        f"By geometric mean over the networks that all backends have (or, where there is none, each has with the reference), at batch {table['batch_size'].iloc[0]}, "
+        f"At batch {table['batch_size'].iloc[0]}, by geometric mean over the networks that all backends have, else those shared with the reference: "
         + "; ".join(said)
         + "."
     )

@@ -90,7 +90,10 @@ def within(axis: Axes, metric: str) -> None:
 def networks(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network (and input size), whatever measured it: complexity, parameters and accuracy, with metrics as columns."""
     rows = metrics.table(frame[(frame["status"] == "ok") & frame["params_m"].notna()])
-    return rows.drop_duplicates("label").sort_values("label").reset_index(drop=True)
+    rows = rows.drop_duplicates("label").sort_values("label")
+    return rows.drop_duplicates(["model", "gmacs", "params_m", "top1"]).reset_index(
+        drop=True
+    )  # timed at two sizes and known at one, it is one network
 
 
 def enough(rows: pd.DataFrame, *columns: str, least: int = 2) -> str | None:
@@ -98,9 +101,14 @@ def enough(rows: pd.DataFrame, *columns: str, least: int = 2) -> str | None:
     found = rows.dropna(subset=list(columns))["label"].nunique() if len(rows) else 0
     if found >= least:
         return None
-    titles = " and ".join(metrics.METRICS[c].label if c in metrics.METRICS else c for c in columns)
+    titles = [_lower(metrics.METRICS[c].label) if c in metrics.METRICS else c for c in columns]
     who = {0: "no network has", 1: "only one network has"}.get(found, f"only {found} networks have")
-    return f"{who} {titles}" + (f"; {least} are needed" if least > 1 else "")
+    return f"{who} {'both ' if len(titles) == 2 else ''}{' and '.join(titles)} on record" + (f", and it takes {least}" if least > 1 else "")
+
+
+def _lower(label: str) -> str:
+    """A label inside a sentence: `Top-1 accuracy` keeps its capital, `Latency` does not."""
+    return label if label.startswith("Top-") else label[:1].lower() + label[1:]
 
 
 def readable(count: int) -> str | None:

@@ -14,6 +14,7 @@ from analysis.charts._style import Style
 from analysis.frame import metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
+from analysis.frame.words import plural
 from analysis.stats import clusters, fit
 
 TITLE = "Time per image against batch size"
@@ -142,7 +143,9 @@ def explain(frame: pd.DataFrame) -> str:
             members, law = max(found, key=lambda c: c[0])
             said.append(f"{series} on {platform}: {kinds}, the largest ({members} networks) follows {law.summary}")
         else:
-            said.append(f"{series} on {platform}: {len(wide)} whole curves, too few or too short for a law")
+            said.append(
+                f"{series} on {platform}: {plural(len(wide), 'whole curve')} over {plural(wide.shape[1], 'batch size')}, too little for a law"
+            )
     return "; ".join(said) + "."
 
 

@@ -9,6 +9,7 @@ from analysis.charts import _interactive as live
 from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame.cached import once
+from analysis.frame.words import few
 from analysis.stats import robust
 
 TITLE = "Memory against parameters"
@@ -33,7 +34,8 @@ def lines(rows: pd.DataFrame) -> dict[tuple[str, str], robust.Line | None]:
     found: dict[tuple[str, str], robust.Line | None] = {}
     for key, group in rows.groupby(["platform", "series"]):
         enough = len(group) >= base.LEAST_FIT and group["params_size"].nunique() > 1
-        found[key] = robust.line(group["params_size"].to_numpy(float), group["memory"].to_numpy(float)) if enough else None
+        line = robust.line(group["params_size"].to_numpy(float), group["memory"].to_numpy(float)) if enough else None
+        found[key] = line if line is not None and line.n >= base.LEAST_FIT else None  # n is what is left when outliers are set aside
     return found
 
 
@@ -85,7 +87,7 @@ def explain(frame: pd.DataFrame) -> str:
     """What a network costs in memory."""
     rows = rows_of(frame)
     said = [f"{s} on {p} takes {line.intercept:.0f} MiB and {line.slope:.2f} MiB for each MiB of parameters (leave-one-out error {100 * line.loo_error:.1f} %, n = {line.n}"
-            + (f", setting aside {', '.join(rows[(rows['platform'] == p) & (rows['series'] == s)]['label'][line.aside])}" if line.aside.any() else "") + ")"
+            + (f", setting aside {few(rows[(rows['platform'] == p) & (rows['series'] == s)]['label'][line.aside], 3)}" if line.aside.any() else "") + ")"
             for (p, s), line in lines(rows).items() if line]  # fmt: skip
     return ("; ".join(said) or f"{rows['label'].nunique()} networks; {base.LEAST_FIT} in one set-up are needed for a line") + "."
 

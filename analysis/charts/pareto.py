@@ -10,7 +10,7 @@ from analysis.charts import _frontier as frontiers
 from analysis.charts import _interactive as live
 from analysis.charts import base
 from analysis.charts._style import Style
-from analysis.frame import metrics
+from analysis.frame import metrics, words
 from analysis.frame.cached import once
 
 TITLE = "Accuracy against latency"
@@ -55,9 +55,10 @@ def explain(frame: pd.DataFrame) -> str:
     for (platform, series), mine in placed(frame).groupby(["platform", "series"]):
         on = mine[mine["place"] == "frontier"].sort_values("latency")
         first, last = on.iloc[0], on.iloc[-1]
-        said.append(f"{series} on {platform}: {len(on)} of {len(mine)} networks, from {first['label']} ({metrics.latency.format(first['latency'])} ms, {first['top1']:.1f} %) "
-                    f"to {last['label']} ({metrics.latency.format(last['latency'])} ms, {last['top1']:.1f} %)")  # fmt: skip
-    return "Nothing is both faster and more accurate than the networks on the frontier — " + "; ".join(said) + "."
+        ends = [f"{row['label']} ({metrics.latency.format(row['latency'])} ms, {row['top1']:.1f} %)" for row in (first, last)]
+        span = f", from {ends[0]} to {ends[1]}" if len(on) > 1 else f": {ends[0]}"
+        said.append(f"with {series} on {platform} {words.of(len(on), len(mine), 'network')}{span}")
+    return "Nothing measured is both faster and more accurate than these: " + "; ".join(said) + "."
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:

@@ -64,7 +64,7 @@ def explain(frame: pd.DataFrame) -> str:
     for (platform, series), curve in fits(rows).items():
         if curve:
             said.append(
-                f"{series} on {platform} {curve.r2:.0%} (leave-one-out error {curve.error} points, {curve.law.name}, n = {curve.n})"
+                f"{series} on {platform} {100 * curve.r2:.0f} % (leave-one-out error {curve.error} points, {curve.law.name}, n = {curve.n})"
             )
     if not said:
         return f"{rows['label'].nunique()} networks; {base.LEAST_FIT} in one set-up are needed for a curve."

@@ -10,6 +10,7 @@ from analysis.charts import _interactive as live
 from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
+from analysis.frame import words
 from analysis.frame.cached import once
 from analysis.stats import intervals
 
@@ -76,8 +77,8 @@ def explain(frame: pd.DataFrame) -> str:
         between = f" (95 % interval {low:.2f} to {high:.2f})" if np.isfinite(low) else ""
         slower = int((mine["verdict"] == "slower").sum())
         top = mine.loc[mine["speedup"].idxmax()]
-        said.append(f"{series} on {platform} is {mean:.2f} times as fast as {reference}{between}, surely slower for {slower} of {len(mine)} networks, "
-                    f"and gains most on {top['label']} ({top['speedup']:.1f}×)")  # fmt: skip
+        said.append(f"{series} on {platform} is {mean:.2f} times as fast as {reference}{between}, surely slower for {words.of(slower, len(mine), 'network')}"
+                    + (f", and gains most on {top['label']} ({top['speedup']:.1f}×)" if len(mine) > 1 else ""))  # fmt: skip
     return "; ".join(said) + "."
 
 

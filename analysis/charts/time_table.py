@@ -19,6 +19,7 @@ from analysis.charts._style import HEAT, HEAT_DARK_FROM, Style
 from analysis.frame import metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import latest
+from analysis.frame.words import plural
 
 TITLE = "Inference time by network and batch size"
 ORDER = 30
@@ -136,9 +137,12 @@ def explain(frame: pd.DataFrame) -> str:
         if wide.shape[1] < 2:
             continue
         first, last = wide.columns.min(), wide.columns.max()
-        gain = np.exp(np.log(wide[first] / wide[last]).mean())
+        both = wide[[first, last]].dropna()
+        if both.empty:
+            continue
+        gain = np.exp(np.log(both[first] / both[last]).mean())
         said.append(f"{gain:.1f}-fold with {series} on {platform} (batch {first:.0f} to {last:.0f})")
     if not said:
-        count = rows["label"].nunique()
-        return f"{count} network{'s' * (count != 1)}, one batch size."
+        sizes = rows["batch_size"].nunique()
+        return f"{plural(rows['model'].nunique(), 'network')} at {plural(sizes, 'batch size')}{', none at two' if sizes > 1 else ''}."
     return "By geometric mean the time per image falls " + ", ".join(said) + "."

@@ -32,6 +32,15 @@ def register(app: typer.Typer) -> None:
             bool | None,
             typer.Option("--methods/--no-methods", help="Also make the statistics; by default up to 300 networks.", show_default=False),
         ] = None,
+        watch: Annotated[
+            bool,
+            typer.Option(
+                "--watch", help="Rebuild whenever records come in, until Ctrl-C; the open page reloads. Without GIF and statistics."
+            ),
+        ] = False,
+        paper: Annotated[
+            bool, typer.Option("--paper", help="Also write OUT/paper: figures at column width, one table as LaTeX and CSV, a citation.")
+        ] = False,
         timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
@@ -40,15 +49,38 @@ def register(app: typer.Typer) -> None:
 
         logging.getLogger("matplotlib").setLevel(logging.CRITICAL)  # a cache that can't be written is a traceback to it, and nothing to us
         from analysis.compare import noise
+        from analysis.errors import FrameError
         from analysis.merge import table
         from analysis.report import report as writer
+        from analysis.report import watch as watching
         from analysis.stats import cost
 
         paths = records or [below_results("records", results)]
         local = [Path(path) for path in paths if not path.startswith("s3://")]
-        merged = replace(table.merge(paths), floors=noise.beside(local))
-        prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
-        written = writer.write(merged, out or Path(below_results("report", results)), gif=gif, prices=prices, methods=methods)
+        folder = out or Path(below_results("report", results))
+
+        def build(gif: bool, methods: bool | None, stamp: str = "") -> writer.Written:
+            merged = replace(table.merge(paths), floors=noise.beside(local))
+            prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
+            return writer.write(merged, folder, gif=gif, prices=prices, methods=methods, paper=paper, stamp=stamp)
+
+        if watch:
+            if len(local) < len(paths):
+                raise typer.BadParameter("watches files and folders of this machine, not s3:// buckets", param_hint="--watch")
+            try:
+                typer.echo(f"{folder / 'index.html'}: rebuilt as records come in; Ctrl-C ends with the whole report")
+                for number in watching.changes(local):
+                    try:
+                        typer.echo(f"  {build(False, False, str(number)).summary}")
+                    except FrameError as error:  # the first line is not yet written
+                        typer.echo(f"  {error}")
+                        continue
+                    watching.stamp(folder, str(number))
+            except KeyboardInterrupt:
+                typer.echo("")
+        written = build(gif, methods)
+        if watch:
+            watching.stamp(folder, "done")
         warn(written.warnings)
         if timings:
             for name, seconds in sorted(written.seconds.items(), key=lambda item: -item[1]):

@@ -1,6 +1,5 @@
 """What changed and what can't be trusted. Each from the frame, each a table or sentences."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
@@ -12,6 +11,7 @@ from analysis.compare.noise import Floor
 from analysis.frame import noise
 from analysis.frame.cached import once
 from analysis.frame.frame import Merged, latest, ranked
+from analysis.frame.words import few, plural
 
 CHANGE = 0.05  # smallest change of a median that is worth a line
 QUALITY = {
@@ -81,21 +81,29 @@ def noise_sentence(frame: pd.DataFrame, floors: tuple[Floor, ...]) -> str:
     ]
     unknown = [host for host in hosts if host not in found]
     known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; no change is told below it. " if said else ""
-    return (known + (f"No noise floor of {_few(unknown)} is known: dyno noise measures it." if unknown else "")).strip()
+    return (known + (f"The noise floor of {few(unknown)} is unknown; dyno noise measures it." if unknown else "")).strip()
 
 
 def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> str:
     """What changed since earlier runs, and how large a change must be to be told."""
     cells = frame[(frame["role"] == "cell") & (frame["status"] == "ok")]
     again = int((cells.groupby(["source", "platform", "host", "cell_id"]).size() > 1).sum())
-    noise = noise_sentence(cells, floors)
+    noise = noise_sentence(cells[cells["source"] == "records"], floors)
     if not again:
-        return f"No cell was measured twice, so nothing can have changed. {noise}".strip()
+        return f"No cell was measured twice, so no change can be seen. {noise}".strip()
     counts = changed["verdict"].value_counts()
     told = [f"{counts[verdict]} became {verdict}" for verdict in ("faster", "slower") if counts.get(verdict)]
     rest = again - len(changed)
     told += [f"{rest} {'shows' if rest == 1 else 'show'} no change of 5 % or more beyond the noise"] if rest else []
     return f"{plural(again, 'cell')} {'was' if again == 1 else 'were'} measured again: {', '.join(told)}. {noise}".strip()
+
+
+def aside(count: int, what: str) -> str:
+    """`1 line is torn or no JSON and was set aside`; `what` is worded for many."""
+    if count == 1:
+        first, _, rest = what.partition(" ")
+        what = f"{ {'are': 'is', 'have': 'has', 'repeat': 'repeats'}.get(first, first) } {rest}"
+    return f"{plural(count, 'line')} {what} and {'was' if count == 1 else 'were'} set aside"
 
 
 def doubts(merged: Merged) -> list[str]:
@@ -104,9 +112,7 @@ def doubts(merged: Merged) -> list[str]:
     said = []
     for what in sorted({what for _, what in merged.problems}):
         files = {name: count for (name, other), count in merged.problems.items() if other == what}
-        said.append(
-            f"{plural(sum(files.values()), 'line')} {what} and {'was' if sum(files.values()) == 1 else 'were'} set aside ({_few(sorted(files))})."
-        )
+        said.append(f"{aside(sum(files.values()), what)} ({few(sorted(files))}).")
     cells = latest(frame[frame["role"] == "cell"])
     for status, verb in (("failed", "failed"), ("skipped", "skipped")):
         if count := int((cells["status"] == status).sum()):
@@ -129,7 +135,7 @@ def doubts(merged: Merged) -> list[str]:
     unrated = sorted(good.loc[good["top1"].isna(), "label"].unique())
     if unrated:
         said.append(
-            f"No Top-1 is published or measured at the input size that was timed for {_few(unrated)}; charts of accuracy leave them out."
+            f"No Top-1 is published or measured at the input size that was timed for {few(unrated)}; charts of accuracy leave them out."
         )
     sources = good.loc[good["top1"].notna(), "accuracy_source"].value_counts()
     if "published" in sources and len(sources) > 1:
@@ -138,20 +144,10 @@ def doubts(merged: Merged) -> list[str]:
         )
     elif "published" in sources:
         said.append("Top-1 and Top-5 are the values published with pretrained weights, not measured here.")
-    few = good[good["n_replicates"] < 2]
-    if len(few):
-        said.append(f"{plural(len(few), 'cell')} {'has' if len(few) == 1 else 'have'} one process or none, and so no interval.")
+    alone = good[good["n_replicates"] < 2]
+    if len(alone):
+        said.append(f"{plural(len(alone), 'cell')} {'has' if len(alone) == 1 else 'have'} one process or none, and so no interval.")
     return said
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 cell`, `1,200 cells`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _few(names: Iterable[str], most: int = 6) -> str:
-    names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def findings(frame: pd.DataFrame) -> pd.DataFrame:

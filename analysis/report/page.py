@@ -19,7 +19,7 @@ from analysis import charts
 from analysis.analyses import inference_time
 from analysis.frame import metrics
 from analysis.frame.frame import Merged, ranked
-from analysis.report import figures, insight, screen, tables, verdict
+from analysis.report import figures, insight, screen, side, tables, verdict, watch
 from analysis.report.entries import Entry
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -31,6 +31,12 @@ FILTERS = {
     "batch_size": "batch size",
     "family": "family",
 }
+SUBJECT = {
+    "pareto": "pareto",
+    "speedup": "speedup",
+    "roofline": "roofline",
+    "time_table": "inference_time",
+}  # a chart and the tables that say the same
 DIGITS = 4  # significant digits of numbers in charts
 METHODS = (
     "anova",
@@ -46,8 +52,8 @@ METHODS = (
 
 
 def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: list["Live"], findings: pd.DataFrame | str, library: str,
-           animated: str | None = None, left_out: bool = False, predicted: Sequence[Entry] = ()) -> str:  # fmt: skip
-    """The page as text."""
+           animated: str | None = None, left_out: bool = False, predicted: Sequence[Entry] = (), stamp: str = "") -> str:  # fmt: skip
+    """The page as text; with a stamp it reloads once the stamp beside it is another."""
     frame = merged.frame
     specs = {
         chart.name: {"spec": chart.spec, "free": chart.free} if chart.spec else {"error": chart.error}
@@ -74,13 +80,20 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
     )
     found = screen.devices(merged, predicted)
     shown = _figures(frame, drawn, specs)
+    figured = [figure for figure in shown if figure["there"]]
+    tabled = {section["name"]: section for section in sections if not section["missing"]}
+    for figure in figured:
+        figure["section"] = tabled.get(SUBJECT.get(figure["name"], ""))
+    joined = {figure["section"]["name"] for figure in figured if figure["section"]}
     body = {
         "first": found[0],
         "devices": found,
         "title": f"{found[0].verdict.title} ({found[0].name})",
         "touched": screen.touched(found[0]),
         "choices": _script(_choices(frame, found, predicted)),
-        "side": tables.html(screen.side_by_side(frame)) if len(found) > 1 else "",
+        "side": tables.html(side.table(frame)) if len(found) > 1 else "",
+        "slope": side.svg(frame) if len(found) > 1 else "",
+        "side_line": side.sentence(frame),
         "made": insight.last_day(frame),
         "counts": _counts(merged),
         "filters": filters(frame),
@@ -90,9 +103,9 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
         "findings": findings if isinstance(findings, str) else "",
         "checks": insight.summary(findings) if isinstance(findings, pd.DataFrame) else [],
         "doubts": insight.doubts(merged),
-        "figures": [figure for figure in shown if figure["there"]],
+        "figures": figured,
         "animated": animated,
-        "sections": [section for section in sections if not section["missing"] and section["name"] not in METHODS],
+        "sections": [section for section in sections if not section["missing"] and section["name"] not in (*METHODS, *joined)],
         "methods": [section for section in sections if not section["missing"] and section["name"] in METHODS],
         "left_out": left_out,
         "without": _without(shown, sections),
@@ -100,6 +113,7 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
         "css": "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "decide.css")),
         "js": (TEMPLATES / "report.js").read_text(encoding="utf-8"),
         "decide": (TEMPLATES / "decide.js").read_text(encoding="utf-8"),
+        "watch": watch.SCRIPT % stamp if stamp else "",
         "data": data,
         "library": library,
     }
@@ -290,4 +304,5 @@ def _section(item: Any, frame: pd.DataFrame, long_tables: dict[str, Any]) -> dic
         else:
             entry["html"] = tables.html(table, heat, marked)
         shown.append(entry)
-    return {"name": item.name, "title": item.title, "sentence": item.sentence, "missing": item.missing, "tables": shown}
+    missing = item.missing or (None if shown else item.sentence.rstrip(".") or "nothing was found")
+    return {"name": item.name, "title": item.title, "sentence": item.sentence, "missing": missing, "tables": shown}

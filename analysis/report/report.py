@@ -17,6 +17,7 @@ from analysis.frame.cached import keeping
 from analysis.frame.columns import PRICES
 from analysis.frame.frame import Merged
 from analysis.report import animation, figures, insight, page, parallel, predicted, screen, tables
+from analysis.report import paper as papers
 from analysis.report.entries import Entry
 from analysis.stats import cost
 from runner.files import atomic_write
@@ -76,10 +77,17 @@ def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
 
 @keeping()
 def write(
-    merged: Merged, out: Path, gif: bool = True, prices: Mapping[str, Mapping[str, float]] | None = None, methods: bool | None = None
+    merged: Merged,
+    out: Path,
+    gif: bool = True,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
+    methods: bool | None = None,
+    paper: bool = False,
+    stamp: str = "",
 ) -> Written:
     """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.priced takes them.
 
+    paper: also what papers need, in OUT/paper. stamp: the page reloads once the stamp beside it is another (analysis.report.watch).
     methods: whether the statistics of Methods and tests are made; by default where there are at most MOST_NETWORKS networks.
     """
     begin = time.perf_counter()
@@ -123,12 +131,15 @@ def write(
             results["animation"][0] if gif else None,
             bool(left_out),
             [row for rows in found["prediction"] for row in rows],
+            stamp,
         )
         atomic_write(out / "index.html", text)
+        if paper:
+            papers.write(merged, out / "paper")
     except OSError as error:
         raise CantWrite(f"{error.filename or out}: can't write the report: {error.strerror}") from None
     seconds = {label: spent for label, (_, spent) in results.items()} | {"all, wall": time.perf_counter() - begin}
-    said = [f"{name}: {insight.plural(count, 'line')} {what}; set aside" for (name, what), count in sorted(merged.problems.items())]
+    said = [f"{name}: {insight.aside(count, what)}" for (name, what), count in sorted(merged.problems.items())]
     said += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
     said += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
     count = sum(bool(d.stem) for d in drawn)

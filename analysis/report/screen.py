@@ -276,19 +276,6 @@ def touched(device: Device) -> str:
     return "No reservation touches this answer." if take.trust == "clean" else f"This answer carries one: {take.trust}."
 
 
-def side_by_side(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each network's fastest time on every device, one image at a time: a row per network, most accurate first."""
-    rows = entries(frame)
-    names = list(dict.fromkeys(row.device for row in rows))
-    found: dict[str, dict[str, Any]] = {}
-    for name in names:
-        for row in fastest([row for row in rows if row.device == name], 1):
-            line = found.setdefault(row.network, {"label": row.network, "top1": row.top1})
-            line[f"{name}, ms"] = row.ms
-    table = pd.DataFrame(list(found.values()), columns=["label", "top1", *(f"{name}, ms" for name in names)])
-    return table.sort_values(["top1", "label"], ascending=[False, True], ignore_index=True)
-
-
 def choices(frame: pd.DataFrame) -> pd.DataFrame:
     """The frontier of every device at its smallest common batch size, as the first screen shows it."""
     rows = entries(frame)

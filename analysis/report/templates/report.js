@@ -71,11 +71,15 @@ async function draw(box) {
   const text = JSON.stringify(spec).replaceAll('"currentColor"', JSON.stringify(theme().point.stroke));
   box.textContent = "";
   const result = await window.vegaEmbed(box, JSON.parse(text), {ast: true, actions: false, renderer: "svg", logLevel: 0, tooltip: {theme: dark() ? "dark" : "light"}});
+  hush(box);
   views.set(name, result);
   result.sets = sets;
   result.main = sets.find(s => dataOf(name, s).some(r => r.label)) || sets[0];
   result.view.addEventListener("click", (_, item) => { if (item && item.datum && item.datum.label) pick(item.datum.label); });
   empty(box, name);
+}
+function hush(box) {  // the box's own label says what the chart shows; hundreds of marks read aloud help nobody
+  for (const part of $$("[role^=graphics]", box)) for (const name of ["role", "aria-roledescription", "aria-label"]) part.removeAttribute(name);
 }
 function empty(box, name) {
   const none = !dataOf(name, views.get(name).main).some(r => r.label);
@@ -89,7 +93,7 @@ let pending = Promise.resolve();
 function refresh() {
   for (const [name, result] of views) {
     for (const set of result.sets) result.view.data(set, dataOf(name, set));
-    pending = result.view.resize().runAsync().then(() => empty($(`[data-chart="${name}"]`), name));
+    pending = result.view.resize().runAsync().then(() => { hush($(`[data-chart="${name}"]`)); empty($(`[data-chart="${name}"]`), name); });
   }
   const filter = chosen();
   for (const el of $$("[data-platform]")) el.hidden = (filter.platform && !filter.platform.has(el.dataset.platform)) || (el.dataset.scenario && filter.scenario && !filter.scenario.has(el.dataset.scenario)) || false;

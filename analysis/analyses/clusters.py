@@ -1,11 +1,14 @@
 """Clusters of the shape of batch curves, and whether any number of them is stable."""
 
+import numpy as np
 import pandas as pd
+from scipy.cluster import hierarchy
 
 from analysis.analyses import batch_law
 from analysis.frame import setups
 from analysis.frame.cached import once
-from analysis.stats import clusters
+from analysis.stats import batch_law as stats_batch_law
+from analysis.stats import clusters, fit
 
 TITLE = "Clusters of batch-size curves"
 
@@ -30,10 +33,49 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     results = found(frame)
     choice = [table.assign(setup=label) for label, (_, table, _) in results.items()]
     members = [table.reset_index().assign(setup=label) for label, (table, _, _) in results.items() if table["cluster"].nunique() > 1]
+    cells = batch_law.curves(frame)
+    studied = []
+    for label, part in setups.named(cells):
+        table = curves(part)
+        if table.shape[1] >= 5 and len(table) >= 6:
+            rows, aside = as_studied(table)
+            studied.append(rows.assign(setup=label, outliers=", ".join(aside)))
     return {
+        "raw times and the mean curve, as in the studies": _join(
+            studied, ["setup", "law", "formula", "error of the mean curve (%)", "networks", "set aside", "outliers"]
+        ),
         "choice": _join(choice, ["setup", "k", "silhouette", "null95", "stability", "smallest", "stable"]),
         "members": _join(members, ["setup", "label", "cluster", "silhouette"]),
     }
+
+
+def as_studied(curves: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Wang et al.'s way: Ward's clusters of the raw times set the outliers apart, and a saturating exponential is fitted to the mean curve of the rest.
+
+    One row per law, the batch law beside it: formula, median error (%) over the networks that remain, and of the mean curve. And the outliers' names.
+    """
+    raw = curves.to_numpy(float)
+    assigned = hierarchy.fcluster(hierarchy.linkage(raw, "ward"), 2, "maxclust")
+    largest = np.bincount(assigned).argmax()
+    rest = curves[assigned == largest]
+    batch, mean = curves.columns.to_numpy(float), 1e3 * rest.mean().to_numpy(float)
+    rows = []
+    saturating = fit.fit(batch, mean, laws=[law for law in fit.LAWS if law.name == "saturating"])
+    if saturating is not None:
+        rows.append(("saturating exponential", saturating.equation, saturating.curve(batch)["y"]))
+    a, c = stats_batch_law.two_parameters(batch, mean[None, :])
+    rows.append(("a/b + c", f"y = {a[0]:.3g}/x + {c[0]:.3g}", a[0] / batch + c[0]))
+    table = pd.DataFrame(
+        {
+            "law": name,
+            "formula": formula,
+            "networks": len(rest),
+            "set aside": len(curves) - len(rest),
+            "error of the mean curve (%)": 100 * float(np.median(np.abs(y / mean - 1))),
+        }
+        for name, formula, y in rows
+    )
+    return table, [str(name) for name in curves.index[assigned != largest]]
 
 
 def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

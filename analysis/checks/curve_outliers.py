@@ -17,6 +17,14 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
         if wide.shape[1] < 4:
             continue
         residual = suspects.curve_residuals(wide.columns.to_numpy(float), wide.to_numpy(float))
+        batches = wide.columns.to_numpy(float)
+        told = set()
+        for row in np.flatnonzero(np.nanmax(np.abs(residual), axis=1, initial=0.0, where=np.isfinite(residual)) > np.log(1.3)):
+            two = suspects.exchanged_batches(batches, wide.iloc[row].to_numpy(float))
+            if two:
+                told.add(int(row))
+                sizes = f"{batches[two[0]]:.0f} and {batches[two[1]]:.0f}"
+                yield ("error", ids.iloc[row, two[1]], f"{wide.index[row]} on {label}: its times at batch {sizes} look exchanged")
         for column, batch in enumerate(wide.columns):
             gap = (
                 residual[:, column] - np.nanmedian(residual[:, column])
@@ -32,7 +40,7 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
                     f"{wide.index[i]} and {wide.index[j]} on {label}: their times at batch {batch:.0f} look exchanged",
                 )
             for row in np.flatnonzero(np.abs(gap) > max(6 * scale, np.log(1.6))):
-                if row not in {index for pair in pairs for index in pair}:
+                if row not in told | {index for pair in pairs for index in pair}:
                     yield (
                         "warning",
                         ids.iloc[row, column],

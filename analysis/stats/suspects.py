@@ -95,6 +95,32 @@ def rises(batch: np.ndarray, times: np.ndarray, least: float = 0.1, alone: float
     return flags
 
 
+def exchanged_batches(batch: np.ndarray, times: np.ndarray, least: float = 0.15, gain: float = 4.0) -> tuple[int, int] | None:
+    """The two columns of one curve that, exchanged, make it follow the law a/b + c: the misfit (rms log) is over `least` and falls `gain`-fold; else None.
+
+    Either value alone looks wrong in such a curve, and as a rule the right one is accused.
+    """
+    known = np.flatnonzero(np.isfinite(times))
+    if len(known) < 5:
+        return None
+
+    def misfit(values: np.ndarray) -> float:
+        a, c = batch_law.two_parameters(batch, values[None, :])
+        return float(np.sqrt(np.nanmean(np.log(values / (a[0] / batch + c[0])) ** 2)))
+
+    before = misfit(times)
+    if not before > least:
+        return None
+    found = []
+    for at, i in enumerate(known):
+        for j in known[at + 1 :]:
+            swapped = times.copy()
+            swapped[[i, j]] = times[[j, i]]
+            found.append((misfit(swapped), int(i), int(j)))
+    best = min(found)
+    return best[1:] if best[0] * gain < before else None
+
+
 def out_of_order(
     larger: np.ndarray, seen: np.ndarray, tolerance: float = 0.07, share: float = 0.65, cut: float = 3.5
 ) -> list[tuple[int, int]]:

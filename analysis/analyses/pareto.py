@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import metrics, noise
+from analysis.frame import metrics, noise, words
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
 from analysis.stats import noise_model
@@ -59,5 +59,5 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No network with a published or measured Top-1 has a latency."
     counts = table.assign(on=table["place"] == "frontier").groupby(["platform", "series"])["on"].agg(["sum", "size"])
-    said = [f"{int(row['sum'])} of {int(row['size'])} on {key[0]} with {key[1]}" for key, row in counts.iterrows()]
+    said = [f"{words.of(int(row['sum']), int(row['size']), 'network')} on {key[0]} with {key[1]}" for key, row in counts.iterrows()]
     return f"At batch {table['batch_size'].iloc[0]} nothing beats, in both accuracy and latency, " + "; ".join(said) + "."

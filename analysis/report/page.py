@@ -65,6 +65,10 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
     changed = insight.changes(frame, merged.floors)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     sections = [_section(item, frame, long_tables) for item in done]
+    found = screen.devices(merged, predicted)
+    beside = side.table(frame)
+    if len(found) > 1 and len(beside) > tables.LONG:
+        long_tables["side"] = tables.payload(beside)
     data = pack(
         json.dumps(
             {
@@ -78,7 +82,6 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
             allow_nan=False,
         ).encode()
     )
-    found = screen.devices(merged, predicted)
     shown = _figures(frame, drawn, specs)
     figured = [figure for figure in shown if figure["there"]]
     tabled = {section["name"]: section for section in sections if not section["missing"]}
@@ -91,7 +94,8 @@ def render(merged: Merged, drawn: list[figures.Drawn], done: list[Any], live: li
         "title": f"{found[0].verdict.title} ({found[0].name})",
         "touched": screen.touched(found[0]),
         "choices": _script(_choices(frame, found, predicted)),
-        "side": tables.html(side.table(frame)) if len(found) > 1 else "",
+        "side": tables.html(beside) if len(found) > 1 and len(beside) <= tables.LONG else "",
+        "side_long": "side" in long_tables,
         "slope": side.svg(frame) if len(found) > 1 else "",
         "side_line": side.sentence(frame),
         "made": insight.last_day(frame),

@@ -24,6 +24,7 @@ def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
     setup, rows = setups.choose(frame, device)
     if not batch or rows.loc[rows["batch_size"].eq(batch), "model"].nunique() < LEAST:
         return []
+    frame, rows = frame[frame["batch_size"].eq(batch)], rows[rows["batch_size"].eq(batch)]  # the other sizes cost time and tell little here
     own = latest(frame[frame["platform"].eq(device) & frame["role"].eq("cell")])
     images = frame.loc[frame["top1"].notna() & frame["accuracy_source"].ne("measured"), "accuracy_data"].fillna("ImageNet")
     known = candidates.rows(candidates.catalogued()) if images.eq("ImageNet").all() else None

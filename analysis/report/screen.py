@@ -257,15 +257,29 @@ def data(frame: pd.DataFrame, predicted: Sequence[Entry] = ()) -> dict[str, Any]
         "devices": {},
         "colours": {name: styles.family(name)[0] for name in {row.family for row in rows}},
     }
-    for row in rows:
-        values = [getattr(row, name) for name in FIELDS]
-        out["devices"].setdefault(row.device, []).append([float(f"{v:.6g}") if isinstance(v, float) else v for v in values])
+    for device in dict.fromkeys(row.device for row in rows):
+        mine = [row for row in rows if row.device == device]
+        out["devices"][device] = {name: column([getattr(row, name) for row in mine]) for name in FIELDS}
     return out
 
 
-def entry(values: dict[str, Any], device: str) -> Entry:
-    """An entry of a device from what `data` holds of it."""
-    return Entry(device=device, **values)
+def column(values: list[Any]) -> Any:
+    """Values of a field: numbers to six digits as they are, words once with their places, one value for all as a list of one."""
+    short = [float(f"{v:.6g}") if isinstance(v, float) else v for v in values]
+    short = [int(v) if isinstance(v, float) and v.is_integer() else v for v in short]
+    words = list(dict.fromkeys(short))
+    if len(words) == 1:
+        return {"w": words, "n": len(short)}
+    if any(isinstance(v, str) for v in words):
+        place = {word: at for at, word in enumerate(words)}
+        return {"w": words, "i": [place[v] for v in short]}
+    return short
+
+
+def unpacked(columns: dict[str, Any], device: str) -> list[Entry]:
+    """The entries of a device from what `data` holds of it."""
+    lists = [c if isinstance(c, list) else [c["w"][at] for at in c["i"]] if "i" in c else c["w"] * c["n"] for c in columns.values()]
+    return [Entry(device=device, **dict(zip(columns, values, strict=True))) for values in zip(*lists, strict=True)]
 
 
 def touched(device: Device) -> str:

@@ -111,8 +111,19 @@ def _boards(folder):
     )
 
 
+def _uneven(folder):
+    """A GPU's odds and ends: many networks in one precision, one or two in others, some of them at two batch sizes, one process each."""
+    records = [environment_record("synthetic-gpu", cpu="Synthetic CPU", gpu="Synthetic GPU")]
+    records += [cell_record("synthetic-gpu", "pytorch", model, replicates=1) for model in CLASSIC[:14]]
+    records += [cell_record("synthetic-gpu", "pytorch", model, 64, replicates=1) for model in CLASSIC[8:13]]
+    records += [cell_record("synthetic-gpu", "pytorch", model, size, precision="fp16") for model, size in (("resnet50", 1), ("vgg11", 64))]
+    records += [cell_record("synthetic-gpu", "tensorrt", "resnet18", size, precision="fp16", quality=["drifting"]) for size in (1, 64)]
+    records += [cell_record("synthetic-gpu", "tensorrt", "vgg16", precision="int8", status="failed", reason="out of memory")]
+    write(folder / "x.jsonl", records)
+
+
 SETS = {"own": _small, "zhao": _zhao, "one cell": _one_cell, "only failures": _failures, "only contended": _contended,
-        "imports without a size": _imports_without_a_size, "boards": _boards}  # fmt: skip
+        "imports without a size": _imports_without_a_size, "boards": _boards, "uneven": _uneven}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,11 @@ const $ = q => document.querySelector(q), box = $("#screen");
 const store = JSON.parse($("#choices").textContent), data = store.data, screens = store.screens;
 const names = Object.keys(screens);
 if (!names.length) return;
-const rows = Object.fromEntries(names.map(name => [name, (data.devices[name] || []).map(values => Object.fromEntries(values.map((v, i) => [data.fields[i], v])))]));
+const spread = c => Array.isArray(c) ? c : c.i ? c.i.map(at => c.w[at]) : Array(c.n).fill(c.w[0]);
+const rows = Object.fromEntries(names.map(name => {
+  const columns = Object.entries(data.devices[name] || {}).map(([field, c]) => [field, spread(c)]);
+  return [name, columns.length ? columns[0][1].map((_, at) => Object.fromEntries(columns.map(([field, values]) => [field, values[at]]))) : []];
+}));
 const clone = limits => ({...limits}), state = {device: names[0], limits: clone(screens[names[0]].limits)};
 const LIMITS = ["ms", "rate", "top1", "mib", "mj"], QUANTILES = {ms: "median", p90: "90th percentile", p99: "99th percentile"};
 const escape = text => String(text).replace(/[&<>"]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})[c]);

@@ -253,32 +253,32 @@ def data(frame: pd.DataFrame, predicted: Sequence[Entry] = ()) -> dict[str, Any]
     """What the script chooses from: for each device its entries by column, and each family's colour."""
     rows = [*entries(frame), *predicted]
     out: dict[str, Any] = {
-        "fields": FIELDS,
+        "words": [],  # of all columns, once each: a network stands on several devices
         "devices": {},
         "colours": {name: styles.family(name)[0] for name in {row.family for row in rows}},
     }
+    words: dict[str, int] = {}
     for device in dict.fromkeys(row.device for row in rows):
         mine = [row for row in rows if row.device == device]
-        out["devices"][device] = {name: column([getattr(row, name) for row in mine]) for name in FIELDS}
-    return out
+        out["devices"][device] = {name: column([getattr(row, name) for row in mine], words) for name in FIELDS}
+    return out | {"words": list(words)}
 
 
-def column(values: list[Any]) -> Any:
-    """Values of a field: numbers to six digits as they are, words once with their places, one value for all as a list of one."""
+def column(values: list[Any], words: dict[str, int]) -> Any:
+    """Values of a field: numbers to six digits as they are, words as their places among all words (which grow), one value for all once."""
     short = [float(f"{v:.6g}") if isinstance(v, float) else v for v in values]
     short = [int(v) if isinstance(v, float) and v.is_integer() else v for v in short]
-    words = list(dict.fromkeys(short))
-    if len(words) == 1:
-        return {"w": words, "n": len(short)}
-    if any(isinstance(v, str) for v in words):
-        place = {word: at for at, word in enumerate(words)}
-        return {"w": words, "i": [place[v] for v in short]}
+    if len(set(short)) == 1:
+        return {"w": short[0], "n": len(short)}
+    if all(isinstance(v, str) for v in short):
+        return {"i": [words.setdefault(str(v), len(words)) for v in short]}
     return short
 
 
-def unpacked(columns: dict[str, Any], device: str) -> list[Entry]:
-    """The entries of a device from what `data` holds of it."""
-    lists = [c if isinstance(c, list) else [c["w"][at] for at in c["i"]] if "i" in c else c["w"] * c["n"] for c in columns.values()]
+def unpacked(held: dict[str, Any], device: str) -> list[Entry]:
+    """The entries of a device from what `data` holds."""
+    columns, words = held["devices"][device], held["words"]
+    lists = [c if isinstance(c, list) else [words[at] for at in c["i"]] if "i" in c else [c["w"]] * c["n"] for c in columns.values()]
     return [Entry(device=device, **dict(zip(columns, values, strict=True))) for values in zip(*lists, strict=True)]
 
 

@@ -41,8 +41,8 @@ def test_python_and_the_script_give_the_same_verdict_for_every_limit(browser, pa
     page.goto(page_of(name).as_uri())
     store = json.loads(page.locator("#choices").text_content())
     asked = 0
-    for device, columns in store["data"]["devices"].items():
-        rows = screen.unpacked(columns, device)
+    for device in store["data"]["devices"]:
+        rows = screen.unpacked(store["data"], device)
         data, _, images = store["screens"][device]["seen"]["words"].removesuffix(" images").partition("’s ")
         seen = Seen(data, int(images.replace(",", "")))
         limits = list(questions(rows))

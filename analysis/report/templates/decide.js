@@ -5,7 +5,7 @@ const $ = q => document.querySelector(q), box = $("#screen");
 const store = JSON.parse($("#choices").textContent), data = store.data, screens = store.screens;
 const names = Object.keys(screens);
 if (!names.length) return;
-const spread = c => Array.isArray(c) ? c : c.i ? c.i.map(at => c.w[at]) : Array(c.n).fill(c.w[0]);
+const spread = c => Array.isArray(c) ? c : c.i ? c.i.map(at => data.words[at]) : Array(c.n).fill(c.w);
 const rows = Object.fromEntries(names.map(name => {
   const columns = Object.entries(data.devices[name] || {}).map(([field, c]) => [field, spread(c)]);
   return [name, columns.length ? columns[0][1].map((_, at) => Object.fromEntries(columns.map(([field, values]) => [field, values[at]]))) : []];

@@ -92,16 +92,15 @@ def between(before, after):
 def contended(readings, limit):
     """Whether our threads waited more than twice ``limit``, or others took more than it of our CPUs. Unknown is not contended.
 
-    Twice, since on two CPUs, which is few, a busy process of that share makes them wait so long. Of a short window the share counts only
-    beyond what one tick can feign; run delay is exact.
+    Twice, since on two CPUs, which is few, a busy process of that share makes them wait so long. Of a short window each counts only beyond
+    one tick: the share because a tick can feign it, the delay because one wait of a tick is no sign of others.
     """
-    if (readings.get("run_delay") or 0.0) > 2 * limit:
+    window_s = readings["window_s"]
+    tick_share = 1.0 / _ticks_per_s() / window_s if 0 < window_s < LONG_WINDOW_S else 0.0
+    if (readings.get("run_delay") or 0.0) > 2 * limit + tick_share:
         return True
     share = readings.get("others_share")
-    if share is None:
-        return False
-    tick_share = 1.0 / _ticks_per_s() / readings["window_s"]  # one tick on each CPU
-    return share > limit + (tick_share if readings["window_s"] < LONG_WINDOW_S else 0.0)
+    return share is not None and share > limit + tick_share
 
 
 def wait_for_quiet(limit=0.05, timeout_s=10, sleep=time.sleep, root="/", own_pids=(), clock=time.monotonic):

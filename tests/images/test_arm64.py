@@ -97,7 +97,8 @@ MEASURED = {
 def test_an_arm64_image_runs_a_cell_under_emulation(docker, images, networks, emulation, name):  # noqa: F811
     """Functional only: the lock's aarch64 wheels are there, install, import and compute the numbers that x86-64 computed."""
     matrix_file(networks, name, model=["squeezenet1_1"], backend=MEASURED[name], batch_size=[1])
-    options = ["--rm", "--env", "QEMU_CPU=cortex-a57"]
+    cpu = "neoverse-n1" if "jp7" in name else "cortex-a57"  # torch 2.10 has instructions that no processor before Orin's has
+    options = ["--rm", "--env", f"QEMU_CPU={cpu}"]
     docker(*command(networks, images(name), "run", platform=f"standin-{name}", options=options, matrix=name), timeout=1500)
     records = cells(networks, f"standin-{name}")
     found = [(record["cell"]["backend"], record["status"], record["reason"]) for record in records if record["role"] == "cell"]
@@ -106,11 +107,9 @@ def test_an_arm64_image_runs_a_cell_under_emulation(docker, images, networks, em
 
 
 @pytest.mark.timeout(3000)
-def test_the_arm64_host_image_recommends_under_emulation(docker, images, networks, emulation):  # noqa: F811
-    """The analysis reads records and answers; after the runs above, or on what the x86-64 image left."""
+def test_the_arm64_host_image_writes_the_report_under_emulation(docker, images, networks, emulation):  # noqa: F811
     image, mount = images("host-arm64"), ["--volume", f"{networks}:/results", "--user", USER]
     matrix_file(networks, "few", model=["squeezenet1_1"], backend=["pytorch"], batch_size=[1])
     docker(*command(networks, images("cpu"), "run", platform="standin-few", options=["--rm"], matrix="few"))
-    asked = ["recommend", "--records", "/results/records", "--platform", "standin-few", "--max-latency-ms", "1000"]
-    done = docker("run", "--rm", "--network=none", "--env", "QEMU_CPU=cortex-a57", *mount, image, *asked, timeout=1500)
-    assert "squeezenet1_1" in done.stdout
+    docker("run", "--rm", "--network=none", "--env", "QEMU_CPU=cortex-a57", *mount, image, "report", timeout=1500)
+    assert "standin-few" in (networks / "report/index.html").read_text()

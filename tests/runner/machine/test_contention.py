@@ -110,8 +110,8 @@ def test_what_threads_waited_for_a_cpu_counts_however_many_cpus_there_are(tmp_pa
     assert quiet["run_delay"] == pytest.approx(0.02) and not contention.contended(quiet, 0.05)
     assert busy["run_delay"] == pytest.approx(0.52) and contention.contended(busy, 0.05)
     assert contention.between(before, taken(3.0))["run_delay"] is not None
-    one_wait = contention.between(before, dataclasses.replace(taken(1.005, 10, 24), at_s=1.005))
-    assert one_wait["run_delay"] == pytest.approx(0.8) and not contention.contended(one_wait, 0.05)  # a single wait, shorter than a tick
+    one_wait = dict(quiet, run_delay=0.8, window_s=0.005)  # of 4 ms, shorter than a tick
+    assert not contention.contended(one_wait, 0.05) and contention.contended(dict(one_wait, window_s=2.0), 0.05)
     nothing = contention.snapshot(str(tmp_path / "none"))
     assert nothing.waited_s is None and contention.between(nothing, nothing)["run_delay"] is None
 

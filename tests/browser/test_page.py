@@ -164,7 +164,9 @@ def test_a_link_leads_to_one_chart_with_its_filters(open_page):
     assert again.locator('fieldset[data-f="batch_size"] input[value="4"]').is_checked()
     assert again.locator("#picked button").all_text_contents() == ["resnet50 ×"]
     again.wait_for_timeout(1500)
-    assert -1 < again.evaluate("document.getElementById('fig-speedup').getBoundingClientRect().top") < 900  # browsers scroll to fractions of a pixel
+    assert (
+        -1 < again.evaluate("document.getElementById('fig-speedup').getBoundingClientRect().top") < 900
+    )  # browsers scroll to fractions of a pixel
 
 
 def test_everything_that_can_be_used_has_a_name(open_page):

@@ -61,8 +61,11 @@ def records(results, kind="cell"):
 
 
 def records_so_far(results, kind="cell"):
-    """As records(), while a run writes: none where there is no file yet."""
-    return records(results, kind) if glob.glob(os.path.join(str(results), "records", "*.jsonl")) else []
+    """As records(), while a run writes: none where there is no file yet, and without a line that isn't whole yet."""
+    if not glob.glob(os.path.join(str(results), "records", "*.jsonl")):
+        return []
+    with open(record_file(results)) as file:
+        return [line for line in (json.loads(text) for text in file if text.endswith("\n")) if line["kind"] == kind]
 
 
 def need_torch():

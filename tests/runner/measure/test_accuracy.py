@@ -11,7 +11,7 @@ import time
 import numpy
 import pytest
 import shapes
-from support import ROOT, dyno, record_file, records, start
+from support import ROOT, dyno, record_file, records, records_so_far, start
 from support import matrix as write_matrix
 
 from runner import backends
@@ -129,7 +129,7 @@ def test_a_run_killed_in_the_middle_goes_on_with_the_next_part(tmp_path):
     slow = {"DYNO_BACKENDS": str(tmp_path / "backends"), "PACED_S": "0.01"}
     process = start("accuracy", str(tmp_path), "-m", path, "-r", str(tmp_path), env=slow)
     deadline = time.time() + 60
-    while not (os.path.exists(str(tmp_path / "records")) and parts(tmp_path)):
+    while not records_so_far(tmp_path, "accuracy"):
         assert process.poll() is None and time.time() < deadline, process.communicate()
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)

@@ -34,7 +34,7 @@ class Unfinished:
             orphans = [line for line in replicates.values() if line["attempt"] > self.done.get(what, 0)]
             joined = [line for line in orphans if self._may_join(line, orphans[-1])]
             left_out += len(orphans) - len(joined)
-            found += [lines.so_far(joined)] if joined else []
+            found += [lines.so_far([lines.line_from(one) for one in joined]).as_dict()] if joined else []
         return found, left_out
 
     def _may_join(self, line: Line, last: Line) -> bool:

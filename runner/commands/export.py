@@ -14,7 +14,7 @@ def export(
     only: List[str] = ONLY,
     results: str = RESULTS,
     cache: Optional[str] = CACHE,
-):
+) -> None:
     """Fill the cache with the networks' files, for images that have no PyTorch to make them."""
     from runner.measure import export_cache
 

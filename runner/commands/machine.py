@@ -8,7 +8,7 @@ from runner.program import exits
 from runner.program.options import JSON, RESULTS
 
 
-def doctor(results: str = RESULTS, as_json: bool = JSON):
+def doctor(results: str = RESULTS, as_json: bool = JSON) -> None:
     """Check the machine before anything is measured, with the flag or command that mends what is wrong."""
     from runner.doctor import doctor as checkup
     from runner.machine import environment as facts
@@ -26,7 +26,7 @@ def doctor(results: str = RESULTS, as_json: bool = JSON):
         raise typer.Exit(exits.BAD)
 
 
-def backends(as_json: bool = JSON):
+def backends(as_json: bool = JSON) -> None:
     """The backends, and why one can't run here."""
     from runner import backends as registry
 
@@ -43,7 +43,7 @@ def backends(as_json: bool = JSON):
             typer.echo("  %s:%s" % (item["name"], variant))
 
 
-def models(as_json: bool = JSON):
+def models(as_json: bool = JSON) -> None:
     """The networks that need no prefix; timm:NAME, onnx:PATH and module:function are taken too."""
     from runner.networks import sources as registry
 
@@ -51,14 +51,14 @@ def models(as_json: bool = JSON):
     typer.echo(json.dumps(names) if as_json else "\n".join(names))
 
 
-def environment():
+def environment() -> None:
     """The facts of this machine that go into its records, as JSON."""
     from runner.machine import environment as facts
 
     typer.echo(json.dumps(facts.describe(), indent=1, sort_keys=True))
 
 
-def schema():
+def schema() -> None:
     """The record's fields with their units, as Markdown."""
     from runner.records.schema import document
 

@@ -90,7 +90,7 @@ def run(
     typer.echo("%s: %s%s" % (path, counts or "nothing is missing", rest))
     typer.echo("log: %s" % log_path)
     typer.echo("next: %s" % shown.next_command(lines, left, chosen(matrix, profile, only, results)))
-    statuses = [line["status"] for line in lines]
+    statuses = [line.status for line in lines]
     if statuses and ("ok" not in statuses or (strict and "failed" in statuses)):
         raise typer.Exit(exits.BAD)
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Optional
 
 import typer
 
@@ -10,6 +10,7 @@ from runner.errors import MatrixError, ModelUnavailable, RecordError
 from runner.program import exits
 from runner.program.options import CACHE, JSON, RESULTS, places_of
 from runner.program.terminal import fail, measuring, plain
+from runner.records.line import Line
 
 SHOWN = 12  # operators
 
@@ -53,19 +54,19 @@ def profile(
             finally:
                 session.close()
     for line in found:
-        if line["status"] == "ok":
-            typer.echo(json.dumps(line["profile"], indent=1) if as_json else plain_table(line))
+        if line.status == "ok":
+            typer.echo(json.dumps(line.profile, indent=1) if as_json else plain_table(line))
         else:
-            typer.echo("dyno: %s: %s" % (line["cell_id"], plain(line["reason"])), err=True)
-    if any(line["status"] != "ok" for line in found):
+            typer.echo("dyno: %s: %s" % (line.cell.id, plain(line.reason or "")), err=True)
+    if any(line.status != "ok" for line in found):
         raise typer.Exit(exits.BAD)
 
 
-def plain_table(line: Dict[str, Any]) -> str:
+def plain_table(line: Line) -> str:
     """A profile as text: groups, the longest operators, and the sum against the median where nobody watched."""
-    told = line["profile"]
+    told = line.profile or {}
     total = told["sum_s"] or 1.0
-    rows = ["%s: %s, %d batches" % (line["cell_id"], told["method"], told["batches"]), ""]
+    rows = ["%s: %s, %d batches" % (line.cell.id, told["method"], told["batches"]), ""]
     groups = sorted(told["groups"].items(), key=lambda pair: -pair[1]["s"])
     rows += ["%-40s %8s %10s %7s" % ("group", "runs", "ms", "share")]
     rows += ["%-40s %8.4g %10.4g %6.1f%%" % (name, group["count"], 1e3 * group["s"], 100 * group["s"] / total) for name, group in groups]

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import typer
 
@@ -17,7 +17,7 @@ def selftest(
     backend: List[str] = typer.Option([], "--backend", help="Only this one; may be given again. [default: all]"),
     keep: Optional[str] = typer.Option(None, "--keep", help="Folder that takes the records too, to look into. [default: they are removed]"),
     budget: Optional[float] = typer.Option(None, "--budget", help="Seconds it may take. [default: 180, with --full 470]"),
-):
+) -> None:
     """Try every backend, precision, scenario and sensor here, and say what works."""
     from runner import backends
     from runner.files import atomic_write
@@ -27,10 +27,10 @@ def selftest(
     if unknown:
         fail("--backend %s: choose from %s" % (unknown[0], ", ".join(backends.names())), 2)
 
-    def show(row):
+    def show(row: Any) -> None:
         typer.echo("%-12s %s: %s" % (row.verdict, plain(row.what), plain(row.detail)))
 
-    def heading(title):
+    def heading(title: str) -> None:
         typer.echo("-- %s" % title)
 
     with tempfile.TemporaryDirectory() as folder:

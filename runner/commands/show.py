@@ -44,7 +44,7 @@ def plan(
         typer.echo(json.dumps({"cells": cells, "excluded": excluded, "estimate_s": round(total_s, 1)}, indent=1))
         return
     rows = [
-        [str(number)] + shown.axes(cell.as_dict()) + ["about %s" % duration(estimates[cell]) if cell in left else "done"]
+        [str(number)] + shown.axes(cell) + ["about %s" % duration(estimates[cell]) if cell in left else "done"]
         for number, cell in enumerate(planned.cells, 1)
     ]
     if rows:
@@ -93,12 +93,12 @@ def status(
     doubtful: Dict[str, List[Any]] = {"failed": [], "skipped": [], "ok": []}
     overheads_s: List[float] = []
     for line in (last[cell] for cell in planned.cells if cell in last):
-        groups[line["status"]].append(line["cell_id"])
-        if line["status"] == "ok":
-            overheads_s += line["overheads_s"]
-            contended += [line["cell_id"]] if "contended" in shown.labels(line) else []
-        if line["status"] != "ok" or shown.labels(line):
-            doubtful[line["status"]].append(shown.axes(line["cell"]) + [shown.verdict(line)])
+        groups[line.status].append(line.cell.id)
+        if line.status == "ok":
+            overheads_s += line.overheads_s
+            contended += [line.cell.id] if "contended" in shown.labels(line) else []
+        if line.status != "ok" or shown.labels(line):
+            doubtful[line.status].append(shown.axes(line.cell) + [shown.verdict(line)])
     overhead_s = median(overheads_s) if overheads_s else None
     if as_json:
         document: Dict[str, Any] = dict(groups)
@@ -111,7 +111,7 @@ def status(
         typer.echo(table(shown.AXES + ("what",), rows, shown.NUMBERS))
     for cell in stale:
         line = last[cell]
-        unfinished = "so far %d of %d replicates" % (line["replicates"], max(line.get("asked") or 0, loaded.protocol.replicates))
+        unfinished = "so far %d of %d replicates" % (line.replicates, max(line.asked or 0, loaded.protocol.replicates))
         typer.echo(plain("%s: %s" % (cell.id, unfinished if reasons[cell] == history.UNFINISHED else reasons[cell])))
     counts = [("done", len(groups["ok"])), ("failed", len(groups["failed"])), ("skipped", len(groups["skipped"]))]
     counts += [("contended", len(contended)), ("missing", len(left))]

@@ -6,14 +6,14 @@ Accuracy depends on neither batch size nor scenario: one batch size of the plan 
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from runner import backends
 from runner.errors import DataError
 from runner.measure.job import ACCURACY, Count, Request
 from runner.measure.outcome import Outcome
-from runner.measure.session import Session, note_failure
+from runner.measure.session import Session, failed
 from runner.networks import datasets, interchange, preprocessing, sources
 from runner.networks.spec import ModelSpec
 from runner.plan.matrix import Matrix
@@ -21,13 +21,13 @@ from runner.records import accuracy_totals
 from runner.records import file as record_file
 from runner.records import line as lines
 from runner.records.accuracy_totals import Totals
-from runner.records.cell import Cell, cell_from
+from runner.records.cell import Cell
 from runner.records.places import Places
 
 BATCH = 32  # the plan's largest batch size up to here is taken
 
 
-def representatives(cells, batch_size=None):
+def representatives(cells: Iterable[Cell], batch_size: Optional[int] = None) -> List[Cell]:
     """One cell for all batch sizes and scenarios of a network, backend, precision, device and input size, in the order given."""
     groups: Dict[Cell, Set[int]] = OrderedDict()
     for cell in cells:
@@ -38,7 +38,7 @@ def representatives(cells, batch_size=None):
     ]
 
 
-def fitting(cells, specs, data):
+def fitting(cells: Sequence[Cell], specs: Dict[str, ModelSpec], data: Any) -> Tuple[List[Cell], List[str]]:
     """(cells whose network can be judged by the data set, reasons for the rest); what an ONNX file answers is known when it has answered."""
     reasons: Dict[str, None] = OrderedDict()
     fit = []
@@ -64,12 +64,12 @@ class Progress:
     images: int
     of: int
     remaining_s: float
-    line: Optional[Dict[str, Any]] = None
+    line: Optional[lines.Line] = None
     totals: Optional[Totals] = None
 
 
 class Evaluation:
-    """One invocation of ``dyno accuracy``; ``settings`` is the matrix's section (see runner.plan.matrix.ACCURACY)."""
+    """One invocation of ``dyno accuracy``; ``settings`` is the matrix's section (see runner.plan.sections.ACCURACY)."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Evaluation:
         refusal = backends.available(cell.base_backend)
         outcome = None if refusal else self._prepare(cell, spec)
         if refusal:
-            lines.failed(line, refusal, "import", skip=True)
+            line = lines.failed(line, refusal, "import", is_skipped=True)
         elif outcome is None:
             part["preprocessing"] = prepare = self._preprocessing(cell, spec)
             done = self.totals.get(accuracy_totals.identity(cell, network, self.data.id, prepare), Totals())
@@ -127,8 +127,8 @@ class Evaluation:
                 return done
             outcome = self._count(cell, spec, part, done.end, (index, total))
         if outcome is not None and outcome.result is None:
-            note_failure(line, outcome)
-        if line["status"] != "ok":
+            line = failed(line, outcome)
+        if line.status != "ok":
             self._append(line)
         return self.totals[accuracy_totals.identity(cell, network, self.data.id, part["preprocessing"])]
 
@@ -158,7 +158,7 @@ class Evaluation:
         def on_part(part: Dict[str, Any]) -> None:
             now = time.monotonic()
             added = lines.accuracy(self.session.origin, cell, spec.weights, dict(known, **part), str(part["first"]), self._tag(cell, spec))
-            added["wall_s"], clock[0] = now - clock[0], now
+            added, clock[0] = replace(added, wall_s=now - clock[0]), now
             self._append(added)
             self.evaluated += part["last"] - part["first"]
             self._show(cell, place, part["last"], added)
@@ -169,16 +169,16 @@ class Evaluation:
         request = Request(ACCURACY, cell, spec, self.protocol, self.session.places.cache, self.session.threads, count=count)
         return self.session.pool.run(cell.base_backend, request, self.protocol.timeout_s, on_part=on_part)
 
-    def _show(self, cell: Cell, place: Tuple[int, int], images: int, line: Optional[Dict[str, Any]] = None) -> None:
+    def _show(self, cell: Cell, place: Tuple[int, int], images: int, line: Optional[lines.Line] = None) -> None:
         left = (place[1] - place[0]) * self.last - images
         pace = (time.monotonic() - self.started) / self.evaluated if self.evaluated else float("nan")
         self.report(Progress(cell, place[0], place[1], images, self.last, left * pace, line))
 
-    def _append(self, line: Dict[str, Any]) -> None:
+    def _append(self, line: lines.Line) -> None:
         self.session.append(line)
-        part = line["accuracy"]
-        key = accuracy_totals.identity(cell_from(line["cell"]), part["network"], part["data_id"], part["preprocessing"])
-        self.totals[key] = self.totals.get(key, Totals()).plus(line)
+        part = line.accuracy or {}
+        key = accuracy_totals.identity(line.cell, part["network"], part["data_id"], part["preprocessing"])
+        self.totals[key] = self.totals.get(key, Totals()).plus(line.as_dict())
 
     def _part(self, network: str, prepare: Optional[Dict[str, Any]]) -> Dict[str, Any]:
         """What is counted of, with nothing counted yet."""

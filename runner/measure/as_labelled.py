@@ -1,11 +1,13 @@
 """Whether what ran is what the label says: looked at in the measuring process, at the end of each cell."""
 
+from typing import Any, Dict
+
 import numpy
 
 KNOWN = ("fp32", "tf32", "fp16", "bf16", "int8", "fp64")
 
 
-def check(job, executed, outputs):
+def check(job: Any, executed: Dict[str, Any], outputs: Any) -> None:
     """Raise RuntimeError, with one line, where precision or outputs are not those of the cell; ``outputs`` is an array (batch, ...)."""
     done, asked = executed.get("precision"), job.cell.precision
     if done in KNOWN and done != asked:

@@ -10,8 +10,9 @@ from runner.plan.protocol import Protocol
 from runner.records import file as record_file
 from runner.records import index
 from runner.records.cell import Cell
+from runner.records.index import Summary
+from runner.records.line import Line, line_from
 
-Line = Dict[str, Any]
 LACKING = ("import", "prepare", "load")  # phases in which a cell fails for what the machine lacks
 
 MISSING, RETRIED, AGAIN, UNFINISHED = "missing", "to be tried again", "measured again as asked", "unfinished"
@@ -32,7 +33,7 @@ class History:
         """The replicates after the last record of a cell."""
         if cell not in self._read:
             some = self._index.pending.get(self._role, {}).get(cell, [])
-            self._read[cell] = [self._index.line_at(one.offset, one.length) for one in some]
+            self._read[cell] = [line_from(self._index.line_at(one.offset, one.length)) for one in some]
         return list(self._read[cell])
 
     def environment(self, name: Any) -> Optional[Dict[str, Any]]:
@@ -60,20 +61,20 @@ def expected(cell: Cell, spec: ModelSpec, protocol: Protocol, sustained_s: float
     return {"network": content.digest(content.network(spec, protocol.seed)), "graph": None, "protocol": content.digest(meaning)}
 
 
-def is_stale(line: Line, wanted: Dict[str, Any]) -> Optional[str]:
+def is_stale(record: Summary, wanted: Dict[str, Any]) -> Optional[str]:
     """What of a record's content isn't what is asked for; None where all is, or where the record is too old to say."""
-    had = line.get("content") or {}
+    had = record.content or {}
     parts = {"network": "the network (its code, file, weights, classes or seed)", "protocol": "what the protocol measures"}
     changed = [what for part, what in parts.items() if had.get(part) is not None and had[part] != wanted[part]]
     return "%s changed" % " and ".join(changed) if changed else None
 
 
-def missing(cells: Iterable[Cell], last: Mapping[Cell, Line], retry: Sequence[str] = ()) -> List[Cell]:
+def missing(cells: Iterable[Cell], last: Mapping[Cell, Summary], retry: Sequence[str] = ()) -> List[Cell]:
     """The cells without a record, and those whose last record is one of ``retry`` (failed, contended, skipped)."""
     result = []
     for cell in cells:
         line = last.get(cell)
-        states: Tuple[Any, ...] = () if line is None else (line.get("status"),) + tuple(line.get("quality") or ())
+        states: Tuple[Any, ...] = () if line is None else (line.status,) + tuple(line.quality)
         if line is None or any(state in retry for state in states):
             result.append(cell)
     return result
@@ -103,43 +104,40 @@ def due(
         if kind not in wanted:
             wanted[kind] = expected(cell, specs[cell.model], protocol, sustained_s)
         stale = is_stale(line, wanted[kind])
-        known = (line["status"] != "ok" and found.environment(line.get("environment"))) or {}
+        known = (line.status != "ok" and found.environment(line.environment)) or {}
         gained = (
-            capabilities
-            and line["status"] != "ok"
-            and _lacked(line)
-            and environment.differing(environment.capabilities(known), capabilities)
+            capabilities and line.status != "ok" and _lacked(line) and environment.differing(environment.capabilities(known), capabilities)
         )
         if stale:
             reasons[cell] = stale
-        elif again and line["status"] == "ok":
+        elif again and line.status == "ok":
             reasons[cell] = AGAIN
         elif gained and known:
             reasons[cell] = "the machine changed (%s)" % ", ".join(gained[:3])
-        elif line["status"] == "ok" and line.get("content") and (line.get("ended") == "interrupted" or (line.get("asked") or 0) < asked):
+        elif line.status == "ok" and line.content and (line.ended == "interrupted" or (line.asked or 0) < asked):
             reasons[cell] = UNFINISHED
     return reasons
 
 
-def _lacked(line: Line) -> bool:
+def _lacked(line: Summary) -> bool:
     """Whether a cell failed for what the machine lacked, and not for its own size."""
-    return line.get("phase") in LACKING and " already failed: " not in (line.get("reason") or "") and line.get("signal") is None
+    return line.phase in LACKING and " already failed: " not in (line.reason or "") and line.signal is None
 
 
-def unknown_content(cells: Iterable[Cell], last: Mapping[Cell, Line]) -> int:
+def unknown_content(cells: Iterable[Cell], last: Mapping[Cell, Summary]) -> int:
     """Cells whose record is of an age when records did not say what was measured."""
-    return sum(1 for cell in cells if cell in last and not last[cell].get("content"))
+    return sum(1 for cell in cells if cell in last and not last[cell].content)
 
 
-def estimates_s(cells: Sequence[Cell], protocol: Protocol, last: Mapping[Cell, Line]) -> Dict[Cell, float]:
+def estimates_s(cells: Sequence[Cell], protocol: Protocol, last: Mapping[Cell, Summary]) -> Dict[Cell, float]:
     """Seconds that each cell will take: what it took before, else like the backend's others, else what the protocol allows."""
     took: Dict[Cell, float] = {}
     like: Dict[Tuple[str, int], List[float]] = {}
     for cell, line in last.items():
-        if line.get("wall_s"):
-            took[cell] = line["wall_s"]
-            if line.get("status") == "ok":
-                like.setdefault((cell.backend, cell.batch_size), []).append(line["wall_s"])
+        if line.wall_s:
+            took[cell] = line.wall_s
+            if line.status == "ok":
+                like.setdefault((cell.backend, cell.batch_size), []).append(line.wall_s)
     middle = {key: sorted(some)[len(some) // 2] for key, some in like.items()}
     per_replicate = min(protocol.max_time_s, 3 * protocol.min_time_s) + protocol.warmup_max_s / 2 + 0.7
     unknown = protocol.replicates * per_replicate + 2.0

@@ -1,10 +1,11 @@
 """Labels of a record: what a reader must know before trusting its numbers."""
 
-from typing import Any, Dict, List
+from typing import List
 
 from runner.measure import sampling, stopping, trend
 from runner.networks import interchange
-from runner.records.replicate import Replicate, replicates_of
+from runner.records.line import Line
+from runner.records.replicate import Replicate
 
 PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a label; OTHER for coarser formats
 OTHER_LIMIT = 0.1
@@ -14,10 +15,10 @@ QUOTA = 0.01  # of the time in which a CPU quota stopped the process: some calls
 DISAGREE = 0.1  # between the slowest and the fastest process, where the limit on replicates ended a cell
 
 
-def quality(line: Dict[str, Any]) -> List[str]:
+def quality(line: Line) -> List[str]:
     """The labels of a cell's record, from its replicates, parity and sensitivity."""
     labels = []
-    replicates = replicates_of(line)
+    replicates = line.replicates
     if any(replicate.contended for replicate in replicates):
         labels.append("contended")
     if any((replicate.contention.get("throttled_share") or 0.0) > QUOTA for replicate in replicates):
@@ -28,12 +29,12 @@ def quality(line: Dict[str, Any]) -> List[str]:
         labels.append("throttled")
     if replicates and stopping.median([stopping.noise(sorted(replicate.samples_s)) for replicate in replicates]) > NOISY:
         labels.append("noisy")
-    if line.get("ended") == "limit" and spread(replicates) > DISAGREE:
+    if line.ended == "limit" and spread(replicates) > DISAGREE:
         labels.append("replicates disagree")
-    limit = PARITY_LIMIT.get(line["cell"]["precision"], OTHER_LIMIT)
-    if line["parity"] and not (line["parity"]["max_rel"] is not None and line["parity"]["max_rel"] <= limit):
+    limit = PARITY_LIMIT.get(line.cell.precision, OTHER_LIMIT)
+    if line.parity and not (line.parity["max_rel"] is not None and line.parity["max_rel"] <= limit):
         labels.append("parity")
-    if line.get("sensitivity") is not None and line["sensitivity"] < interchange.DEGENERATE:
+    if line.sensitivity is not None and line.sensitivity < interchange.DEGENERATE:
         labels.append("degenerate")
     return labels
 

@@ -1,7 +1,7 @@
 """What came of one job of a worker, and whether it was memory that it lacked."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 SAID = ("out of memory", "bad_alloc", "memoryerror", "can't allocate", "cannot allocate", "failed to allocate", "want of memory")
 
@@ -13,7 +13,7 @@ class Outcome:
     ``oom_kills`` counts what the kernel killed for want of memory meanwhile; None where it doesn't say.
     """
 
-    result: Optional[Dict] = None
+    result: Optional[Dict[str, Any]] = None
     reason: Optional[str] = None
     skip: bool = False
     phase: str = "import"
@@ -24,19 +24,19 @@ class Outcome:
     process_s: float = 0.0
     child_cpu_s: float = 0.0
     worker_cpu_s: float = 0.0
-    readings: Dict = field(default_factory=dict)
+    readings: Dict[str, Any] = field(default_factory=dict)
 
     @property
-    def too_large(self):
+    def too_large(self) -> bool:
         """Whether a larger batch can only fail too. Told from the reason, so that it can be told of a record, too."""
         return self.phase != "prepare" and not self.skip and (self.out_of_memory or (self.reason or "").startswith("timeout:"))
 
     @property
-    def out_of_memory(self):
+    def out_of_memory(self) -> bool:
         said = ((self.reason or "") + (self.stderr or "")).lower()
         return any(word in said for word in SAID) or (self.signal == "SIGKILL" and not self.timed_out and self.oom_kills != 0)
 
-    def ended_by(self, who, name):
+    def ended_by(self, who: str, name: str) -> None:
         """Take note that signal ``name`` has ended the process ``who``."""
         self.signal = name
         self.reason = "%s was ended by %s in phase %s" % (who, name, self.phase)
@@ -46,7 +46,7 @@ class Outcome:
             self.reason += ": out of memory"
 
 
-def oom_kills(path="/proc/vmstat"):
+def oom_kills(path: str = "/proc/vmstat") -> Optional[int]:
     """Processes that the kernel has killed for want of memory since boot, in any cgroup; None before Linux 4.13."""
     try:
         with open(path) as file:

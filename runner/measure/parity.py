@@ -1,9 +1,11 @@
 """How far a backend's outputs are from the fp32 PyTorch reference."""
 
+from typing import Any, Dict, Optional
+
 import numpy
 
 
-def compare(outputs, reference):
+def compare(outputs: Any, reference: Any) -> Optional[Dict[str, Any]]:
     """Differences of two float arrays (images, classes), as in ``parity`` of a record; ValueError on unlike shapes."""
     outputs, reference = numpy.asarray(outputs, numpy.float64), numpy.asarray(reference, numpy.float64)
     if outputs.shape != reference.shape:

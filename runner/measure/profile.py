@@ -1,17 +1,17 @@
 """Where a network's time goes, by operator: the framework's own counters, in a process that is never the timed one."""
 
 import re
+from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
 from runner import backends
 from runner.measure import stopping
 from runner.measure.job import MEASURE, PROFILE, Request
 from runner.measure.outcome import Outcome
-from runner.measure.session import Session, note_failure
+from runner.measure.session import Session, failed
 from runner.networks.spec import ModelSpec
 from runner.records import line as lines
 from runner.records.cell import Cell
-from runner.records.replicate import replicates_of
 
 WARMUP, MOST, LONG_S = 3, 50, 1.0  # batches before, batches at most, seconds that are enough
 GROUPS = (  # the first whose words are in an operator's type
@@ -77,7 +77,7 @@ def summed(method: str, operators: List[Tuple[str, int, float]], batches: int, w
 
 def timed(line: lines.Line) -> Optional[float]:
     """The median of a cell's record, over its processes."""
-    medians = [stopping.median(one.samples_s) for one in replicates_of(line)]
+    medians = [stopping.median(one.samples_s) for one in line.replicates]
     return stopping.median(medians) if medians else None
 
 
@@ -87,16 +87,14 @@ def one(session: Session, cell: Cell) -> lines.Line:
     reason = backends.available(cell.base_backend)
     line = lines.profile(session.origin, cell, spec.weights)
     if reason:
-        lines.failed(line, reason, "import", skip=True)
-        return line
+        return lines.failed(line, reason, "import", is_skipped=True)
     prepared = session.preparer.prepare(cell, spec, backends.facts(cell.base_backend)["needs"])
     outcome = prepared if isinstance(prepared, Outcome) else None
     if outcome is None:
         request = Request(MEASURE, cell, spec, session.protocol, session.places.cache, session.threads)
         outcome = session.pool.run(cell.base_backend, request, session.protocol.timeout_s)
     if outcome.result is None:
-        note_failure(line, outcome)
-        return line
+        return failed(line, outcome)
     return take(session, cell, spec, stopping.median(outcome.result["samples_s"]))
 
 
@@ -105,9 +103,7 @@ def take(session: Session, cell: Cell, spec: ModelSpec, timed_s: Optional[float]
     line = lines.profile(session.origin, cell, spec.weights)
     request = Request(PROFILE, cell, spec, session.protocol, session.places.cache, session.threads)
     outcome: Outcome = session.pool.run(cell.base_backend, request, session.protocol.timeout_s)
-    if outcome.result is None:
-        note_failure(line, outcome)
-    else:
-        line["profile"] = dict(outcome.result, timed_s=timed_s)
+    done = replace(line, profile=dict(outcome.result or {}, timed_s=timed_s))
+    line = failed(line, outcome) if outcome.result is None else done
     session.append(line)
     return line

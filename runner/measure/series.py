@@ -1,6 +1,6 @@
 """A cell on its way to a record: the replicates that it has, and whether they are enough."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Optional
 
 from runner.machine import environment
@@ -8,7 +8,7 @@ from runner.measure import history, stopping
 from runner.plan.protocol import Protocol
 from runner.records import line as lines
 from runner.records.cell import Cell
-from runner.records.replicate import Replicate, replicates_of
+from runner.records.replicate import Replicate
 
 LEAST_ADAPTIVE = 3  # replicates asked for, from which on disagreeing ones are joined by more
 LEAST_CLEAN = 2  # replicates without contention that a cell needs, where so many are asked for
@@ -29,10 +29,16 @@ class Series:
     dropped: List[Replicate] = field(default_factory=list)  # contended, and to be replaced
     parity: Optional[Dict[str, Any]] = None
     process_interval: float = 0.05
+    newest: Optional[Replicate] = None  # what add() took last
+
+    @property
+    def wanted(self) -> int:
+        """Replicates that are still to be measured, as far as can be told now."""
+        return max(1, self.asked - len(self.replicates))
 
     def add(self, one: Replicate, parity: Optional[Dict[str, Any]]) -> None:
         """Take a replicate; a contended one is dropped and replaced while there are retries left."""
-        self.parity = lines.worse(self.parity, parity)
+        self.parity, self.newest = lines.worse(self.parity, parity), one
         if one.contended and len(self.dropped) < self.retries:
             self.dropped.append(one)
         else:
@@ -60,9 +66,15 @@ class Series:
         kept = clean if len(clean) >= min(LEAST_CLEAN, self.asked) else self.replicates
         out = self.dropped + [one for one in self.replicates if not any(one is other for other in kept)]
         wall_s = sum(one.wall_s or 0.0 for one in self.dropped + self.replicates)
-        done = dict(self.line, replicates=[one.as_dict() for one in kept], parity=self.parity, ended=ended)
-        done["discarded"] = [one.contention for one in out]
-        return dict(done, wall_s=max(self.line.get("wall_s") or 0.0, wall_s), asked=self.asked)
+        return replace(
+            self.line,
+            replicates=kept,
+            parity=self.parity,
+            ended=ended,
+            discarded=[one.contention for one in out],
+            wall_s=max(self.line.wall_s or 0.0, wall_s),
+            asked=self.asked,
+        )
 
 
 def of(
@@ -78,26 +90,26 @@ def of(
     """The Series of a cell that is due, with the replicates of earlier runs that may join it."""
     asked = 1 if is_single else protocol.replicates
     most = max(asked, protocol.max_replicates)
-    retries = 0 if line["role"] == "sustained" else protocol.contention_retries
+    retries = 0 if line.role == "sustained" else protocol.contention_retries
     series = Series(cell, line, asked, most, retries, estimate_s / asked, process_interval=protocol.process_interval)
     if is_single:
         return series
     base = found.last.whole(cell) if reason == history.UNFINISHED and cell in found.last else None
-    if base and may_join(base, line, found, facts):
-        for one in replicates_of(base):
-            series.add(one, base["parity"])
+    if base and may_join(base, line.content, found, facts):
+        for one in base.replicates:
+            series.add(one, base.parity)
     for earlier in found.pending(cell):
-        if may_join(earlier, line, found, facts):
-            series.add(replicates_of(earlier)[0], earlier["parity"])
+        if may_join(earlier, line.content, found, facts):
+            series.add(earlier.replicates[0], earlier.parity)
     return series
 
 
-def may_join(earlier: lines.Line, line: lines.Line, found: history.History, facts: Dict[str, Any]) -> bool:
+def may_join(earlier: lines.Line, content: Optional[Dict[str, Any]], found: history.History, facts: Dict[str, Any]) -> bool:
     """Whether replicates of an earlier line are of the same content, host, image and comparable facts as those of this run."""
-    had, wanted = earlier.get("content") or {}, line["content"]
-    if any(had.get(part) != wanted[part] for part in ("network", "protocol")):
+    had, wanted = earlier.content or {}, content or {}
+    if any(had.get(part) != wanted.get(part) for part in ("network", "protocol")):
         return False
-    names = {one.environment for one in replicates_of(earlier)} | {earlier["environment"]}
+    names = {one.environment for one in earlier.replicates} | {earlier.environment}
     for name in names:
         then = found.environment(name)
         if then is None or not environment.is_same_machine(then, facts):

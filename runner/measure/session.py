@@ -51,16 +51,19 @@ class Session:
     def append_environment(self, facts: Dict[str, Any], **more: Any) -> None:
         """Record the facts of this machine, which the lines that follow refer to."""
         self.origin = lines.Origin(self.id, "env-" + self.id, self.origin.protocol)
-        self.append(lines.environment(self.origin, dict(facts, **more)))
+        self._file().append(lines.environment(self.origin, dict(facts, **more)))
 
-    def append(self, line: Dict[str, Any]) -> None:
+    def append(self, line: lines.Line) -> None:
+        self._file().append(line.as_dict())
+
+    def _file(self) -> record_file.RecordFile:
         assert self.file is not None
-        self.file.append(line)
+        return self.file
 
     def close(self) -> None:
         self.pool.close()
 
 
-def note_failure(line: Dict[str, Any], outcome: Outcome) -> None:
-    """Write into a line what came of a job that failed."""
-    lines.failed(line, outcome.reason or "", outcome.phase, outcome.skip, outcome.signal, outcome.stderr)
+def failed(line: lines.Line, outcome: Outcome) -> lines.Line:
+    """The line with what came of a job that failed."""
+    return lines.failed(line, outcome.reason or "", outcome.phase, outcome.skip, outcome.signal, outcome.stderr)

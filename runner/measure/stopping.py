@@ -7,7 +7,7 @@ Rules (each verdict is recorded): warm-up ends when two successive windows of ti
 import math
 import statistics
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from runner.measure.trend import effective, trend
 from runner.plan.protocol import Protocol
@@ -148,7 +148,9 @@ def interval_rank(n: int) -> int:
     return max(0, rank - 1)
 
 
-def sustain(infer, seconds, clock, window_s=10.0, batches=1):
+def sustain(
+    infer: Callable[[], Any], seconds: float, clock: Callable[[], float], window_s: float = 10.0, batches: int = 1
+) -> Dict[str, Any]:
     """Run on end, each call being ``batches`` batches: the median seconds per batch of each window, as {"window_s", "medians_s", "cold_s", "sustained_s", "ratio"}.
 
     Cold is the first window, sustained the median of the last quarter; a ratio above 1 is what heat costs.

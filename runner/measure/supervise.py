@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from typing import Any
+from typing import Any, Callable, Dict, Optional
 
 from runner.measure.outcome import Outcome, oom_kills
 
@@ -20,7 +20,7 @@ GRACE_S = 5.0  # for a worker to report on the child that was killed
 class Worker:
     """A worker process of one backend; ``dead`` once it has ended."""
 
-    def __init__(self, backend, env=None):
+    def __init__(self, backend: str, env: Optional[Dict[str, str]] = None) -> None:
         self.backend = backend
         self.import_cpu_s = 0.0  # paid once per run, not by the cell that happens to be first
         self.dead = False
@@ -42,10 +42,16 @@ class Worker:
         self._child: Any = None  # pid of the measuring process, while there is one
 
     @property
-    def pid(self):
+    def pid(self) -> int:
         return self._process.pid
 
-    def run(self, job, timeout_s, sampler=None, on_part=None):
+    def run(
+        self,
+        job: Dict[str, Any],
+        timeout_s: float,
+        sampler: Any = None,
+        on_part: Optional[Callable[[Dict[str, Any]], None]] = None,
+    ) -> Outcome:
         """The Outcome of a job; never raises for what the job does, nor waits longer than ``timeout_s`` and a little.
 
         ``sampler`` (see runner.measure.sampling) watches the machine from here until the samples end.
@@ -96,14 +102,14 @@ class Worker:
             if "exit" in message:
                 return self._ended(outcome, message, timeout_s)
 
-    def _write(self, line):
+    def _write(self, line: bytes) -> None:
         try:
             self._input.write(line + b"\n")
             self._input.flush()
         except OSError:
             pass  # it died meanwhile; the end of the pipe says so
 
-    def _ended(self, outcome, message, timeout_s):
+    def _ended(self, outcome: Outcome, message: Dict[str, Any], timeout_s: float) -> Outcome:
         outcome.process_s, outcome.child_cpu_s = message["process_s"], message["child_cpu_s"]
         outcome.worker_cpu_s, self._child = message["worker_cpu_s"], None
         if message["exit"] == 0 and outcome.result is not None:
@@ -116,7 +122,7 @@ class Worker:
             outcome.reason = "the measuring process ended without a result (exit code %d) in phase %s" % (message["exit"], outcome.phase)
         return outcome
 
-    def _died(self, outcome, timeout_s):
+    def _died(self, outcome: Outcome, timeout_s: float) -> Outcome:
         """The pipe has ended: the worker is gone."""
         self.kill()
         outcome.result, outcome.stderr = None, self._tail()
@@ -127,14 +133,14 @@ class Worker:
             outcome.reason = "the worker ended (exit code %s) in phase %s" % (code, outcome.phase)
         return outcome
 
-    def _ended_by(self, outcome, who, number, timeout_s):
+    def _ended_by(self, outcome: Outcome, who: str, number: int, timeout_s: float) -> None:
         now = oom_kills()
         outcome.oom_kills = None if now is None or self._oom_kills is None else now - self._oom_kills
         outcome.ended_by(who, _signal_name(number))
         if outcome.timed_out:
             outcome.reason = "timeout: no end within %g s (phase %s)" % (timeout_s, outcome.phase)
 
-    def _next(self, timeout_s):
+    def _next(self, timeout_s: float) -> Optional[Dict[str, Any]]:
         """The next message; None if none came in time, {} at the end of the pipe."""
         while b"\n" not in self._buffer:
             if not select.select([self._fd], [], [], max(0, timeout_s))[0]:
@@ -150,11 +156,11 @@ class Worker:
             message = None
         return message if message and isinstance(message, dict) else {"": None}  # something else wrote into the pipe
 
-    def _tail(self):
+    def _tail(self) -> Optional[str]:
         self._stderr.seek(self._stderr_from)
         return self._stderr.read().decode("utf-8", "replace").strip()[-TAIL:] or None
 
-    def _kill_child(self):
+    def _kill_child(self) -> None:
         """End the measuring process and what it has started: it leads a process group."""
         for kill in (os.killpg, os.kill) if self._child else ():
             try:
@@ -162,7 +168,7 @@ class Worker:
             except OSError:
                 pass
 
-    def kill(self):
+    def kill(self) -> None:
         """End the worker, and with it its child; returns when it has ended."""
         if not self.dead:
             self.dead = True
@@ -179,7 +185,7 @@ class Worker:
             os.close(self._fd)
 
 
-def _signal_name(number):
+def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal

@@ -1,17 +1,19 @@
 """Counting hits in the measuring process: images through a loaded backend, batch by batch, part by part."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy
 
 from runner.errors import Unsupported
+from runner.measure.job import Count, Job
 from runner.networks import datasets, onnx_input, preprocessing
 
 PART = 500  # images per record, rounded to whole batches
 TOP = 5  # of no more classes than that, Top-5 says nothing
 
 
-def hits(outputs, labels):
+def hits(outputs: Any, labels: Any) -> Tuple[Any, Any, Any]:
     """Per image (Top-1 hit, Top-5 hit, all outputs finite), from outputs (images, classes); of equal outputs the first class wins."""
     own = outputs[numpy.arange(len(labels)), labels][:, None]
     before = (outputs > own) | ((outputs == own) & (numpy.arange(outputs.shape[1]) < numpy.asarray(labels)[:, None]))
@@ -19,12 +21,12 @@ def hits(outputs, labels):
     return finite & (rank < 1), finite & (rank < TOP), finite
 
 
-def bitmap(right):
+def bitmap(right: Any) -> str:
     """Hits of a part as hexadecimal digits, the first image in the highest bit: which images, so that two precisions can be compared by pairs."""
     return numpy.packbits(right).tobytes().hex()
 
 
-def evaluate(backend, job, count, phase, send):
+def evaluate(backend: Any, job: Job, count: Count, phase: Callable[[str], None], send: Callable[..., None]) -> Dict[str, Any]:
     """In the measuring process: count the hits of images first..last, and send each part when it is done."""
     prepare = preprocessing.Preprocessing(**count.preprocessing)
     data = datasets.open_data(count.path, count.format, count.classes)
@@ -38,7 +40,8 @@ def evaluate(backend, job, count, phase, send):
     backend.load()
     phase("measure")
     per_part = max(1, int(round(PART / size))) * size
-    part, marks = None, []
+    part: Optional[Dict[str, Any]] = None
+    marks: List[Any] = []
     for first, images in _batches(data, prepare, range(count.first, count.last, size), count.last, job.threads):
         part = part or {"first": first, "images": 0, "unreadable": 0, "unreadable_first": None, "not_finite": 0, "top1": 0, "top5": 0}
         right = numpy.zeros(len(images), bool)
@@ -75,11 +78,11 @@ def evaluate(backend, job, count, phase, send):
     return {"last": count.last}
 
 
-def _batches(data, prepare, starts, last, threads):
+def _batches(data: Any, prepare: Any, starts: range, last: int, threads: int) -> Iterator[Tuple[int, List[Any]]]:
     """(first index, images) of each batch; the next batch is decoded while one is inferred."""
     with ThreadPoolExecutor(threads) as pool:
 
-        def begin(first):
+        def begin(first: int) -> Tuple[int, List[Any]]:
             return first, [pool.submit(data.image, index, prepare) for index in range(first, min(first + starts.step, last))]
 
         ahead = None

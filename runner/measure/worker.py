@@ -21,19 +21,18 @@ import resource
 import signal
 import sys
 import time
-from typing import Callable
+from typing import Any, Dict, List, Optional, Set
 
-TRANSFERS, LONG_TRANSFER_S = 5, 0.5
 PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
 
 
 class Messages:
     """Messages to the supervisor, one JSON line each."""
 
-    def __init__(self, fd, mark):
+    def __init__(self, fd: int, mark: str) -> None:
         self._fd, self._mark = fd, mark
 
-    def send(self, **message):
+    def send(self, **message: Any) -> None:
         from runner.records import file as record_file
 
         data = (self._mark + record_file.dumps(message) + "\n").encode("utf-8")
@@ -41,7 +40,7 @@ class Messages:
             data = data[os.write(self._fd, data) :]
 
 
-def main(argv):
+def main(argv: List[str]) -> None:
     backend_name, fd, parent = argv[0], int(argv[1]), int(argv[2])
     _die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
@@ -53,7 +52,7 @@ def main(argv):
         backend = backends.create(backend_name)
         # all that a child needs, so that no child pays for it
         from runner import sensors
-        from runner.measure import in_flight, job, parity, stopping  # noqa: F401
+        from runner.measure import in_flight, job, parity, replicate, stopping  # noqa: F401
         from runner.networks import sources
 
         sensors.inside()
@@ -72,7 +71,7 @@ def main(argv):
         _fork(json.loads(line), backend, messages)
 
 
-def _fork(job, backend, messages):
+def _fork(job: Dict[str, Any], backend: Any, messages: Messages) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     worker, before = os.getpid(), _children()
@@ -108,9 +107,10 @@ def _fork(job, backend, messages):
     )
 
 
-def _children():
+def _children() -> Set[int]:
     """Processes whose parent this is (Linux; none elsewhere)."""
-    own, found = str(os.getpid()), set()
+    own = str(os.getpid())
+    found: Set[int] = set()
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
         if name.isdigit():
             try:
@@ -122,7 +122,7 @@ def _children():
     return found
 
 
-def _end_orphans(before):
+def _end_orphans(before: Set[int]) -> None:
     """End what a measuring process forked away into a session of its own: it has become a child of this one, the nearest subreaper."""
     for _ in range(100):  # the children of what is ended here come next
         orphans = _children() - before
@@ -136,13 +136,13 @@ def _end_orphans(before):
                 continue
 
 
-def _is_skip(error):
+def _is_skip(error: BaseException) -> bool:
     from runner.errors import Unsupported
 
     return isinstance(error, Unsupported) or bool(getattr(error, "skip", False))
 
 
-def _one_line(error):
+def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     said = re.sub(r"(?:Exception from \S+:\d+: ?)+", "", text)  # OpenVINO's own places in C++
     text = text if said == text else "OpenVINO can't compute the network: %s" % said
@@ -151,12 +151,15 @@ def _one_line(error):
     return (text if plain else "%s: %s" % (name, text))[:600]
 
 
-def _child(plain, backend, messages):
+def _child(plain: Dict[str, Any], backend: Any, messages: Messages) -> None:
     from runner.measure import top_k
     from runner.measure.job import ACCURACY, PREPARE, PROFILE, Job, request_from
+    from runner.measure.replicate import replicate
     from runner.networks import interchange
 
-    phase = lambda name: messages.send(phase=name)
+    def phase(name: str) -> None:
+        messages.send(phase=name)
+
     request = request_from(plain)
     cell = request.cell
     art = interchange.artefact(request.cache_dir, request.spec, request.protocol.seed, cell.batch_size, cell.input_px)
@@ -166,7 +169,7 @@ def _child(plain, backend, messages):
         messages.send(result={"manifest": interchange.make(art, request.needs).manifest})
         return
     job = Job(cell, art, request.threads, request.cache_dir, request.protocol.calibration_images or None)
-    if request.kind == ACCURACY:
+    if request.kind == ACCURACY and request.count:
         messages.send(result=top_k.evaluate(backend(job), job, request.count, phase, messages.send))
         return
     if request.kind == PROFILE:
@@ -174,134 +177,11 @@ def _child(plain, backend, messages):
 
         messages.send(result=profile.profiled(backend(job), art.batch(), phase, time.perf_counter))
         return
-    made = replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s, window_s=request.window_s)
-    messages.send(result=dict(made[0].as_dict(), parity=made[1]))
+    measured, agreement = replicate(backend(job), job, request.protocol, phase, sustained_s=request.sustained_s, window_s=request.window_s)
+    messages.send(result=dict(measured.as_dict(), parity=agreement))
 
 
-def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_s=0.0, window_s=0.0):
-    """Measure one replicate in this process: (Replicate, parity or None).
-
-    After the samples it runs on end for ``sustained_s``, and on until ``window_s`` have passed since they began: what the sensors need.
-    """
-    from runner import sensors
-    from runner.machine import contention, cuda
-    from runner.measure import as_labelled, gpu_memory, in_flight, parity, stopping
-    from runner.records.replicate import Replicate
-
-    inside, _ = sensors.inside()
-    for sensor in inside.values():
-        sensor.start()
-    memory = gpu_memory.watch(job.cell.device)
-    batch = job.artefact.batch()
-    spans = {}
-    phase("load")
-    spans["load_s"] = _timed(backend.load, clock)
-    backend.stage(batch)
-    memory.mark("load")
-    phase("first")
-    spans["first_latency_s"] = _timed(backend.infer, clock)
-    memory.mark("first")
-    gc.collect()
-    gc.disable()
-    phase("warm-up")
-    started = clock()
-    infer, per_sample, per_call, taken = backend.infer, 1, 1, None
-    throughput = job.cell.scenario == "throughput"
-    if throughput:
-        warmup, flow = in_flight.warm_up(backend, protocol, clock)
-        infer, per_sample, per_call, taken = flow.run, flow.window, flow.batches, flow.take
-    else:
-        warmup = stopping.warm_up(infer, protocol, clock)
-    spans["warmup_s"] = clock() - started
-    memory.mark("warm-up")
-    phase("measure")
-    device_s = []
-    called = Counted(infer)
-    timed: Callable[[], None] = called
-    if not throughput and backend.device_latency() is not None:
-
-        def timed():
-            called()
-            device_s.append(backend.device_latency())
-
-    before = contention.snapshot()
-    started = clock()
-    samples = stopping.sample(timed, protocol, clock, taken)
-    spans["measure_s"] = clock() - started
-    sustained = stopping.sustain(called, sustained_s, clock, batches=per_call) if sustained_s else None
-    while clock() - started < window_s:
-        called()
-    spans["watched_s"] = clock() - started
-    others = contention.between(before, contention.snapshot())
-    gc.enable()
-    phase("outputs")
-    memory.mark("measure")
-    outputs = backend.outputs()
-    spans["d2h_s"] = _warm(backend.outputs, clock)
-    spans["h2d_s"] = _warm(lambda: backend.stage(batch), clock)
-    executed = backend.executed()
-    libraries = cuda.loaded_versions() if memory.is_gpu else {}
-    if libraries:
-        executed.update(libraries=libraries, gpu_uuid=cuda.own_gpu_uuid())
-    as_labelled.check(job, executed, outputs)
-    reference = job.artefact.reference()
-    agreement = parity.compare(outputs, reference) if reference is not None and backend.needs is not None else None
-    readings = {name: sensor.read() for name, sensor in inside.items()}
-    framework_memory = backend.memory()
-    if framework_memory:
-        readings["framework_memory"] = framework_memory
-    measured = Replicate(
-        samples_s=_to_ns(samples.seconds),
-        window_batches=per_sample,
-        in_flight=backend.in_flight if throughput else 1,
-        watched_images=called.count * per_call * job.cell.batch_size,
-        warmup_samples_s=_to_ns(warmup.seconds),
-        warmup_verdict=warmup.verdict,
-        stop=samples.verdict,
-        spans=spans,
-        load_cached=bool(backend.load_cached),
-        device_samples_s=_to_ns(device_s),
-        contention=others,
-        contended=contention.contended(others, protocol.contention_limit),
-        executed=executed,
-        sensors=readings,
-        sustained=sustained,
-        gpu_memory=memory.read(backend, per_sample) if memory.is_gpu else None,
-    )
-    backend.close()
-    return measured, agreement
-
-
-class Counted:
-    """A function that counts its calls."""
-
-    def __init__(self, function):
-        self.function, self.count = function, 0
-
-    def __call__(self):
-        self.count += 1
-        self.function()
-
-
-def _to_ns(seconds):
-    return [round(value, 9) for value in seconds]  # the clock has no more to say
-
-
-def _timed(function, clock):
-    started = clock()
-    function()
-    return clock() - started
-
-
-def _warm(function, clock):
-    """Seconds of a call once warm: the median of TRANSFERS calls; of a long one, the only call."""
-    seconds = [_timed(function, clock)]
-    while len(seconds) < TRANSFERS and seconds[0] < LONG_TRANSFER_S:
-        seconds.append(_timed(function, clock))
-    return sorted(seconds)[len(seconds) // 2]
-
-
-def _set_threads_of_torch(threads):
+def _set_threads_of_torch(threads: int) -> None:
     try:
         import torch
 
@@ -310,7 +190,7 @@ def _set_threads_of_torch(threads):
         pass
 
 
-def _die_with_parent(parent):
+def _die_with_parent(parent: int) -> None:
     """Be killed when the parent dies (Linux); elsewhere the worker sees its input end."""
     if sys.platform.startswith("linux"):
         libc = ctypes.CDLL(None)
@@ -320,7 +200,7 @@ def _die_with_parent(parent):
             os._exit(1)
 
 
-def _lead_group():
+def _lead_group() -> None:
     """Lead a process group, so that nothing this process starts outlives it; be the first to go when memory runs out."""
     os.setpgid(0, 0)
     try:
@@ -330,7 +210,7 @@ def _lead_group():
         pass
 
 
-def _threads():
+def _threads() -> Optional[int]:
     try:
         return len(os.listdir("/proc/self/task"))
     except OSError:

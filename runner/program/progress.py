@@ -11,7 +11,7 @@ import typer
 from runner.program import results
 from runner.program.terminal import both_terminals, clear_line, duration, live, plain
 from runner.records import accuracy_totals
-from runner.records.replicate import replicates_of
+from runner.records.line import Line
 
 LOG = logging.getLogger("runner.measure")
 
@@ -20,7 +20,7 @@ class Display:
     """The ``report`` of a run: called before and after each cell. ``lines`` are the records so far, anchors apart."""
 
     def __init__(self, moving: Optional[bool] = None) -> None:
-        self.lines: List[results.Record] = []
+        self.lines: List[Line] = []
         self.moving = both_terminals() if moving is None else moving
         self._now: Any = None
         self._since = 0.0
@@ -40,18 +40,26 @@ class Display:
             clear_line()
 
     def __call__(self, progress: Any) -> None:
-        self._now, self._since = (None if progress.line is not None else progress), time.monotonic()
-        if progress.line is None:
+        is_over = progress.line is not None or progress.replicate is not None
+        self._now, self._since = (None if is_over else progress), time.monotonic()
+        if not is_over:
             LOG.info("%s (%s) begins, %d of %d done", progress.cell.id, progress.role, progress.done, progress.total)
             self._draw()
+            return
+        if progress.line is None:
+            if progress.round == 1 or not self.moving:  # in a terminal the live line shows that later rounds go on
+                self._print("%s %s" % (_place(progress), results.first_numbers(progress.cell, progress.replicate)))
             return
         _note(progress.line)
         if progress.role == "anchor":
             return
         self.lines.append(progress.line)
+        self._print("[%d/%d] %s" % (progress.done, progress.total, results.sentence(progress.line)))
+
+    def _print(self, text: str) -> None:
         if self.moving:
             clear_line()
-        typer.echo("[%d/%d] %s" % (progress.done, progress.total, results.sentence(progress.line)))
+        typer.echo(text)
         sys.stdout.flush()
 
     def _tick(self) -> None:
@@ -63,9 +71,8 @@ class Display:
         if not self.moving or now is None:
             return
         spent = time.monotonic() - self._since
-        text = "[%d/%d] %s%s: %s, about %s left" % (
-            now.done + (now.role != "anchor"),
-            now.total,
+        text = "%s%s%s: %s, about %s left" % (
+            "" if now.role == "anchor" else _place(now) + " ",
             now.cell.id,
             " (anchor)" if now.role == "anchor" else "",
             duration(spent),
@@ -74,16 +81,19 @@ class Display:
         live(plain(text))
 
 
-def _note(line: results.Record) -> None:
+def _place(progress: Any) -> str:
+    return "round %d [%d/%d]" % (progress.round, progress.place, progress.places)
+
+
+def _note(line: Line) -> None:
     """Say in the log what the workers did for a cell."""
-    replicates = replicates_of(line)
-    LOG.info("%s: %s in %.1f s, %d replicates", line["cell_id"], line["status"], line["wall_s"], len(replicates))
-    for number, replicate in enumerate(replicates, 1):
+    LOG.info("%s: %s in %.1f s, %d replicates", line.cell.id, line.status, line.wall_s, len(line.replicates))
+    for number, replicate in enumerate(line.replicates, 1):
         spans = ", ".join("%s %.3f" % (name, value) for name, value in sorted(replicate.spans.items()) if value)
         LOG.debug("replicate %d: %d samples; warm-up %s; %s", number, len(replicate.samples_s), replicate.warmup_verdict, spans)
-    if line["status"] != "ok":
-        LOG.warning("%s: phase %s, signal %s: %s", line["status"], line["phase"], line["signal"], plain(line["reason"]))
-        for text in str(line.get("stderr") or "").splitlines():
+    if line.status != "ok":
+        LOG.warning("%s: phase %s, signal %s: %s", line.status, line.phase, line.signal, plain(line.reason or ""))
+        for text in str(line.stderr or "").splitlines():
             LOG.debug("stderr: %s", plain(text))
 
 

@@ -2,27 +2,29 @@
 
 import shlex
 from statistics import median
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from runner.program.terminal import plain, table
-from runner.records.replicate import replicates_of
+from runner.records.cell import Cell
+from runner.records.index import Summary
+from runner.records.line import Line
+from runner.records.replicate import Replicate
 
 AXES = ("network", "backend", "precision", "batch", "input", "scenario", "device")
 NUMBERS = ("batch", "input", "median", "lowest", "highest")
 MOST_ROWS = 60
 
-Record = Dict[str, Any]
+Record = Union[Line, Summary]
 
 
-def axes(cell: Dict[str, Any]) -> List[str]:
-    """A cell (as in a record) under AXES."""
-    names = ("model", "backend", "precision", "batch_size", "input_px", "scenario", "device")
-    return [str(cell[name]) for name in names]
+def axes(cell: Cell) -> List[str]:
+    """A cell under AXES."""
+    return list(map(str, (cell.model, cell.backend, cell.precision, cell.batch_size, cell.input_px, cell.scenario, cell.device)))
 
 
-def replicate_medians_s(line: Record) -> List[float]:
+def replicate_medians_s(line: Line) -> List[float]:
     """The median of each measuring process, in seconds per batch."""
-    return [median(replicate.samples_s) for replicate in replicates_of(line) if replicate.samples_s]
+    return [median(replicate.samples_s) for replicate in line.replicates if replicate.samples_s]
 
 
 def milliseconds(seconds: float) -> str:
@@ -35,10 +37,10 @@ def milliseconds(seconds: float) -> str:
 
 
 def labels(line: Record) -> List[str]:
-    return [str(label) for label in line.get("quality") or ()]
+    return list(map(str, line.quality))
 
 
-def times(line: Record) -> List[str]:
+def times(line: Line) -> List[str]:
     """Median of the processes, the lowest and the highest of them; dashes where nothing was timed."""
     found = replicate_medians_s(line)
     return [milliseconds(value) for value in (median(found), min(found), max(found))] if found else ["-", "-", "-"]
@@ -46,37 +48,46 @@ def times(line: Record) -> List[str]:
 
 def verdict(line: Record) -> str:
     """What a reader must know: nothing, the labels, or why there is no time."""
-    return ", ".join(labels(line)) if line["status"] == "ok" else "%s: %s" % (line["status"], line["reason"])
+    return ", ".join(labels(line)) if line.status == "ok" else "%s: %s" % (line.status, line.reason)
 
 
-def sentence(line: Record) -> str:
+def named(cell: Cell) -> str:
+    """A cell in words."""
+    what = "%s, %s %s, batch %s, %s px" % (cell.model, cell.backend, cell.precision, cell.batch_size, cell.input_px)
+    return what if cell.scenario == "latency" else "%s, %s" % (what, cell.scenario)
+
+
+def first_numbers(cell: Cell, replicate: Replicate) -> str:
+    """A cell and what one replicate of it measured, on one line."""
+    said = "  [contended]" if replicate.contended else ""
+    return plain("%s: %s%s" % (named(cell), milliseconds(median(replicate.samples_s)) if replicate.samples_s else "-", said))
+
+
+def sentence(line: Line) -> str:
     """One cell and what came of it, on one line."""
-    cell = line["cell"]
-    what = "%s, %s %s, batch %s, %s px" % (cell["model"], cell["backend"], cell["precision"], cell["batch_size"], cell["input_px"])
-    if cell["scenario"] != "latency":
-        what += ", %s" % cell["scenario"]
-    if line["status"] != "ok":
+    what = named(line.cell)
+    if line.status != "ok":
         return plain("%s: %s" % (what, verdict(line)))
     middle, low, high = times(line)
     said = verdict(line)
     return plain("%s: %s (%s to %s)%s" % (what, middle, low, high, "  [%s]" % said if said else ""))
 
 
-def measured(lines: Sequence[Record]) -> str:
+def measured(lines: Sequence[Line]) -> str:
     """The table at the end of a run."""
-    rows = [axes(line["cell"]) + times(line) + [verdict(line)] for line in lines]
+    rows = [axes(line.cell) + times(line) + [verdict(line)] for line in lines]
     text = table(AXES + ("median", "lowest", "highest", "labels"), rows[:MOST_ROWS], NUMBERS)
     return text + ("\n(%d more are in the record file)" % (len(rows) - MOST_ROWS) if len(rows) > MOST_ROWS else "")
 
 
 def cleanliness(lines: Sequence[Record]) -> str:
     """How many cells are clean, how many have a reservation and which, how many were left out."""
-    timed = [line for line in lines if line["status"] == "ok"]
+    timed = [line for line in lines if line.status == "ok"]
     doubtful = [line for line in timed if labels(line)]
     parts = ["%d clean" % (len(timed) - len(doubtful))]
     if doubtful:
         parts.append("%d with a reservation (%s)" % (len(doubtful), _counted(label for line in doubtful for label in labels(line))))
-    left_out = [line["status"] for line in lines if line["status"] != "ok"]
+    left_out = [line.status for line in lines if line.status != "ok"]
     if left_out:
         parts.append("%d left out (%s)" % (len(left_out), _counted(left_out)))
     return ", ".join(parts)
@@ -103,6 +114,6 @@ def next_command(lines: Sequence[Record], left: int, options: Dict[str, Any]) ->
     if left:
         return command("run", options)
     for state in ("failed", "contended"):
-        if any(line["status"] == state or state in labels(line) for line in lines):
+        if any(line.status == state or state in labels(line) for line in lines):
             return command("run", dict(options, **{"--retry": state}))
     return command("report", {"--results": options.get("--results")})

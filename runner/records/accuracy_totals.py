@@ -11,7 +11,7 @@ from runner.records.cell import Cell, cell_from
 Z95 = 1.959963984540054
 
 
-def wilson(hits, images, z=Z95):
+def wilson(hits: Any, images: Any, z: float = Z95) -> Tuple[Any, Any]:
     """Wilson score interval (Wilson 1927) of a share of hits, numbers or arrays: (low, high), 0 to 1 but for rounding."""
     share, scaled = hits / (1.0 * images), z * z / images
     centre, half = share + scaled / 2, (scaled * share * (1 - share) + scaled * scaled / 4) ** 0.5
@@ -34,7 +34,7 @@ class Totals:
     status: str = "ok"
     reason: Optional[str] = None
 
-    def plus(self, line):
+    def plus(self, line: Dict[str, Any]) -> "Totals":
         """With one more record; a part that does not begin where the last one ended (as two hosts' files joined) is left out."""
         if line["status"] != "ok":
             return Totals(**dict(vars(self), status=line["status"], reason=line["reason"]))
@@ -100,14 +100,14 @@ def against_fp32(counted: List[Tuple[Cell, Totals]]) -> Dict[Cell, Tuple[Cell, P
     return found
 
 
-def identity(cell, network, data_id, prepare):
+def identity(cell: Cell, network: str, data_id: str, prepare: Optional[Dict[str, Any]]) -> Tuple[Any, ...]:
     """What parts must share to be added up. ``prepare`` is a Preprocessing as a dict."""
     return cell._replace(batch_size=0, scenario="latency"), network, data_id, json.dumps(prepare, sort_keys=True)
 
 
-def history(path, refuse_newer=False):
+def history(path: str, refuse_newer: bool = False) -> Tuple[Dict[Tuple[Any, ...], Totals], List[str]]:
     """(Totals by identity, warnings) of a record file."""
-    totals: Dict[tuple, Totals] = {}
+    totals: Dict[Tuple[Any, ...], Totals] = {}
     bad = other = 0
     for one in record_file.scan(path) if record_file.is_readable(path) else ():
         if refuse_newer and one.newer:
@@ -139,7 +139,7 @@ def summary(cell: Cell, totals: Totals, against: Optional[Tuple[Cell, Paired]] =
     return row
 
 
-def sentence(row):
+def sentence(row: Dict[str, Any]) -> str:
     """One line of a summary for people."""
     shown = ["%s %s" % (label, _percent(row[name])) for label, name in (("Top-1", "top1"), ("Top-5", "top5")) if row[name]]
     shown.append("%d images" % row["images"])
@@ -162,5 +162,5 @@ def comparison(cell: Cell, base: Cell, pair: Paired) -> str:
     )
 
 
-def _percent(share):
+def _percent(share: Dict[str, Any]) -> str:
     return "%.2f %% (%.2f to %.2f)" % (100 * share["share"], 100 * share["low"], 100 * share["high"])

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from runner import files
 from runner.records import schema
@@ -52,23 +52,23 @@ class Cell(_Fields):
     scenario: str
 
     @property
-    def id(self):
+    def id(self) -> str:
         """The cell as one slug, fit for a file's name and one to one: where the slug loses anything, a hash of the fields follows."""
         words = list(map(str, self[:5])) + ["b%d" % self.batch_size, "%dpx" % self.input_px, self.scenario]
         return id_of(words, list(self))
 
     @property
-    def base_backend(self):
+    def base_backend(self) -> str:
         return self.backend.partition(":")[0]
 
     @property
-    def variant(self):
+    def variant(self) -> Optional[str]:
         return self.backend.partition(":")[2] or None
 
-    def as_dict(self):
+    def as_dict(self) -> Dict[str, Any]:
         return dict(self._asdict())
 
 
-def cell_from(fields):
+def cell_from(fields: Mapping[str, Any]) -> Cell:
     """The Cell of a record's ``cell``; KeyError or TypeError if it is none."""
     return Cell(*[fields[name] for name in schema.CELL_FIELDS])

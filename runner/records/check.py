@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any, Dict, FrozenSet, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
 from runner.records.schema import CELL_FIELDS, FIELDS, STATUSES
 
@@ -97,7 +97,7 @@ def _is_group(group: Any) -> bool:
     return isinstance(group, dict) and all(_is_number(group.get(name, 0)) for name in GROUP_NUMBERS)
 
 
-def is_cell(line):
+def is_cell(line: Dict[str, Any]) -> bool:
     """Whether a line is a whole record of a cell: all that going on with a run or judging it needs."""
     if misfit(line):
         return False
@@ -113,7 +113,7 @@ def is_cell(line):
     )
 
 
-def is_replicate(line):
+def is_replicate(line: Dict[str, Any]) -> bool:
     """Whether a line is a whole replicate of a cell, fit to be joined with others."""
     if not is_cell(line) or len(line["replicates"]) != 1 or not isinstance(line.get("content"), dict):
         return False
@@ -122,9 +122,9 @@ def is_replicate(line):
     return all(one.get(name) is not None for name in needed) and bool(one["samples_s"])
 
 
-def _is_whole(replicate):
-    spans = (replicate or {}).get("spans")
-    if spans is None or any(spans.get(name) is None for name in ("process_s", "load_s", "warmup_s", "measure_s")):
+def _is_whole(replicate: Optional[Dict[str, Any]]) -> bool:
+    spans = replicate.get("spans") if replicate else None
+    if replicate is None or spans is None or any(spans.get(name) is None for name in ("process_s", "load_s", "warmup_s", "measure_s")):
         return False
     return all(value is not None and 0 <= value < LONGEST_S for value in replicate.get("samples_s") or ())
 
@@ -136,7 +136,7 @@ IMPORTED_NUMBERS = ("input_px", "throughput", "params_m", "gmacs", "activations_
                     "load_s", "first_latency_s", "in_flight", "accuracy_images", "complexity_px", "noise", "top5_low", "top5_high")  # fmt: skip
 
 
-def misfit_imported(line):
+def misfit_imported(line: Mapping[str, Any]) -> Optional[str]:
     """The first field of a line of kind ``imported`` that is missing or of another type; None when all fit."""
     row = line.get("row")
     if not isinstance(row, dict) or not isinstance(line.get("id"), str):
@@ -159,14 +159,14 @@ def misfit_imported(line):
     return None
 
 
-def _is_bitmap(digits, bits, ones):
+def _is_bitmap(digits: Any, bits: int, ones: int) -> bool:
     """Whether hexadecimal digits hold so many bits, of them so many ones, and none beyond."""
     if not isinstance(digits, str) or not HEX.match(digits) or len(digits) != 2 * ((bits + 7) // 8):
         return False
     return bin(int("1" + digits, 16)).count("1") - 1 == ones
 
 
-def misfit_accuracy(line):
+def misfit_accuracy(line: Dict[str, Any]) -> Optional[str]:
     """The first field of a line of kind ``accuracy`` that contradicts another, as more hits than images; None when all fit."""
     wrong = misfit(line)
     if wrong:

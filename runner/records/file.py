@@ -11,7 +11,7 @@ import math
 import os
 import stat
 import time
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from runner import files
 from runner.errors import RecordError
@@ -19,12 +19,12 @@ from runner.records import schema
 from runner.records.lift import is_newer, lift
 
 
-def dumps(record):
+def dumps(record: Any) -> str:
     """One line of JSON; NaN and infinities become null so that every reader takes it."""
     return json.dumps(finite(record), separators=(",", ":"), sort_keys=False, allow_nan=False)
 
 
-def finite(value):
+def finite(value: Any) -> Any:
     """A value as JSON can hold it: NaN and infinities are None, keys are texts."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -42,13 +42,13 @@ class RecordFile:
     mount) is taken back, so that the file never ends in half a record of ours.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
         self.warnings: List[str] = []
         self.task: Optional[Dict[str, Any]] = None
         self._fd: Any = None
 
-    def __enter__(self):
+    def __enter__(self) -> "RecordFile":
         try:
             self.task = task()
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
@@ -64,7 +64,7 @@ class RecordFile:
             raise RecordError("%s: can't write records: %s" % (self.path, error.strerror))
         return self
 
-    def _lock(self):
+    def _lock(self) -> None:
         try:
             files.lock(self._fd, wait=False)
         except OSError as error:
@@ -72,12 +72,12 @@ class RecordFile:
                 raise RecordError("%s: another run is writing here; wait for it to end, or give another --results" % self.path)
             self.warnings.append("%s: this mount has no locks; run one at a time" % self.path)
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
-    def _set_torn_line_aside(self):
+    def _set_torn_line_aside(self) -> None:
         size = os.fstat(self._fd).st_size
         if size == 0 or os.pread(self._fd, 1, size - 1) == b"\n":
             return
@@ -98,7 +98,7 @@ class RecordFile:
             "%s: the last line was torn (%d bytes); set aside in %s.torn" % (self.path, size - keep, os.path.basename(self.path))
         )
 
-    def append(self, record):
+    def append(self, record: Dict[str, Any]) -> None:
         """Append one line and flush it to disk; raises RecordError when that fails, with nothing written, or when nobody will find it.
 
         In a fleet's run every line carries its task.
@@ -127,7 +127,7 @@ class RecordFile:
                 "%s: the file is no longer there: was its folder moved, removed or unmounted? Put it back and run again" % self.path
             )
 
-    def _is_in_place(self):
+    def _is_in_place(self) -> bool:
         """Whether the path still leads to the file that is written: an unmounted volume takes lines that nobody will read."""
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
@@ -145,15 +145,15 @@ class Read(NamedTuple):
     newer: Optional[int] = None  # the schema's version, where a later Dyno wrote it
 
     @property
-    def is_other(self):
+    def is_other(self) -> bool:
         return self.line is None and not self.is_bad and bool(self.raw.strip())
 
     @property
-    def end(self):
+    def end(self) -> int:
         return self.offset + len(self.raw)
 
 
-def parsed(raw, offset=0):
+def parsed(raw: bytes, offset: int = 0) -> Read:
     """The Read of a line's bytes."""
     if not raw.strip():
         return Read(offset, raw)
@@ -164,7 +164,7 @@ def parsed(raw, offset=0):
     return Read(offset, raw, lift(record), newer=record["schema_version"] if is_newer(record) else None)
 
 
-def scan(path, offset=0):
+def scan(path: str, offset: int = 0) -> Iterator[Read]:
     """The lines of a file from a byte on, one Read after the other."""
     with open(path, "rb") as file:
         file.seek(offset)
@@ -173,7 +173,7 @@ def scan(path, offset=0):
             offset += len(raw)
 
 
-def is_readable(path):
+def is_readable(path: str) -> bool:
     """Whether anything can be read from a path; RecordError where it is there, but not for us."""
     if not os.path.isfile(path):
         return False
@@ -184,30 +184,35 @@ def is_readable(path):
     return True
 
 
-def warnings(path, bad, other):
+def warnings(path: str, bad: int, other: int) -> List[str]:
     """What to say of lines that are no records."""
     said = []
     if os.path.lexists(path) and not os.path.isfile(path):
         said.append("%s: is no plain file; nothing is read from it" % path)
     if bad:
-        said.append("%s: %d line(s) are torn or no JSON; set aside" % (path, bad))
+        said.append("%s: %s torn or not JSON; set aside" % (path, _lines(bad)))
     if other:
-        said.append("%s: %d line(s) have another schema_version; set aside" % (path, other))
+        said.append("%s: %s of another schema_version; set aside" % (path, _lines(other)))
     return said
 
 
-def refuse(path, newer):
+def _lines(count: int) -> str:
+    return "1 line is" if count == 1 else "%d lines are" % count
+
+
+def refuse(path: str, newer: int) -> None:
     """RecordError for who is about to write: measurements of a newer schema can't be known here."""
     found = (path, newer, schema.SCHEMA_VERSION)
     raise RecordError("%s: has records of schema %d, this Dyno knows up to %d; update it, or give another --results" % found)
 
 
-def read(path, refuse_newer=False):
+def read(path: str, refuse_newer: bool = False) -> Tuple[List[Dict[str, Any]], List[str]]:
     """(records, warnings) of one file, lifted to the present schema; lines that are no record are counted, never fatal.
 
     Who is about to write refuses lines of a newer schema: RecordError.
     """
-    records, bad, other = [], 0, 0
+    records: List[Dict[str, Any]] = []
+    bad = other = 0
     if is_readable(path):
         for one in scan(path):
             if refuse_newer and one.newer:
@@ -218,7 +223,7 @@ def read(path, refuse_newer=False):
     return records, warnings(path, bad, other)
 
 
-def task():
+def task() -> Optional[Dict[str, Any]]:
     """The task of a fleet's run, from DYNO_TASK; None where there is none. RecordError where it is not what `dyno fleet` writes."""
     text = os.environ.get("DYNO_TASK")
     if not text:
@@ -229,5 +234,5 @@ def task():
         raise RecordError("DYNO_TASK: %.80r is no task; `dyno fleet submit` sets it, so leave it unset elsewhere" % text)
 
 
-def utc_now():
+def utc_now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

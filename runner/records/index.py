@@ -17,30 +17,38 @@ from runner.errors import RecordError
 from runner.records import check, schema
 from runner.records import file as record_file
 from runner.records.cell import Cell, cell_from
+from runner.records.line import Line, line_from
 from runner.records.replicate import replicates_of
 
-FORMAT = 1
+FORMAT = 2
 SMALLEST = 1 << 20  # bytes of a record file, or of what was appended to it, for which an index is worth writing
 BLOCK = 1 << 22
-KEPT = (
-    "id",
-    "cell_id",
-    "status",
-    "reason",
-    "phase",
-    "signal",
-    "stderr",
-    "quality",
-    "content",
-    "asked",
-    "ended",
-    "environment",
-    "attempt",
-    "wall_s",
-)
 SPANS = ("load_s", "first_latency_s", "h2d_s", "d2h_s", "warmup_s", "measure_s")
 
-Line = Dict[str, Any]
+
+class Summary(NamedTuple):
+    """What of a record decides whether it counts: all but its samples."""
+
+    cell: Cell
+    role: str
+    id: str
+    status: str
+    reason: Optional[str]
+    phase: Optional[str]
+    signal: Optional[str]
+    stderr: Optional[str]
+    quality: List[str]
+    content: Optional[Dict[str, Any]]
+    asked: Optional[int]
+    ended: Optional[str]
+    environment: Optional[str]
+    attempt: int
+    wall_s: float
+    replicates: int  # how many
+    overheads_s: List[float]  # what each of them cost besides loading, warm-up and samples
+
+
+KEPT = Summary._fields[2:-2]
 
 Entry = NamedTuple("Entry", [("attempts", int), ("offset", int), ("length", int), ("short", bytes)])
 Pending = NamedTuple("Pending", [("id", str), ("attempt", int), ("offset", int), ("length", int)])
@@ -93,7 +101,7 @@ class Index:
                 if not waiting[cell]:
                     del waiting[cell]
 
-    def line_at(self, offset: int, length: int) -> Line:
+    def line_at(self, offset: int, length: int) -> Dict[str, Any]:
         """The whole line at a place; RecordError where the file has been changed since."""
         try:
             with open(self.path, "rb") as file:
@@ -106,8 +114,8 @@ class Index:
         return found
 
 
-def shortened(line: Line) -> Line:
-    """What of a record decides whether it counts: all but its samples. ``replicates`` is how many, ``overheads_s`` what each cost besides."""
+def shortened(line: Dict[str, Any]) -> Dict[str, Any]:
+    """The fields of a record's Summary, but for its cell and role."""
     short = {name: line.get(name) for name in KEPT}
     overheads = []
     for replicate in replicates_of(line):
@@ -116,15 +124,15 @@ def shortened(line: Line) -> Line:
     return dict(short, replicates=len(overheads), overheads_s=overheads)
 
 
-class Last(Mapping[Cell, Line]):
+class Last(Mapping[Cell, Summary]):
     """The last record of each cell of a role, shortened; taken apart when it is asked for."""
 
     def __init__(self, index: Index, role: str) -> None:
         self._index, self._role = index, role
         self._entries = index.entries.get(role, {})
 
-    def __getitem__(self, cell: Cell) -> Line:
-        return dict(json.loads(self._entries[cell].short.decode("ascii")), cell=cell.as_dict(), role=self._role)
+    def __getitem__(self, cell: Cell) -> Summary:
+        return Summary(cell, self._role, **json.loads(self._entries[cell].short.decode("ascii")))
 
     def __contains__(self, cell: object) -> bool:
         return cell in self._entries
@@ -141,7 +149,7 @@ class Last(Mapping[Cell, Line]):
     def whole(self, cell: Cell) -> Line:
         """The record itself."""
         entry = self._entries[cell]
-        return self._index.line_at(entry.offset, entry.length)
+        return line_from(self._index.line_at(entry.offset, entry.length))
 
 
 def read(path: str) -> Index:

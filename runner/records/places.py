@@ -14,7 +14,7 @@ class Places:
     results: str
     cache: str
 
-    def record_path(self, platform, host):
+    def record_path(self, platform: str, host: str) -> str:
         """The record file of a platform and host; whatever they are called, it lies in the folder of records."""
         mode = os.environ.get("DYNO_MODE")  # a sweep over power modes (make POWER_MODES=...) measures every cell in each of them
         parts = [platform, host] + (["mode" + mode] if mode else [])

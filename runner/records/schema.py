@@ -232,7 +232,7 @@ FIELDS = (
 )
 
 
-def document():
+def document() -> str:
     """The schema as Markdown: docs/records.md."""
     rows = ["| field | type | unit | meaning |", "| --- | --- | --- | --- |"]
     rows += ["| `%s` | %s | %s | %s |" % (path, kind.replace("|", " or "), unit, meaning) for path, kind, unit, meaning in FIELDS]

@@ -42,7 +42,7 @@ def network():
 
 def supervise(place):
     """Patch this process so that it kills itself at ``place``."""
-    from runner.measure import run, supervise
+    from runner.measure import bench, supervise
     from runner.records import file as record_file
 
     def die():
@@ -50,7 +50,7 @@ def supervise(place):
             os.kill(os.getpid(), signal.SIGKILL)
 
     measured = []
-    original = {"measure": run.Run.measure_cell, "write": os.write, "fsync": os.fsync, "popen": supervise.subprocess.Popen}
+    original = {"measure": bench.Bench.measure, "write": os.write, "fsync": os.fsync, "popen": supervise.subprocess.Popen}
 
     def measure_cell(self, *arguments):
         if measured and place == "between cells":
@@ -82,7 +82,7 @@ def supervise(place):
             die()
         os.truncate(fd, size)
 
-    run.Run.measure_cell, record_file.os.write, record_file.os.fsync, supervise.subprocess.Popen = measure_cell, write, fsync, popen
+    bench.Bench.measure, record_file.os.write, record_file.os.fsync, supervise.subprocess.Popen = measure_cell, write, fsync, popen
     record_file.os.ftruncate = ftruncate
 
 

@@ -11,9 +11,8 @@ from runner import backends
 from runner.machine.threads import usable_cpus
 from runner.measure.selftest.rows import NOT_REACHED, OK, WRONG, Row, held, median_s
 from runner.measure.selftest.trial import Block, Trial
-from runner.plan.matrix import PRECISIONS
+from runner.plan.sections import PRECISIONS
 from runner.records.line import Line
-from runner.records.replicate import replicates_of
 
 NETWORKS = ("resnet50", "mobilenet_v2")
 PEER = [sys.executable, "-m", "runner.measure.selftest.peer"]
@@ -65,7 +64,7 @@ def _networks(trial: Trial, names: Sequence[str], batch: int) -> List[Line]:
 def _of(lines: Sequence[Line], model: str, batch: int, backend: str = "pytorch", precision: str = "fp32") -> Optional[Line]:
     wanted = {"model": model, "batch_size": batch, "backend": backend, "precision": precision, "scenario": "latency"}
     for line in lines:
-        if line["status"] == "ok" and all(line["cell"][name] == value for name, value in wanted.items()):
+        if line.status == "ok" and all(getattr(line.cell, name) == value for name, value in wanted.items()):
             return line
     return None
 
@@ -77,7 +76,7 @@ def _peers(trial: Trial, lines: Sequence[Line], batch: int) -> None:
     if not trial.has_time("other tools", 40.0):
         return
     own = _of(lines, NETWORKS[0], batch)
-    count = replicates_of(own)[-1].executed["threads"] if own else usable_cpus()
+    count = own.replicates[-1].executed["threads"] if own else usable_cpus()
     command = PEER + ["measure", trial.device, str(count)] + ["%s:%d" % pair for pair in pairs]
     try:
         said = subprocess.check_output(command, stderr=subprocess.PIPE, timeout=max(1.0, trial.left_s)).decode("utf-8", "replace")
@@ -100,7 +99,7 @@ def _peers(trial: Trial, lines: Sequence[Line], batch: int) -> None:
 
 def against(what: str, line: Line, found: Dict[str, Any], is_gpu: bool) -> List[Row]:
     """Rows that hold a record against what the peer found. At batch 1 processes differ by what Python costs each."""
-    one = replicates_of(line)[-1]
+    one = line.replicates[-1]
     most = 0.25 if not is_gpu else 0.1 if found["batch"] > 1 else 0.5
     rows = [held(what + ": torch.utils.benchmark", [("ms", 1e3 * median_s(line), 1e3 * found["benchmark_s"], most)])]
     if not is_gpu:
@@ -167,18 +166,18 @@ def _beside(trial: Trial) -> None:
                 continue
             block: Block = {"backend": ["pytorch"], "model": [NETWORKS[0]], "batch_size": [1]}
             lines = trial.measure("beside on the " + device, [block], is_judged=False)
-        if lines and lines[0]["replicates"]:
+        if lines and lines[0].replicates:
             trial.add(labelled(what, lines[0], device))
 
 
 def labelled(what: str, line: Line, device: str) -> Row:
     """The verdict on a record with others beside it: labelled, and for what others took of that very device."""
-    one = replicates_of(line)[-1]
+    one = line.replicates[-1]
     readings = one.contention if device == "cpu" else one.sensors.get("nvml") or {}
     share = readings.get("others_share")
-    is_seen = "contended" in line["quality"] and (share or 0.0) > line["protocol"]["contention_limit"]
+    is_seen = "contended" in line.quality and (share or 0.0) > line.protocol["contention_limit"]
     told = "others took %s of the %s" % ("an unknown share" if share is None else "%.0f %%" % (100 * share), device)
-    return Row(what, OK if is_seen else WRONG, told + ("" if is_seen else ", labels %s; expected contended" % line["quality"]))
+    return Row(what, OK if is_seen else WRONG, told + ("" if is_seen else ", labels %s; expected contended" % line.quality))
 
 
 def _out_of_memory(trial: Trial) -> None:
@@ -209,17 +208,17 @@ LIMITED = (
 
 def out_of_memory(what: str, first: Sequence[Line], then: Sequence[Line]) -> Row:
     """The verdict on records of a batch that fits, one that doesn't, and a larger one."""
-    by_batch = {line["cell"]["batch_size"]: line for line in list(first) + list(then)}
+    by_batch = {line.cell.batch_size: line for line in list(first) + list(then)}
     small, large, larger = (by_batch.get(size) for size in (1, TOO_LARGE, 2 * TOO_LARGE))
     if small is None or large is None or larger is None:
         return Row(what, NOT_REACHED, "the budget was spent")
-    if small["status"] != "ok":
-        return Row(what, WRONG, "expected batch 1 to fit: %s" % small["reason"])
-    if large["status"] != "failed" or not any(word in str(large["reason"]).lower() for word in ("memory", "alloc")):
-        return Row(what, WRONG, "expected batch %d to fail for want of memory: %s, %s" % (TOO_LARGE, large["status"], large["reason"]))
-    if larger["status"] != "skipped":
-        return Row(what, WRONG, "expected batch %d to be skipped: %s, %s" % (2 * TOO_LARGE, larger["status"], larger["reason"]))
-    return Row(what, OK, "%s; then %s" % (str(large["reason"])[:100], str(larger["reason"])[:60]))
+    if small.status != "ok":
+        return Row(what, WRONG, "expected batch 1 to fit: %s" % small.reason)
+    if large.status != "failed" or not any(word in str(large.reason).lower() for word in ("memory", "alloc")):
+        return Row(what, WRONG, "expected batch %d to fail for want of memory: %s, %s" % (TOO_LARGE, large.status, large.reason))
+    if larger.status != "skipped":
+        return Row(what, WRONG, "expected batch %d to be skipped: %s, %s" % (2 * TOO_LARGE, larger.status, larger.reason))
+    return Row(what, OK, "%s; then %s" % (str(large.reason)[:100], str(larger.reason)[:60]))
 
 
 def _sustained(trial: Trial, lines: Sequence[Line], batch: int) -> None:
@@ -236,9 +235,9 @@ def _sustained(trial: Trial, lines: Sequence[Line], batch: int) -> None:
 
 def sustained(what: str, line: Line, own: Optional[Line]) -> Row:
     """The verdict on a sustained record, given the cell's own."""
-    ran = replicates_of(line)[-1].sustained if line["replicates"] else None
+    ran = line.replicates[-1].sustained if line.replicates else None
     if not ran:
-        return Row(what, WRONG, "expected medians of windows: %s" % line["reason"])
+        return Row(what, WRONG, "expected medians of windows: %s" % line.reason)
     said = "%d windows, late against cold %.3f" % (len(ran["medians_s"]), ran["ratio"])
     each = [_energy(one) for one in (line, own)]
     if None in each:
@@ -248,7 +247,7 @@ def sustained(what: str, line: Line, own: Optional[Line]) -> Row:
 
 
 def _energy(line: Optional[Line]) -> Optional[float]:
-    sensors = replicates_of(line)[-1].sensors if line and line["replicates"] else {}
+    sensors = line.replicates[-1].sensors if line and line.replicates else {}
     return next((one["energy_j_per_image"] for one in sensors.values() if isinstance(one, dict) and one.get("energy_j_per_image")), None)
 
 

@@ -5,9 +5,8 @@ from typing import Any, Dict, List, Sequence
 from runner import backends
 from runner.measure.selftest.rows import NETWORK, OK, SKIPPED, WRONG, Row
 from runner.measure.selftest.trial import Trial
-from runner.plan.matrix import PRECISIONS
+from runner.plan.sections import PRECISIONS
 from runner.records.line import Line
-from runner.records.replicate import replicates_of
 
 INPUT_PX = 32
 
@@ -43,7 +42,7 @@ def run(trial: Trial, names: Sequence[str]) -> List[str]:
     trial.heading("sensors")
     for row in sensors(trial.facts) + energy(lines) + gpu(lines):
         trial.add(row)
-    return [name for name in running if any(line["status"] == "ok" and line["cell"]["backend"] == name for line in lines)]
+    return [name for name in running if any(line.status == "ok" and line.cell.backend == name for line in lines)]
 
 
 def _first(backend: str) -> List[str]:
@@ -66,7 +65,7 @@ def energy(lines: Sequence[Line]) -> List[Row]:
     """Whether cells have an energy wherever a sensor of energy is there: the window must be long enough for it."""
     told, reasons = 0, []  # type: int, List[str]
     for line in lines:
-        for replicate in replicates_of(line):
+        for replicate in line.replicates:
             for values in replicate.sensors.values():
                 if isinstance(values, dict) and "energy_j" in values:
                     told += values["energy_j"] is not None
@@ -78,7 +77,7 @@ def energy(lines: Sequence[Line]) -> List[Row]:
 
 def gpu(lines: Sequence[Line]) -> List[Row]:
     """What is known of the GPU in every cell that ran on one: its libraries, its memory, that NVML and CUDA mean the same one."""
-    found = [replicate for line in lines if line["cell"]["device"] == "gpu" for replicate in replicates_of(line)]
+    found = [replicate for line in lines if line.cell.device == "gpu" for replicate in line.replicates]
     if not found:
         return []
     rows = []

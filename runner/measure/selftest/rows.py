@@ -1,9 +1,9 @@
 """A row of the self-test, and the verdict on a record. What isn't reached never counts as passed."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
+from runner.records.cell import Cell
 from runner.records.line import Line
-from runner.records.replicate import replicates_of
 
 NETWORK = "runner.networks.tiny:network"
 OK, SKIPPED, WRONG, NOT_REACHED = "ok", "skipped", "wrong", "not reached"
@@ -19,23 +19,23 @@ class Row(NamedTuple):
     detail: str
 
 
-def named(cell: Dict[str, Any]) -> str:
+def named(cell: Cell) -> str:
     """A cell as a row names it; the tiny network goes without saying."""
-    what = "%(backend)s %(precision)s %(scenario)s on %(device)s, batch %(batch_size)d" % cell
-    return what if cell["model"] == NETWORK else "%s, %s" % (cell["model"], what)
+    what = "%(backend)s %(precision)s %(scenario)s on %(device)s, batch %(batch_size)d" % cell.as_dict()
+    return what if cell.model == NETWORK else "%s, %s" % (cell.model, what)
 
 
 def judged(line: Line) -> Row:
     """The verdict on a cell's record."""
-    cell, what = line["cell"], named(line["cell"])
-    if line["status"] == "skipped":
-        return Row(what, SKIPPED, str(line["reason"]))
-    if line["status"] != "ok" or not line["replicates"]:
-        return Row(what, WRONG, "expected a measurement: %s" % line["reason"])
-    ran = replicates_of(line)[-1].executed.get("precision")
-    if ran is not None and ran != cell["precision"]:
-        return Row(what, WRONG, "expected %s, but %s was executed" % (cell["precision"], ran))
-    parity, limit = line.get("parity"), PARITY.get(cell["precision"], OTHER_PARITY)
+    cell, what = line.cell, named(line.cell)
+    if line.status == "skipped":
+        return Row(what, SKIPPED, str(line.reason))
+    if line.status != "ok" or not line.replicates:
+        return Row(what, WRONG, "expected a measurement: %s" % line.reason)
+    ran = line.replicates[-1].executed.get("precision")
+    if ran is not None and ran != cell.precision:
+        return Row(what, WRONG, "expected %s, but %s was executed" % (cell.precision, ran))
+    parity, limit = line.parity, PARITY.get(cell.precision, OTHER_PARITY)
     if parity and not (parity["max_rel"] is not None and parity["max_rel"] <= limit):
         return Row(what, WRONG, "expected outputs within %g of the reference, found %s" % (limit, parity["max_rel"]))
     return Row(what, OK, "%.3g ms%s" % (1e3 * median_s(line), "" if parity else ", outputs not compared"))
@@ -43,7 +43,7 @@ def judged(line: Line) -> Row:
 
 def median_s(line: Line) -> float:
     """Seconds per batch of a record's last replicate."""
-    samples = sorted(replicates_of(line)[-1].samples_s)
+    samples = sorted(line.replicates[-1].samples_s)
     return float(samples[len(samples) // 2])
 
 

@@ -13,7 +13,7 @@ from runner.machine import environment
 from runner.measure.selftest.rows import NOT_REACHED, SKIPPED, WRONG, Row, judged, named
 from runner.plan import matrix, plan
 from runner.records import file as record_file
-from runner.records.line import Line
+from runner.records.line import Line, line_from
 
 PROTOCOL = {
     "replicates": 1, "min_samples": 10, "max_time_s": 0.5, "min_time_s": 0.1, "warmup_max_s": 0.3, "quiet_wait_s": 0, "contention_retries": 0,
@@ -71,16 +71,16 @@ class Trial:
         said, ended = self._run(path, results, arguments, wrap)
         lines = self._lines(results)
         wanted = {cell.id for cell in planned.cells}
-        found = [line for line in lines if line["kind"] == "cell" and line["cell_id"] in wanted and line["role"] != "anchor"]
+        found = [line for line in lines if line.cell.id in wanted and line.role != "anchor"]
         if is_judged:
             for line in found:
                 self.add(judged(line))
-        missing = [cell for cell in planned.cells if cell.id not in {line["cell_id"] for line in found}]
+        missing = [cell for cell in planned.cells if cell.id not in {line.cell.id for line in found}]
         for cell in missing if is_judged or not found else []:
             if not ended:
-                self.add(Row(named(cell.as_dict()), NOT_REACHED, "the budget of %.0f s was spent" % self.budget_s))
+                self.add(Row(named(cell), NOT_REACHED, "the budget of %.0f s was spent" % self.budget_s))
             else:
-                self.add(Row(named(cell.as_dict()), WRONG, said[-1] if said else "the run left no record"))
+                self.add(Row(named(cell), WRONG, said[-1] if said else "the run left no record"))
         return found
 
     def _run(self, path: str, results: str, arguments: Sequence[str], wrap: Sequence[str]) -> Any:
@@ -103,14 +103,14 @@ class Trial:
         return said.decode("utf-8", "replace").strip().splitlines(), True
 
     def _lines(self, results: str) -> List[Line]:
-        lines: List[Line] = []
+        read: List[Dict[str, Any]] = []
         records = os.path.join(results, "records")
         for name in sorted(os.listdir(records)) if os.path.isdir(records) else []:
             if name.endswith(".jsonl"):
-                lines += record_file.read(os.path.join(records, name))[0]
-        facts: Optional[Dict[str, Any]] = next((line["environment"] for line in lines if line.get("kind") == "environment"), None)
+                read += record_file.read(os.path.join(records, name))[0]
+        facts: Optional[Dict[str, Any]] = next((line["environment"] for line in read if line.get("kind") == "environment"), None)
         self.facts = facts or self.facts
-        return lines
+        return [line_from(line) for line in read if line.get("kind") == "cell"]
 
     def leave_out(self, what: str, reason: str) -> None:
         """A row for what can't be tried here."""

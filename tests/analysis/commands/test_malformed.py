@@ -4,6 +4,7 @@ import copy
 import json
 import random
 import time
+from dataclasses import replace
 
 import pytest
 import records
@@ -18,7 +19,8 @@ from analysis.frame.frame import latest, merge, ranked
 from analysis.report import insight, screen
 from runner import cli
 from runner.machine import environment
-from runner.measure import run
+from runner.measure import bench
+from runner.records.line import line_from
 
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None, "derandomize": True, "phases": [Phase.generate]}
 MATRIX = {
@@ -76,16 +78,16 @@ def mutated(draw, tree, most=3):
 def light(monkeypatch):
     """Runs that write records without measuring anything."""
 
-    def measure_cell(self, series):
+    def measure(self, series, *_):
         line = records.cell_record("cpu", series.cell.backend, "resnet18", samples=3, replicates=1)
-        line |= {name: series.line[name] for name in ("cell", "cell_id", "id", "role", "anchor", "attempt", "content")}
-        return line | {"asked": series.asked}
+        line |= {name: getattr(series.line, name) for name in ("id", "role", "anchor", "attempt", "content")}
+        return replace(line_from(line), cell=series.cell, asked=series.asked)
 
     facts = environment.describe()
     monkeypatch.setattr(environment, "describe", lambda: dict(facts))
-    monkeypatch.setattr(run.Run, "measure_cell", measure_cell)
-    monkeypatch.setattr(run.Run, "rest_s", 0)
-    monkeypatch.setattr(run.Run, "_wait_for_quiet", lambda self: None)
+    monkeypatch.setattr(bench.Bench, "measure", measure)
+    monkeypatch.setattr(bench.Bench, "rest_s", 0)
+    monkeypatch.setattr(bench.Bench, "_wait_for_quiet", lambda self: None)
     monkeypatch.setenv("DYNO_HOST", "here")
 
 

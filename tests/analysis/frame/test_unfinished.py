@@ -11,7 +11,8 @@ def left_by(run, *orders, attempt=1, anchor=None):
     """The replicate lines that a killed run left of one cell."""
     cell = cell_record("synthetic-cpu", "pytorch", "resnet18", run=run, attempt=attempt, asked=5)
     cell |= {"role": "anchor" if anchor else "cell", "anchor": anchor}
-    return [lines.replicate(cell, replicate_from(dict(cell["replicates"][0], order=order)), None) for order in orders]
+    line = lines.line_from(cell)
+    return [lines.replicate(line, replicate_from(dict(cell["replicates"][0], order=order)), None).as_dict() for order in orders]
 
 
 def test_replicates_of_two_killed_runs_are_one_cell(tmp_path):

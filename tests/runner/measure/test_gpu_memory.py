@@ -7,7 +7,7 @@ import pytest
 
 from runner.backends.base import Backend
 from runner.machine import cuda, gpus
-from runner.measure import gpu_memory, worker
+from runner.measure import gpu_memory, replicate
 from runner.plan.protocol import Protocol
 from runner.records.cell import Cell
 
@@ -156,9 +156,9 @@ def test_the_sensors_get_the_window_they_need_and_energy_counts_every_image_in_i
 
     protocol = Protocol(warmup_min_s=0.0, min_time_s=0.0, max_time_s=10.0)
     for window_s, calls in ((0.0, 10), (3.75, 30)):
-        made, _ = worker.replicate(Ticking(Job()), Job(), protocol, lambda name: None, clock, window_s=window_s)
+        made, _ = replicate.replicate(Ticking(Job()), Job(), protocol, lambda name: None, clock, window_s=window_s)
         assert len(made.samples_s) == 10 and made.watched_images == 4 * calls
-    made, _ = worker.replicate(Ticking(Job()), Job(), protocol, lambda name: None, clock, sustained_s=20.0)
+    made, _ = replicate.replicate(Ticking(Job()), Job(), protocol, lambda name: None, clock, sustained_s=20.0)
     assert 4 * 170 <= made.watched_images <= 4 * 178
 
 

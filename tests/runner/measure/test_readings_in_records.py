@@ -1,7 +1,7 @@
 """What the run makes of the readings of sensors beside: energy per image, and others on the GPU."""
 
+from runner.measure.bench import settle
 from runner.measure.outcome import Outcome
-from runner.measure.run import settle
 
 
 def settled(readings):

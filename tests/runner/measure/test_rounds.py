@@ -13,6 +13,7 @@ from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
 from runner.records import file as files
 from runner.records.cell import Cell
+from runner.records.line import Line
 from runner.records.replicate import Replicate
 
 AXES = "backend: noop, model: [resnet18, alexnet], input_px: 32"
@@ -73,7 +74,7 @@ def test_a_killed_run_loses_the_replicate_in_progress_and_the_next_goes_on(tmp_p
         )
         file.write(json.dumps(repeated).encode()[:200])
     out = run(path, tmp_path)
-    assert "2 ok" in out and "1 replicate(s) of earlier runs are left out" in out
+    assert "2 ok" in out and "1 replicate of an earlier run is left out" in out
     lines = records(tmp_path)
     assert [len(line["replicates"]) for line in lines] == [3, 3] and [line["attempt"] for line in lines] == [1, 1]
     runs = [one["run"] for line in lines for one in line["replicates"]]
@@ -85,8 +86,8 @@ def test_replicates_of_another_machine_or_matrix_do_not_join(tmp_path):
     run(path, tmp_path)
     found = history.read(record_file(tmp_path))
     last = found.last.whole(CELL)
-    facts = found.environment(last["environment"])
-    wanted = {"content": history.expected(CELL, ModelSpec("alexnet"), Protocol())}
+    facts = found.environment(last.environment)
+    wanted = history.expected(CELL, ModelSpec("alexnet"), Protocol())
     assert series.may_join(last, wanted, found, facts)
     changes = (
         {"host": "x"},
@@ -98,7 +99,7 @@ def test_replicates_of_another_machine_or_matrix_do_not_join(tmp_path):
     )
     assert not any(series.may_join(last, wanted, found, dict(facts, **change)) for change in changes)
     others = (ModelSpec("resnet18"), Protocol()), (ModelSpec("alexnet"), Protocol(seed=1))
-    assert not any(series.may_join(last, {"content": history.expected(CELL, *other)}, found, facts) for other in others)
+    assert not any(series.may_join(last, history.expected(CELL, *other), found, facts) for other in others)
 
 
 def test_an_interrupt_writes_what_there_is_and_the_next_run_tops_it_up(tmp_path):
@@ -146,7 +147,7 @@ def test_records_of_version_1_count_as_done_and_are_named_once(tmp_path):
                 line.pop(name, None)
             file.write(json.dumps(dict(line, schema_version=1)) + "\n")
     out = run(path, tmp_path)
-    assert "nothing is missing" in out and out.count("content unknown") == 1 and "2 record(s)" in out
+    assert "nothing is missing" in out and out.count("content unknown") == 1 and "2 records count" in out
     assert "2 done" in dyno("status", "-m", path, "-r", str(tmp_path))[1]
 
 
@@ -179,7 +180,9 @@ def one(median, is_contended=False):
 
 
 def of(*replicates, **more):
-    found = series.Series(CELL, {"load": None}, **dict({"asked": 3, "most": 5, "retries": 2, "estimate_s": 1.0}, **more))
+    found = series.Series(
+        CELL, Line("cell", "x", "x", None, CELL), **dict({"asked": 3, "most": 5, "retries": 2, "estimate_s": 1.0}, **more)
+    )
     for replicate in replicates:
         found.add(replicate, None)
     return found
@@ -199,6 +202,6 @@ def test_a_contended_replicate_is_replaced_within_the_retries_and_two_clean_ones
     enough = of(noisy, noisy, clean, clean, noisy)
     assert enough.ended == "enough"
     line = enough.record("enough")
-    assert line["replicates"] == [clean.as_dict()] * 2 and len(line["discarded"]) == 3
+    assert line.replicates == [clean] * 2 and len(line.discarded) == 3
     few = of(noisy, noisy, clean, noisy, noisy).record("enough")
-    assert few["replicates"] == [each.as_dict() for each in (clean, noisy, noisy)] and len(few["discarded"]) == 2
+    assert few.replicates == [clean, noisy, noisy] and len(few.discarded) == 2

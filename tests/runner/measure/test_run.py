@@ -13,6 +13,9 @@ from support import dyno, matrix, record_file, records, records_so_far, start
 from runner.measure import history, labels
 from runner.plan.protocol import Protocol
 from runner.records.cell import Cell
+from runner.records.index import Summary
+from runner.records.line import Line
+from runner.records.replicate import replicate_from
 
 TINY = "backend: noop, model: [resnet18, alexnet], batch_size: [1, 2], input_px: 32"
 
@@ -262,8 +265,9 @@ def replicate(**more):
 
 
 def quality(*replicates, **more):
-    line = {"replicates": list(replicates), "parity": None, "cell": {"precision": "fp32"}, "sensitivity": 0.5}
-    return labels.quality(dict(line, **more))
+    cell = Cell("cpu", "cpu", "noop", "alexnet", more.pop("precision", "fp32"), 1, 224, "latency")
+    found = [replicate_from(one) for one in replicates]
+    return labels.quality(Line("cell", "x", "x", None, cell, replicates=found, **dict({"sensitivity": 0.5}, **more)))
 
 
 def test_labels_say_what_a_reader_must_know():
@@ -275,23 +279,29 @@ def test_labels_say_what_a_reader_must_know():
     assert quality(slower, replicate(), replicate()) == quality(slower, replicate(samples_s=slower["samples_s"][::-1])) == []
     assert quality(replicate(samples_s=[1.0, 1.5, 1.0, 2.0] * 5)) == ["noisy"]
     assert quality(replicate(), parity={"max_rel": 0.002}) == ["parity"]
-    assert quality(replicate(), parity={"max_rel": 0.002}, cell={"precision": "fp16"}) == []
+    assert quality(replicate(), parity={"max_rel": 0.002}, precision="fp16") == []
     assert quality(replicate(), parity={"max_rel": None}) == ["parity"]
     assert quality(replicate(), sensitivity=1e-6) == ["degenerate"]
+
+
+def summary(cell, **more):
+    """A record of a cell, as far as it decides whether it counts."""
+    known = dict(dict.fromkeys(Summary._fields), cell=cell, role="cell", status="ok", quality=[])
+    return Summary(**dict(known, **more))
 
 
 def test_the_estimate_of_a_cell_is_what_it_or_its_like_took_before():
     cell = Cell("cpu", "cpu", "noop", "alexnet", "fp32", 1, 224, "latency")
     other = cell._replace(model="vgg11")
     protocol = Protocol()
-    assert history.estimates_s([cell], protocol, {cell: {"wall_s": 7.0}}) == {cell: 7.0}
-    assert history.estimates_s([cell], protocol, {other: {"wall_s": 9.0, "status": "ok"}}) == {cell: 9.0}
+    assert history.estimates_s([cell], protocol, {cell: summary(cell, wall_s=7.0)}) == {cell: 7.0}
+    assert history.estimates_s([cell], protocol, {other: summary(other, wall_s=9.0)}) == {cell: 9.0}
     assert 5 < history.estimates_s([cell], protocol, {})[cell] < 60
 
 
 def test_contended_cells_are_missing_only_for_who_asks():
     cell = Cell("cpu", "cpu", "noop", "alexnet", "fp32", 1, 224, "latency")
-    last = {cell: {"status": "ok", "quality": ["contended"]}}
+    last = {cell: summary(cell, quality=["contended"])}
     assert history.missing([cell], last) == [] and history.missing([cell], last, ("contended",)) == [cell]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from runner.measure.selftest import full, quick, rows, selftest
 from runner.measure.selftest.rows import Row
 from runner.measure.selftest.trial import Trial
+from runner.records.line import line_from
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..", "..")
 MIB = 2**20
@@ -16,11 +18,21 @@ MIB = 2**20
 
 def line(**changes):
     """A record of a cell, as far as the verdict reads it."""
-    cell = dict(backend="openvino", model=rows.NETWORK, precision="fp16", batch_size=1, scenario="latency", device="cpu")
+    cell = dict(
+        platform="cpu",
+        input_px=224,
+        backend="openvino",
+        model=rows.NETWORK,
+        precision="fp16",
+        batch_size=1,
+        scenario="latency",
+        device="cpu",
+    )
     cell.update(changes.pop("cell", {}))
     made = {"cell": cell, "status": "ok", "reason": None, "parity": {"max_rel": 1e-3}}
     made["replicates"] = [{"samples_s": [0.001, 0.002, 0.003], "executed": {"precision": "fp16"}}]
-    return dict(made, **changes)
+    head = {"kind": "cell", "id": "x", "run": "x", "environment": None}
+    return line_from(dict(head, **dict(made, **changes)))
 
 
 def gpu_line(energy_j=0.3, steady=400, peak=9000, **changes):
@@ -87,10 +99,10 @@ def test_what_the_budget_leaves_out_is_not_reached_and_never_passed(tmp_path):
 def test_a_gpu_s_rows_hold_libraries_uuid_memory_and_energy():
     assert {row.verdict for row in quick.gpu([gpu_line()]) + quick.energy([gpu_line()])} == {"ok"}
     bare = gpu_line()
-    replicate = bare["replicates"][0]
-    replicate["executed"].update(gpu_uuid="GPU-2", libraries={"cudart": "13.0", "cudnn": None})
-    replicate["gpu_memory"] = {"steady_bytes": None, "reason": "nvidia-ml-py is not installed"}
-    replicate["sensors"]["nvml"].update(energy_j=None, reason="a window of 0.35 s is too short")
+    (replicate,) = bare.replicates
+    replicate.executed.update(gpu_uuid="GPU-2", libraries={"cudart": "13.0", "cudnn": None})
+    bare.replicates[0] = replace(replicate, gpu_memory={"steady_bytes": None, "reason": "nvidia-ml-py is not installed"})
+    replicate.sensors["nvml"].update(energy_j=None, reason="a window of 0.35 s is too short")
     found = {row.what: row for row in quick.gpu([bare]) + quick.energy([bare])}
     assert "cublas, cudnn" in found["CUDA's libraries as loaded"].detail
     wrong = {"CUDA's libraries as loaded", "NVML's GPU is CUDA's", "GPU memory of the tiny network", "energy of short cells"}
@@ -127,30 +139,30 @@ def test_a_number_that_is_missing_on_one_side_is_wrong_not_passed():
 
 def test_out_of_memory_is_proven_by_one_that_fits_one_that_does_not_and_a_larger_one_that_is_skipped():
     fits, large, larger = (line(cell={"batch_size": size}) for size in (1, full.TOO_LARGE, 2 * full.TOO_LARGE))
-    large.update(status="failed", reason="CUDA out of memory")
-    larger.update(status="skipped", reason="batch 512 already failed")
+    large = replace(large, status="failed", reason="CUDA out of memory")
+    larger = replace(larger, status="skipped", reason="batch 512 already failed")
     assert full.out_of_memory("x", [fits, large], [larger]).verdict == "ok"
     assert full.out_of_memory("x", [fits, large], []).verdict == "not reached"
-    assert full.out_of_memory("x", [dict(fits, status="failed"), large], [larger]).verdict == "wrong"
-    assert full.out_of_memory("x", [fits, dict(large, reason="timeout")], [larger]).verdict == "wrong"
-    assert full.out_of_memory("x", [fits, large], [dict(larger, status="ok")]).verdict == "wrong"
+    assert full.out_of_memory("x", [replace(fits, status="failed"), large], [larger]).verdict == "wrong"
+    assert full.out_of_memory("x", [fits, replace(large, reason="timeout")], [larger]).verdict == "wrong"
+    assert full.out_of_memory("x", [fits, large], [replace(larger, status="ok")]).verdict == "wrong"
 
 
 def test_sustained_energy_that_forgets_images_is_wrong():
     own, long = gpu_line(), gpu_line(energy_j=3.6)
-    long["replicates"][0]["sustained"] = {"medians_s": [0.02] * 8, "ratio": 1.01}
+    long.replicates[0] = replace(long.replicates[0], sustained={"medians_s": [0.02] * 8, "ratio": 1.01})
     assert full.sustained("x", long, own).verdict == "wrong"
-    long["replicates"][0]["sensors"]["nvml"]["energy_j_per_image"] = 0.33
+    long.replicates[0].sensors["nvml"]["energy_j_per_image"] = 0.33
     assert full.sustained("x", long, own) == Row("x", "ok", full.sustained("x", long, own).detail)
     assert full.sustained("x", own, own).verdict == "wrong"
 
 
 def test_a_label_for_the_cpu_s_sake_does_not_prove_that_others_on_the_gpu_are_seen():
-    shared = dict(gpu_line(), quality=["contended"], protocol={"contention_limit": 0.05})
-    shared["replicates"][0].update(contention={"others_share": 0.9})
+    shared = replace(gpu_line(), quality=["contended"], protocol={"contention_limit": 0.05})
+    shared.replicates[0] = replace(shared.replicates[0], contention={"others_share": 0.9})
     assert full.labelled("x", shared, "cpu").verdict == "ok"
     for share, verdict in ((None, "wrong"), (0.0, "wrong"), (0.99, "ok")):
-        shared["replicates"][0]["sensors"]["nvml"]["others_share"] = share
+        shared.replicates[0].sensors["nvml"]["others_share"] = share
         assert full.labelled("x", shared, "gpu").verdict == verdict
 
 

@@ -38,8 +38,8 @@ def append(path, *lines):
 def state(path):
     """All that a History tells, for comparison."""
     found = history.read(str(path))
-    last = {cell: (found.last[cell], found.last.whole(cell)["id"], found.last.attempts(cell)) for cell in found.last}
-    pending = {cell: [line["id"] for line in found.pending(cell)] for cell in last}
+    last = {cell: (found.last[cell], found.last.whole(cell).id, found.last.attempts(cell)) for cell in found.last}
+    pending = {cell: [line.id for line in found.pending(cell)] for cell in last}
     return last, pending, found.warnings, [found.environment(line["id"]) for line in LINES if line["kind"] == "environment"]
 
 

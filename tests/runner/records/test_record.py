@@ -65,7 +65,7 @@ def test_reading_counts_what_is_no_record_and_goes_on(tmp_path):
         file.write(b'{"schema_version": 1, "id": "1"}\nnot json\n\xff\xfe\n[1]\n{"schema_version": 99}\n{"schema_version": 1, "id": "2"}\n')
     found, warnings = record.read(path)
     assert [line["id"] for line in found] == ["1", "2"]
-    assert "2 line(s) are torn or no JSON" in warnings[0] and "2 line(s) have another schema_version" in warnings[1]
+    assert "2 lines are torn or not JSON" in warnings[0] and "2 lines are of another schema_version" in warnings[1]
 
 
 def test_a_full_disk_leaves_only_whole_lines_and_says_so(tmp_path):

@@ -27,7 +27,7 @@ class History:
         self.last = index.Last(found, role)
         self.warnings = record_file.warnings(found.path, found.bad, found.other)
         if found.strange:
-            self.warnings.append("%s: %d line(s) are no records of a cell; set aside" % (found.path, found.strange))
+            self.warnings.append("%s: %s no records of a cell; set aside" % (found.path, record_file.lines_are(found.strange)))
 
     def pending(self, cell: Cell) -> List[Line]:
         """The replicates after the last record of a cell."""

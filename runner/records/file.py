@@ -190,13 +190,13 @@ def warnings(path: str, bad: int, other: int) -> List[str]:
     if os.path.lexists(path) and not os.path.isfile(path):
         said.append("%s: is no plain file; nothing is read from it" % path)
     if bad:
-        said.append("%s: %s torn or not JSON; set aside" % (path, _lines(bad)))
+        said.append("%s: %s torn or not JSON; set aside" % (path, lines_are(bad)))
     if other:
-        said.append("%s: %s of another schema_version; set aside" % (path, _lines(other)))
+        said.append("%s: %s of another schema_version; set aside" % (path, lines_are(other)))
     return said
 
 
-def _lines(count: int) -> str:
+def lines_are(count: int) -> str:
     return "1 line is" if count == 1 else "%d lines are" % count
 
 

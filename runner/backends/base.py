@@ -13,7 +13,7 @@ class Backend:
     """One network, loaded by one framework, in one measuring process.
 
     ``job`` is what the process measures (see runner.measure.job.Job): ``cell``, ``artefact`` (files of the
-    network, see runner.networks.interchange.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
+    network, see runner.networks.artefact.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
 
     The class attributes down to ``needs`` are literals: ``runner.backends.facts`` reads them from the source,
     so that a matrix is checked and ``dyno backends`` answers without importing any framework.

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 from runner.doctor import cuda_init, right_machine
 from runner.machine import board, environment, gpus, sysfs, threads
@@ -21,12 +21,12 @@ class Check:
     mend: Optional[str] = None
 
 
-def _threads(root):
+def _threads(root: str) -> Tuple[int, str, str]:
     found = threads.of(root=root)
     return found.count, found.rule, found.why
 
 
-def device(device, platform, root):
+def device(device: str, platform: str, root: str) -> Check:
     """Whether a declared device can be used."""
     name = "device " + device
     if device == "cpu":
@@ -57,7 +57,7 @@ def device(device, platform, root):
     return Check(name, True, "CUDA starts (cuInit)")
 
 
-def _openvino_device(name, device, root):
+def _openvino_device(name: str, device: str, root: str) -> Check:
     folder, node = DEVICE_NODES.get(device, ("/dev/" + device, device))
     path = sysfs.join(root, "%s/%s" % (folder, node))
     mend = "docker run --device %s --group-add $(stat -c %%g %s/%s)" % (folder, folder, node)
@@ -74,7 +74,7 @@ def _openvino_device(name, device, root):
     return Check(name, True, "%s/%s can be used" % (folder, node))
 
 
-def gpu_clocks(root, jetson):
+def gpu_clocks(root: str, jetson: bool) -> Optional[Check]:
     """Whether the GPU's clocks are held: unlocked ones rise and fall with heat and load, and times with them."""
     if jetson:
         gpus_found = devfreq.Sensor(root)
@@ -96,7 +96,7 @@ def gpu_clocks(root, jetson):
     return Check("GPU clocks", None, told, "on the host: sudo nvidia-smi -pm 1 && sudo nvidia-smi -lgc %d,%d (undo: -rgc)" % (lock, lock))
 
 
-def l4t(root):
+def l4t(root: str) -> Check:
     host = board.l4t(root)
     if host is None:
         return Check(
@@ -115,7 +115,7 @@ def l4t(root):
     )
 
 
-def nvidia_runtime(root):
+def nvidia_runtime(root: str) -> Check:
     """JetPack 4 mounts CUDA and TensorRT from the host; without the runtime, or without them there, files of no bytes are left."""
     libraries = sysfs.find(root, "usr/lib/aarch64-linux-gnu/tegra/libcuda.so*") + sysfs.find(root, "usr/lib/aarch64-linux-gnu/libcudnn.so*")
     empty = [path for path in libraries if os.path.getsize(sysfs.join(root, path)) == 0]
@@ -127,7 +127,7 @@ def nvidia_runtime(root):
     return Check("NVIDIA runtime", True, "%d of NVIDIA's libraries seen" % len(libraries))
 
 
-def power_mode(root):
+def power_mode(root: str) -> Check:
     mode = board.power_mode(root)
     if mode is None:
         mend = "docker run -v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro -v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro"

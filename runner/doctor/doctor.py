@@ -3,6 +3,7 @@
 import errno
 import os
 import tempfile
+from typing import List, Optional
 
 from runner import sensors
 from runner.doctor import devices
@@ -13,7 +14,7 @@ from runner.machine import board, contention, environment, sysfs, threads
 SPACE_BYTES = 2 * 2**30  # networks as files, engines, records
 
 
-def checks(results_dir, platform, root="/"):
+def checks(results_dir: str, platform: str, root: str = "/") -> List[Check]:
     """All checks that apply to this platform, in the order in which they should be mended."""
     found = [_identity(platform, root), _writable(results_dir)]
     if found[-1].ok:
@@ -28,7 +29,7 @@ def checks(results_dir, platform, root="/"):
     return found + _counters(root)
 
 
-def _identity(platform, root):
+def _identity(platform: str, root: str) -> Check:
     error = identity_error(root, platform)
     return Check(
         "platform",
@@ -38,7 +39,7 @@ def _identity(platform, root):
     )
 
 
-def _writable(path):
+def _writable(path: str) -> Check:
     mount = "docker run -v $PWD/results:%s" % os.path.abspath(path)
     try:
         os.makedirs(path, exist_ok=True)
@@ -59,7 +60,7 @@ def _writable(path):
     return Check("results folder", True, "%s can be written" % path)
 
 
-def volume(path, root="/"):
+def volume(path: str, root: str = "/") -> Optional[Check]:
     """A failed check where this is one of our images and ``path`` is no mount: what is measured would go with the container."""
     if not os.environ.get("DYNO_IMAGE"):
         return None
@@ -71,7 +72,7 @@ def volume(path, root="/"):
     return Check("results volume", False, found, "mkdir -p results; docker run -v $PWD/results:%s" % place)
 
 
-def _owner(path, platform):
+def _owner(path: str, platform: str) -> Check:
     owner, me = os.stat(path).st_uid, os.geteuid()
     if owner == me:
         return Check("owner of results", True, "uid %d, as this process" % owner)
@@ -83,7 +84,7 @@ def _owner(path, platform):
     return Check("owner of results", False, found, "docker run --user %d:%d" % (owner, os.stat(path).st_gid))
 
 
-def _space(path):
+def _space(path: str) -> Check:
     stat = os.statvfs(path)
     free = stat.f_bavail * stat.f_frsize
     found = "%.1f GB free" % (free / 1e9)
@@ -95,7 +96,7 @@ def _space(path):
     )
 
 
-def _governor(platform, root):
+def _governor(platform: str, root: str) -> Check:
     name = board.governor(root)
     if name is None:
         return Check("governor", None, "no cpufreq here (virtual machine), so clocks can't be seen")
@@ -103,7 +104,7 @@ def _governor(platform, root):
     return Check("governor", name == "performance", name, None if name == "performance" else "on the host: " + mend)
 
 
-def _quota(root):
+def _quota(root: str) -> Check:
     limits = threads.cpu_limits(root)
     cpus, quota = len(limits["affinity"]), limits["quota_cpus"]
     if quota is None or quota >= cpus:
@@ -113,7 +114,7 @@ def _quota(root):
     return Check("CPU quota", False, found, "docker run --cpuset-cpus 0-%d instead of --cpus %g" % (whole - 1, quota))
 
 
-def _contention(root):
+def _contention(root: str) -> Check:
     quiet, _, share = contention.wait_for_quiet(timeout_s=0.5, root=root)
     if share is None:
         return Check("other load", None, "/proc/stat tells nothing here, so contended cells can't be labelled")
@@ -125,7 +126,7 @@ def _contention(root):
     )
 
 
-def _memory_counter(root):
+def _memory_counter(root: str) -> Check:
     try:
         with open(sysfs.join(root, "proc/self/clear_refs"), "w") as file:
             file.write("5")
@@ -134,7 +135,7 @@ def _memory_counter(root):
     return Check("memory counter", True, "VmHWM can be reset")
 
 
-def _counters(root):
+def _counters(root: str) -> List[Check]:
     """One check per sensor: there, absent for good, or hidden by something that a flag mends."""
     found = []
     working, absent = sensors.beside(root)

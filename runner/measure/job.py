@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional
 
-from runner.networks.interchange import Artefact
+from runner.networks.artefact import Artefact
 from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
 from runner.records.cell import Cell, cell_from

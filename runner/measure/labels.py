@@ -3,7 +3,7 @@
 from typing import Any, Dict, List
 
 from runner.measure import sampling, stopping, trend
-from runner.networks import interchange
+from runner.networks import weights
 from runner.records.replicate import Replicate, replicates_of
 
 PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a label; OTHER for coarser formats
@@ -33,7 +33,7 @@ def quality(line: Dict[str, Any]) -> List[str]:
     limit = PARITY_LIMIT.get(line["cell"]["precision"], OTHER_LIMIT)
     if line["parity"] and not (line["parity"]["max_rel"] is not None and line["parity"]["max_rel"] <= limit):
         labels.append("parity")
-    if line.get("sensitivity") is not None and line["sensitivity"] < interchange.DEGENERATE:
+    if line.get("sensitivity") is not None and line["sensitivity"] < weights.DEGENERATE:
         labels.append("degenerate")
     return labels
 

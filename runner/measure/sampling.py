@@ -51,14 +51,14 @@ class Sampler:
     def rest(self, seconds, sleep=time.sleep):
         """Watch the machine at rest: what "above idle" means from now on. Returns the readings of that window."""
         self.start()
-        self.begin()
-        while self.sensors and self.clock() - self._begin_s < seconds:
+        self._begin_s = begin_s = self.clock()
+        while self.sensors and self.clock() - begin_s < seconds:
             sleep(self.period_s)
             self.sample()
         end_s = self.clock()
         readings = self.read()
         for sensor in self.sensors.values():
-            sensor.rest(self._begin_s, end_s)
+            sensor.rest(begin_s, end_s)
         return readings
 
     def close(self):

@@ -154,12 +154,12 @@ def _one_line(error):
 def _child(plain, backend, messages):
     from runner.measure import top_k
     from runner.measure.job import ACCURACY, PREPARE, PROFILE, Job, request_from
-    from runner.networks import interchange
+    from runner.networks import artefact, interchange
 
     phase = lambda name: messages.send(phase=name)
     request = request_from(plain)
     cell = request.cell
-    art = interchange.artefact(request.cache_dir, request.spec, request.protocol.seed, cell.batch_size, cell.input_px)
+    art = artefact.in_cache(request.cache_dir, request.spec, request.protocol.seed, cell.batch_size, cell.input_px)
     if request.kind == PREPARE:
         phase("prepare")
         _set_threads_of_torch(request.threads)
@@ -184,7 +184,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     After the samples it runs on end for ``sustained_s``, and on until ``window_s`` have passed since they began: what the sensors need.
     """
     from runner import sensors
-    from runner.machine import contention, cuda
+    from runner.machine import contention, cpu_counters, cuda
     from runner.measure import as_labelled, gpu_memory, in_flight, parity, stopping
     from runner.records.replicate import Replicate
 
@@ -224,7 +224,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
             called()
             device_s.append(backend.device_latency())
 
-    before = contention.snapshot()
+    before = cpu_counters.snapshot()
     started = clock()
     samples = stopping.sample(timed, protocol, clock, taken)
     spans["measure_s"] = clock() - started
@@ -232,7 +232,7 @@ def replicate(backend, job, protocol, phase, clock=time.perf_counter, sustained_
     while clock() - started < window_s:
         called()
     spans["watched_s"] = clock() - started
-    others = contention.between(before, contention.snapshot())
+    others = contention.between(before, cpu_counters.snapshot())
     gc.enable()
     phase("outputs")
     memory.mark("measure")

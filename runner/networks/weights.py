@@ -17,6 +17,7 @@ from runner.networks.checkpoints import load_checkpoint  # noqa: F401
 VERSION = 1  # moves when the same seed gives other weights: part of the key of whatever is kept of them
 POOL = (1 << 20) + 7  # not a multiple of any layer's row, so that rows start at different places
 CALIBRATION_IMAGES, CALIBRATION_PX = 4, 128
+DEGENERATE = 0.02  # sensitivity() below which outputs hardly depend on the input
 # He initialisation has 2, which restores the mean square that ReLU halves; a filter of zero mean sees the variance alone.
 GAIN = 2 / (1 - 1 / 3.141592653589793)
 

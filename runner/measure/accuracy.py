@@ -145,7 +145,7 @@ class Evaluation:
 
     def _prepare(self, cell: Cell, spec: ModelSpec) -> Optional[Outcome]:
         """Make the network's files; None when all is well, else the failed Outcome."""
-        found = self.session.preparer.prepare(cell, spec, backends.facts(cell.base_backend)["needs"])
+        found = self.session.preparer.prepare(cell, spec, backends.declared(cell.base_backend).needs)
         if isinstance(found, Outcome):
             return found
         if self._preprocessing(cell, spec) is None:  # the cache is older than this command

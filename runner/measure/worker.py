@@ -152,8 +152,9 @@ def _one_line(error):
 
 
 def _child(plain, backend, messages):
+    from runner.backends.base import Job
     from runner.measure import top_k
-    from runner.measure.job import ACCURACY, PREPARE, PROFILE, Job, request_from
+    from runner.measure.job import ACCURACY, PREPARE, PROFILE, request_from
     from runner.networks import artefact, interchange
 
     phase = lambda name: messages.send(phase=name)

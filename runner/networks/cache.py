@@ -5,7 +5,7 @@ import shutil
 from typing import Optional
 
 
-def prune(cache, limit_bytes, keep: Optional[str] = None):
+def prune(cache: str, limit_bytes: float, keep: Optional[str] = None) -> int:
     """Remove the networks used longest ago until the cache is under its limit; returns the bytes freed."""
     root = os.path.join(cache, "networks")
     folders = []

@@ -3,7 +3,7 @@
 import io
 import os
 import pickle
-from typing import Any
+from typing import Any, Optional, Tuple
 
 import numpy
 
@@ -17,7 +17,7 @@ FILES = {"test_batch.bin": 10, "test_batch": 10, "test.bin": 100, "test": 100}
 FOLDERS = ("", "cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python")
 
 
-def find(path):
+def find(path: str) -> Optional[Tuple[str, int]]:
     """(path, classes) of the file with the test images, or None."""
     if os.path.isfile(path):
         for name, count in FILES.items():
@@ -32,7 +32,7 @@ def find(path):
     return None
 
 
-def read(path, count):
+def read(path: str, count: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """(labels, pixels) of the test images in a file of ``count`` classes: (images,), and uint8 (images, 3072), one colour plane after the other.
 
     Raises DataError.
@@ -53,7 +53,7 @@ def read(path, count):
     return labels, pixels
 
 
-def _binary(content, count, path):
+def _binary(content: bytes, count: int, path: str) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """Records of one label byte (CIFAR-100: coarse, then fine) and 3072 pixels, one colour plane after the other."""
     labels = 1 if count == 10 else 2
     if len(content) % (labels + PIXELS):
@@ -62,7 +62,7 @@ def _binary(content, count, path):
     return table[:, labels - 1], table[:, labels:]
 
 
-def _pickled(content, count, path):
+def _pickled(content: bytes, count: int, path: str) -> Tuple[numpy.ndarray, numpy.ndarray]:
     try:
         tree = _Inert(io.BytesIO(content), encoding="bytes").load()
         tree = {key.decode() if isinstance(key, bytes) else key: value for key, value in tree.items()}
@@ -80,10 +80,10 @@ class _Array:
 
     state: Any = None
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         self.state = state
 
-    def array(self):
+    def array(self) -> numpy.ndarray:
         shape, kind, fortran, content = self.state[-4:]
         content = content.encode("latin1") if isinstance(content, str) else content
         if not isinstance(kind, _Type) or kind.name not in ("u1", "|u1") or type(content) is not bytes:
@@ -92,17 +92,17 @@ class _Array:
 
 
 class _Type:
-    def __init__(self, name, *_):
+    def __init__(self, name: Any, *_: Any) -> None:
         self.name = name.decode() if isinstance(name, bytes) else name
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         pass
 
 
 class _Inert(pickle.Unpickler):
     """Reads lists, dicts, numbers, texts and arrays of bytes; every other name in a pickle is refused, so that it can run no code."""
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
             return lambda *_: _Array()
         if module == "numpy" and name in ("ndarray", "dtype"):

@@ -7,12 +7,13 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 import numpy
 
 from runner.errors import DataError
 from runner.networks import cifar
+from runner.networks.preprocessing import Preprocessing
 
 FORMATS = ("auto", "folder", "cifar10", "cifar100")
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -31,27 +32,27 @@ class DataSet:
     files: Tuple[str, ...] = ()  # relative to path
     pixels: Optional[numpy.ndarray] = field(default=None, repr=False)  # uint8 (images, height, width, 3), where they are all in memory
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
     @property
-    def name(self):
+    def name(self) -> str:
         if self.cifar:
             return "cifar-%d" % self.cifar
         parent, name = os.path.split(os.path.normpath(os.path.abspath(self.path)))
         return "%s/%s" % (os.path.basename(parent), name) if name in ("val", "test") else name
 
     @property
-    def cifar(self):
+    def cifar(self) -> Optional[int]:
         return {"cifar10": 10, "cifar100": 100}.get(self.format)
 
-    def describe(self, index):
+    def describe(self, index: int) -> str:
         return self.files[index] if self.files else "image %d" % index
 
-    def needs_pillow(self, prepare):
+    def needs_pillow(self, prepare: Preprocessing) -> bool:
         return self.pixels is None or prepare.needs_pillow((cifar.SIDE, cifar.SIDE))
 
-    def image(self, index, prepare):
+    def image(self, index: int, prepare: Preprocessing) -> Optional[numpy.ndarray]:
         """The prepared image, float32 (3, px, px), or None if it can't be read. ``prepare`` is a runner.networks.preprocessing.Preprocessing."""
         if self.pixels is not None and not prepare.needs_pillow((cifar.SIDE, cifar.SIDE)):
             return prepare(self.pixels[index])
@@ -72,7 +73,7 @@ class DataSet:
             return None
 
 
-def open_data(path, kind="auto", classes=None):
+def open_data(path: str, kind: str = "auto", classes: Optional[str] = None) -> DataSet:
     """The DataSet at a path; raises DataError. ``classes`` is a file with one folder's name a line, in the network's order."""
     if not os.path.exists(path):
         raise DataError("%s: no such file or folder; give a folder of class folders, or CIFAR's" % path)
@@ -87,14 +88,14 @@ def open_data(path, kind="auto", classes=None):
     return _folder(path, classes)
 
 
-def without_pillow():
+def without_pillow() -> Optional[str]:
     """None if Pillow is here, else what to say."""
     if find_spec("PIL"):
         return None
     return "reading images needs the Python package Pillow, which is not installed here (CIFAR's own files at 32 px do without)"
 
 
-def _folder(path, classes):
+def _folder(path: str, classes: Optional[str]) -> DataSet:
     if not os.path.isdir(path):
         raise DataError("%s: no folder, and no file of CIFAR's; give a folder of class folders" % path)
     root, folders = path, _folders(path)
@@ -116,9 +117,8 @@ def _folder(path, classes):
     for folder in folders:
         for base, below, files in os.walk(os.path.join(root, folder), followlinks=True):
             # a link may lead back to where it lies in, or to another class: what has been seen is not counted again
-            below[:] = [
-                name for name in sorted(below) if seen.setdefault(_device_and_inode(os.path.join(base, name)), (base, name)) == (base, name)
-            ]
+            paths = {name: os.path.join(base, name) for name in sorted(below)}
+            below[:] = [name for name, path in paths.items() if seen.setdefault(_device_and_inode(path), path) == path]
             for name in files:
                 if name.lower().endswith(EXTENSIONS):
                     full = os.path.join(base, name)
@@ -136,17 +136,17 @@ def _folder(path, classes):
     )
 
 
-def _device_and_inode(path):
+def _device_and_inode(path: str) -> Tuple[int, int]:
     """What tells a folder from all others, whatever path leads to it."""
     found = os.stat(path)
     return found.st_dev, found.st_ino
 
 
-def _folders(path):
+def _folders(path: str) -> List[str]:
     return sorted(name for name in os.listdir(path) if not name.startswith(".") and os.path.isdir(os.path.join(path, name)))
 
 
-def _class_names(path, root, folders):
+def _class_names(path: str, root: str, folders: List[str]) -> List[str]:
     try:
         with open(path, encoding="utf-8") as file:
             names = [line.split()[0] for line in file if line.strip()]
@@ -160,7 +160,7 @@ def _class_names(path, root, folders):
     return names
 
 
-def _cifar(path, count):
+def _cifar(path: str, count: int) -> DataSet:
     labels, pixels = cifar.read(path, count)
     digest = hashlib.sha256(labels.astype("<u2").tobytes() + pixels.tobytes()).hexdigest()[:16]
     pixels = numpy.ascontiguousarray(pixels.reshape(-1, 3, cifar.SIDE, cifar.SIDE).transpose(0, 2, 3, 1))

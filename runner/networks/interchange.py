@@ -7,6 +7,8 @@ with torch has left in the cache (`dyno export`).
 import json
 import os
 from dataclasses import replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 import numpy
 
@@ -14,9 +16,13 @@ from runner import files
 from runner.errors import CheckpointError, ExportError, ModelUnavailable, Unprepared
 from runner.networks import onnx_input, sources, weights
 from runner.networks.artefact import Artefact, key_of, manifest_of
+from runner.networks.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
 
 
-def make(art, needs):
+def make(art: Artefact, needs: Optional[str]) -> Artefact:
     """Make what is missing of an Artefact; imports torch. Returns the Artefact with its new manifest.
 
     Raises Unprepared with the framework's own reason. Runs that share the cache take turns at a network.
@@ -27,7 +33,7 @@ def make(art, needs):
         return _adopt(art) if art.is_file else _make(art, needs)
 
 
-def _make(art, needs):
+def _make(art: Artefact, needs: Optional[str]) -> Artefact:
     import torch
 
     from runner.networks import complexity, export
@@ -78,7 +84,7 @@ def _make(art, needs):
     return _finish(art, manifest)
 
 
-def _write_reference(torch, module, art):
+def _write_reference(torch: ModuleType, module: "torch.nn.Module", art: Artefact) -> str:
     """Write the outputs that others are compared with; returns the file's hash."""
     with torch.no_grad():
         outputs = module(torch.from_numpy(art.distinct())).float().numpy()
@@ -88,19 +94,19 @@ def _write_reference(torch, module, art):
         return files.sha256(part)
 
 
-def _at_size(art):
+def _at_size(art: Artefact) -> ModelSpec:
     """An own network may take the axis's size alone; others are the same network at every size."""
     own = sources.source_of(art.spec.name)[0] == "function"
     return replace(art.spec, input_px=art.spec.input_px or art.input_px) if own else art.spec
 
 
-def _adopt(art):
+def _adopt(art: Artefact) -> Artefact:
     """A user's own ONNX file: used as it is, at its own shape and batch size."""
     from runner.networks import complexity
 
     if not os.path.isfile(art.onnx_path):
         raise Unprepared("%s: no such ONNX file" % art.onnx_path, skip=True)
-    manifest = {"key": key_of(art.spec, art.seed, art.input_px), "batches": {}}
+    manifest: Dict[str, Any] = {"key": key_of(art.spec, art.seed, art.input_px), "batches": {}}
     try:
         found = onnx_input.read(art.onnx_path)
         if found.shape[0] not in (art.batch_size, None):
@@ -116,7 +122,7 @@ def _adopt(art):
     return _finish(art, manifest)
 
 
-def _finish(art, manifest):
+def _finish(art: Artefact, manifest: Dict[str, Any]) -> Artefact:
     with files.whole(os.path.join(art.folder, "manifest.json")) as part, open(part, "w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1)
     return Artefact(art.folder, art.spec, art.seed, art.batch_size, art.input_px, manifest)

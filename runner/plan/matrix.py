@@ -277,7 +277,7 @@ def _axis_value(axis, value, place):
         base, _, variant = value.partition(":")
         if base not in backends.names():
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(value), base, backends.names())))
-        variants = backends.facts(base)["variants"]
+        variants = backends.declared(base).variants
         if ":" in value and variant not in variants:
             choices = ["%s:%s" % (base, known) for known in variants] or [base]
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % _show(value), value, choices)))

@@ -41,14 +41,14 @@ def _from_folder(job: Job, path: str, count: int) -> Tuple[str, numpy.ndarray]:
     try:
         data = datasets.open_data(path)
     except DataError as error:
-        raise Unsupported("int8's calibration: %s" % error)
+        raise Unsupported("int8 calibration: %s" % error)
     prepare = preprocessing.of(job.artefact.spec, job.artefact.input_shape[1], data.cifar)
     if data.needs_pillow(prepare) and datasets.without_pillow():
-        raise Unsupported("int8's calibration: %s" % datasets.without_pillow())
+        raise Unsupported("int8 calibration: %s" % datasets.without_pillow())
     readable = (image for image in (data.image(index, prepare) for index in range(len(data))) if image is not None)
     images = list(itertools.islice(readable, count))
     if not images:
-        raise Unsupported("int8's calibration: none of the %d images of %s can be read" % (len(data), data.name))
+        raise Unsupported("int8 calibration: none of the %d images of %s can be read" % (len(data), data.name))
     return data.name, numpy.stack([images[index % len(images)] for index in range(count)])
 
 

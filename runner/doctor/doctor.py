@@ -35,7 +35,7 @@ def _identity(platform: str, root: str) -> Check:
         "platform",
         error is None,
         error or platform,
-        "each machine runs its own platform's image: `make platforms` lists them" if error else None,
+        "use the image of this machine's own platform; `make platforms` lists them" if error else None,
     )
 
 
@@ -68,15 +68,15 @@ def volume(path: str, root: str = "/") -> Optional[Check]:
     mounts = [line.split()[4] for line in (sysfs.text(root, "proc/self/mountinfo") or "").splitlines() if len(line.split()) > 4]
     if any(place == mount or place.startswith(mount + "/") for mount in mounts if mount != "/"):
         return None
-    found = "%s is no volume: records would be lost with the container" % path
+    found = "%s is not a volume: records would be lost with the container" % path
     return Check("results volume", False, found, "mkdir -p results; docker run -v $PWD/results:%s" % place)
 
 
 def _owner(path: str, platform: str) -> Check:
     owner, me = os.stat(path).st_uid, os.geteuid()
     if owner == me:
-        return Check("owner of results", True, "uid %d, as this process" % owner)
-    found = "%s belongs to uid %d, records would belong to uid %d" % (path, owner, me)
+        return Check("owner of results", True, "uid %d, the same as this process" % owner)
+    found = "%s belongs to uid %d, but records would belong to uid %d" % (path, owner, me)
     if platform == "ncs2":
         return Check("owner of results", None, found, "on the host: sudo chown -R $(id -u):$(id -g) results")
     if owner == 0:  # made by Docker or by root; nobody has to become root for it
@@ -99,7 +99,7 @@ def _space(path: str) -> Check:
 def _governor(platform: str, root: str) -> Check:
     name = board.governor(root)
     if name is None:
-        return Check("governor", None, "no cpufreq here (virtual machine), so clocks can't be seen")
+        return Check("governor", None, "no cpufreq here (a virtual machine), so clock speeds are unknown")
     mend = "sudo jetson_clocks" if platform.startswith("jetson") else "sudo cpupower frequency-set -g performance"
     return Check("governor", name == "performance", name, None if name == "performance" else "on the host: " + mend)
 
@@ -108,7 +108,7 @@ def _quota(root: str) -> Check:
     limits = threads.cpu_limits(root)
     cpus, quota = len(limits["affinity"]), limits["quota_cpus"]
     if quota is None or quota >= cpus:
-        return Check("CPU quota", True, "%d CPUs, no tighter quota" % cpus)
+        return Check("CPU quota", True, "%d CPUs, and no quota below that" % cpus)
     whole = max(1, int(quota))
     found = "%d CPUs are visible, but a quota allows %.1f: threads are stopped in the middle of an iteration" % (cpus, quota)
     return Check("CPU quota", False, found, "docker run --cpuset-cpus 0-%d instead of --cpus %g" % (whole - 1, quota))
@@ -117,12 +117,12 @@ def _quota(root: str) -> Check:
 def _contention(root: str) -> Check:
     quiet, _, share = contention.wait_for_quiet(timeout_s=0.5, root=root)
     if share is None:
-        return Check("other load", None, "/proc/stat tells nothing here, so contended cells can't be labelled")
+        return Check("other load", None, "/proc/stat is empty here, so contended cells can't be labelled")
     return Check(
         "other load",
         quiet,
-        "others use %.0f %% of the CPUs" % (100 * share),
-        None if quiet else "stop what else runs (`top`), or its cells will be labelled contended",
+        "other processes use %.0f %% of the CPUs" % (100 * share),
+        None if quiet else "stop them (`top` lists them), or cells will be labelled contended",
     )
 
 
@@ -131,7 +131,7 @@ def _memory_counter(root: str) -> Check:
         with open(sysfs.join(root, "proc/self/clear_refs"), "w") as file:
             file.write("5")
     except OSError as error:
-        return Check("memory counter", None, "VmHWM can't be reset (%s), so peaks come from ru_maxrss" % error.strerror)
+        return Check("memory counter", None, "VmHWM can't be reset (%s), so ru_maxrss is used for peaks" % error.strerror)
     return Check("memory counter", True, "VmHWM can be reset")
 
 

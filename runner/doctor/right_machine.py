@@ -30,7 +30,7 @@ def identity_error(root: str = "/", platform: Optional[str] = None) -> Optional[
 
 def _jetson_error(root: str, platform: str) -> Optional[str]:
     if not is_jetson(root):
-        return "this image is for a Jetson (%s), but this machine is none: found %s" % (
+        return "this image is for a Jetson (%s), but this machine is not one: it is %s" % (
             platform,
             board.model(root) or board.cpu_model(root),
         )

@@ -36,12 +36,12 @@ def load_checkpoint(model: "torch.nn.Module", path: str) -> None:
     try:
         state = _load(torch, path)
     except Exception as error:  # pickle, zip and torch each have their own
-        raise CheckpointError("%s: no PyTorch checkpoint (%s)" % (path, (str(error).splitlines() or [type(error).__name__])[0][:200]))
+        raise CheckpointError("%s: not a PyTorch checkpoint (%s)" % (path, (str(error).splitlines() or [type(error).__name__])[0][:200]))
     for key in ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(hasattr(value, "shape") for value in state.values()):
-        raise CheckpointError("%s: holds no state_dict" % path)
+        raise CheckpointError("%s: has no state_dict" % path)
     state = {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in state.items()}
     wanted = model.state_dict()
     for prefix in ("model.", "net.", "network.", "backbone."):  # as Lightning's modules hold their network
@@ -58,7 +58,8 @@ def load_checkpoint(model: "torch.nn.Module", path: str) -> None:
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     if missing or result.unexpected_keys:
         raise CheckpointError(
-            "%s: doesn't fit: lacks %s, has unknown %s" % (path, missing[:3] or "nothing", result.unexpected_keys[:3] or "nothing")
+            "%s: doesn't fit the network: it lacks %s, and has unknown %s"
+            % (path, missing[:3] or "nothing", result.unexpected_keys[:3] or "nothing")
         )
 
 

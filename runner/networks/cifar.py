@@ -57,7 +57,9 @@ def _binary(content: bytes, count: int, path: str) -> Tuple[numpy.ndarray, numpy
     """Records of one label byte (CIFAR-100: coarse, then fine) and 3072 pixels, one colour plane after the other."""
     labels = 1 if count == 10 else 2
     if len(content) % (labels + PIXELS):
-        raise DataError("%s: %d bytes are no whole number of images of %d bytes; is it cut off?" % (path, len(content), labels + PIXELS))
+        raise DataError(
+            "%s: %d bytes is not a whole number of %d-byte images; was the file cut short?" % (path, len(content), labels + PIXELS)
+        )
     table = numpy.frombuffer(content, numpy.uint8).reshape(-1, labels + PIXELS)
     return table[:, labels - 1], table[:, labels:]
 
@@ -71,7 +73,7 @@ def _pickled(content: bytes, count: int, path: str) -> Tuple[numpy.ndarray, nump
         if labels.ndim != 1 or pixels.shape != (len(labels), PIXELS) or (labels < 0).any():
             raise ValueError("labels %s and pixels %s don't fit" % (labels.shape, pixels.shape))
     except Exception as error:  # whatever a hostile or broken pickle raises
-        raise DataError("%s: not CIFAR's pickle: %s" % (path, (" ".join(str(error).split()) or type(error).__name__)[:200]))
+        raise DataError("%s: not a CIFAR pickle: %s" % (path, (" ".join(str(error).split()) or type(error).__name__)[:200]))
     return labels, pixels
 
 

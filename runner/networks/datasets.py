@@ -97,7 +97,7 @@ def without_pillow() -> Optional[str]:
 
 def _folder(path: str, classes: Optional[str]) -> DataSet:
     if not os.path.isdir(path):
-        raise DataError("%s: no folder, and no file of CIFAR's; give a folder of class folders" % path)
+        raise DataError("%s: neither a folder nor a CIFAR file; give a folder of class folders" % path)
     root, folders = path, _folders(path)
     if "val" in folders and set(folders) <= {"train", "val", "test"}:  # ImageNet's own layout
         root = os.path.join(path, "val")

@@ -116,11 +116,11 @@ def load_without_weights(path):
     try:
         model = onnx.ModelProto.FromString(_strip_model(data))
     except Exception:  # the wire format's own errors, and protobuf's
-        raise GraphError("%s: is no ONNX file" % path)
+        raise GraphError("%s: is not an ONNX file" % path)
     finally:
         data.close()
     if not model.graph.node:
-        raise GraphError("%s: is no ONNX file" % path)
+        raise GraphError("%s: is not an ONNX file" % path)
     return model
 
 

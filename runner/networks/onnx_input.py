@@ -51,7 +51,7 @@ def read(path: str) -> FileInput:
         {"%s:%s" % (node.domain, node.op_type) for node in model.graph.node if node.domain not in STANDARD and node.domain not in known}
     )
     if custom:
-        raise GraphError("%s is no standard operator, and no backend has it" % ", ".join(custom[:3]))
+        raise GraphError("%s is not a standard operator, and no backend has it" % ", ".join(custom[:3]))
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:

@@ -38,7 +38,7 @@ class Meter:
             if step_j < 0 and self.modulus_j:
                 step_j += self.modulus_j
             elif step_j < 0:
-                self.lost(at_s, "the counter went back, and where it wraps is unknown")
+                self.lost(at_s, "the counter went backwards, and its range is unknown")
                 step_j = 0.0
             self._joules += step_j
         self._add(at_s, counter_j)

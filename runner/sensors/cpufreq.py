@@ -27,7 +27,7 @@ class Sensor(base.Sensor):
         counts = [sysfs.number(self.root, path) for path in self.counters]
         values["throttle_count"] = base.total(counts)
         if self.clocks and all(values[cpu] is None for cpu in self.clocks):
-            raise OSError("no CPU's clock can be read any more")
+            raise OSError("no CPU's clock can be read")
         self.samples.add(at_s, values)
 
     def lost(self, at_s: float, reason: str) -> None:

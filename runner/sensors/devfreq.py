@@ -27,7 +27,7 @@ class Sensor(base.Sensor):
             values[name] = sysfs.number(self.root, path + "/cur_freq")
             values[name + " load"] = sysfs.number(self.root, path + "/device/load")  # per mille
             if values[name] is None:
-                raise OSError("%s/cur_freq can't be read any more" % path)
+                raise OSError("%s/cur_freq can no longer be read" % path)
         self.samples.add(at_s, values)
 
     def lost(self, at_s: float, reason: str) -> None:

@@ -42,7 +42,7 @@ class Sensor(base.Sensor):
         values = {name: power_w(self.root, rail) for name, rail in self.rails.items()}
         missing = [name for name in self.total if values[name] is None]
         if missing:
-            self.lost(at_s, "rail %s can't be read any more" % ", ".join(missing))
+            self.lost(at_s, "rail %s can no longer be read" % ", ".join(missing))
         else:
             self.meter.integrate(at_s, base.total([values[name] for name in self.total]) or 0.0)
         self.samples.add(at_s, values)

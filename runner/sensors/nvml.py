@@ -70,7 +70,7 @@ class Sensor(base.Sensor):
             sizes = [size for pid, size in processes.items() if pid not in self.before]
             values["process_bytes"] = sum(sizes) if sizes and None not in sizes else None
         if all(value is None for value in values.values()):
-            raise OSError("NVML answers nothing any more")
+            raise OSError("NVML no longer answers")
         self.samples.add(at_s, values)
         self._sample_energy(at_s)
 
@@ -90,7 +90,7 @@ class Sensor(base.Sensor):
             return
         value = self._ask("nvmlDeviceGetTotalEnergyConsumption" if self.counts else "nvmlDeviceGetPowerUsage")
         if value is None:
-            self.meter.lost(at_s, "NVML answers no energy any more")
+            self.meter.lost(at_s, "NVML no longer reports energy")
         elif self.counts:
             self.meter.count(at_s, value * 1e-3)
         else:
@@ -118,7 +118,7 @@ class Sensor(base.Sensor):
         if self.meter:
             readings.update(self.meter.read(begin_s, end_s))
         else:
-            readings.update({"energy_j": None, "power_w": None, "reason": "this GPU tells neither energy nor power"})
+            readings.update({"energy_j": None, "power_w": None, "reason": "this GPU reports neither energy nor power"})
         loss = self.samples.loss(begin_s, end_s)
         if loss:
             readings["reason"] = loss
@@ -128,7 +128,7 @@ class Sensor(base.Sensor):
         used = columns.get("used_bytes")
         own = columns.get("process_bytes")
         if not used or self.baseline_bytes is None:
-            return {"peak_above_baseline_bytes": None, "memory_method": "NVML tells no memory here (a Jetson's GPU uses the host's)"}
+            return {"peak_above_baseline_bytes": None, "memory_method": "NVML reports no memory here (a Jetson's GPU uses the host's)"}
         delta = max(0, max(used) - self.baseline_bytes)
         return {
             "peak_above_baseline_bytes": max(own) if own else delta,

@@ -22,7 +22,7 @@ class Sensor(base.Sensor):
         self.meters = {}
         zones = find_zones(self.root)
         if not zones:
-            return "no RAPL counters: none on this CPU or in this virtual machine, or Docker masks them (%s)" % MOUNT
+            return "no RAPL counters: none on this CPU or in this virtual machine, or Docker hides them (%s)" % MOUNT
         for name, path in sorted(zones.items()):
             if sysfs.number(self.root, path + "/energy_uj") is None:
                 return "%s/energy_uj can't be read: only root may (%s; without Docker: %s)" % (path, MOUNT, CHMOD)
@@ -39,7 +39,7 @@ class Sensor(base.Sensor):
         for path, meter in self.meters.values():
             energy_uj = sysfs.number(self.root, path + "/energy_uj")
             if energy_uj is None:
-                meter.lost(at_s, "%s/energy_uj can't be read any more" % path)
+                meter.lost(at_s, "%s/energy_uj can no longer be read" % path)
             else:
                 meter.count(at_s, energy_uj * 1e-6)
 

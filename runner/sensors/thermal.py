@@ -26,7 +26,7 @@ class Sensor(base.Sensor):
     def take(self, at_s: float) -> None:
         values = {name: thermal.celsius(self.root, path) for name, path in self.zones.items()}
         if all(value is None for value in values.values()):
-            raise OSError("no thermal zone can be read any more")
+            raise OSError("no thermal zone can be read")
         events = [sysfs.number(self.root, path) for path in self.overcurrent]
         self.samples.add(at_s, values)
         states: Dict[str, Optional[float]] = {

@@ -66,7 +66,9 @@ class Backend(base.Backend):
             raise Unsupported("this onnxruntime %s has no %s (it has %s)" % (onnxruntime.__version__, wanted, have))
         own = getattr(self.job.artefact, "own_precision", None)
         if own not in (None, "fp32", cell.precision):
-            raise Unsupported("the file's weights are %s, and ONNX Runtime computes as the file says: it is no %s" % (own, cell.precision))
+            raise Unsupported(
+                "the file's weights are %s, and ONNX Runtime computes in the file's own precision, not %s" % (own, cell.precision)
+            )
         if not self._gpu and cell.precision in ("fp16", "tf32"):
             raise Unsupported("ONNX Runtime's CPU provider computes in fp32 and int8, not %s" % cell.precision)
         if self._kind == "cuda" and cell.precision == "int8":
@@ -118,7 +120,7 @@ class Backend(base.Backend):
     def _check_no_fallback(self, path: str) -> None:
         asked, got = PROVIDERS[self._kind], self._session.get_providers()
         if got[0] != asked:
-            raise RuntimeError("ONNX Runtime fell back in silence: asked for %s, got %s" % (asked, ", ".join(got)))
+            raise RuntimeError("ONNX Runtime silently fell back: asked for %s, got %s" % (asked, ", ".join(got)))
         if not self._gpu:
             return
         nodes, cpu = onnxruntime_files.assigned(self._session), PROVIDERS["cpu"]

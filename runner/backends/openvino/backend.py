@@ -59,7 +59,7 @@ class Backend(base.Backend):
                 "OpenVINO on %s computes in %s, not %s" % (NAMES[cell.device], " and ".join(BY_DEVICE[cell.device]), cell.precision)
             )
         if cell.device == "myriad" and cell.batch_size != 1:
-            raise Unsupported("MYRIAD takes batch size 1 only")
+            raise Unsupported("MYRIAD only takes batch size 1")
         path = self.job.artefact.onnx_path
         if cell.precision == "int8":
             from runner.backends.openvino import int8 as openvino_int8

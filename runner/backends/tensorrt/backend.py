@@ -70,7 +70,7 @@ class Backend(base.Backend):
     def _check(self) -> None:
         cell, variant = self.job.cell, self.job.variant
         if torch is None:
-            raise Unsupported("TensorRT needs the Python package torch here, which owns its memory and streams")
+            raise Unsupported("TensorRT needs the Python package torch, whose memory and streams it uses here")
         if not torch.cuda.is_available():
             raise Unsupported("TensorRT needs an NVIDIA GPU, and torch %s sees none" % torch.__version__)
         if variant == "weak" and self._strong:

@@ -68,7 +68,7 @@ def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.n
     from runner.errors import ModelUnavailable
 
     if pretrained:
-        raise ModelUnavailable("%s: no published weights that are ours to fetch; set `weights: random` or a checkpoint's path" % name)
+        raise ModelUnavailable("%s: Dyno can't fetch published weights for it; set `weights: random` or a checkpoint's path" % name)
     separable, design = name.endswith("ds"), DESIGNS[name]
     parts = [convolution(3, design["stem"][0], 3, stride=2), convolution(design["stem"][0], design["stem"][1], 1 if separable else 3)]
     channels = design["stem"][1]

@@ -21,4 +21,4 @@ def native_px(name: str) -> int:
 
 
 def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> None:
-    raise ModelUnavailable("onnx:%s: an ONNX file is no PyTorch network; the other backends take it" % name)
+    raise ModelUnavailable("onnx:%s: an ONNX file can't run in PyTorch; the other backends take it" % name)

@@ -276,7 +276,7 @@ def test_a_power_mode_below_the_most_is_something_to_know(tmp_path):
 
 def test_a_jetson_image_on_another_machine_stops():
     error = doctor.identity_error(platform="jetson-jp6")
-    assert error.startswith("this image is for a Jetson (jetson-jp6), but this machine is none") and "\n" not in error
+    assert error.startswith("this image is for a Jetson (jetson-jp6), but this machine is not one") and "\n" not in error
 
 
 @pytest.mark.parametrize(

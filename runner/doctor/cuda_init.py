@@ -53,7 +53,7 @@ def error(jetson: bool, root: str = "/") -> Optional[Tuple[str, str]]:
     except subprocess.TimeoutExpired:
         child.kill()
         child.communicate()
-        return "cuInit didn't return within %d s" % TIMEOUT_S, ANSWERS[999][1 if jetson else 2]
+        return "cuInit didn't return within %g s" % TIMEOUT_S, ANSWERS[999][1 if jetson else 2]
     if child.returncode < 0:
         return "cuInit was killed by signal %d" % -child.returncode, ANSWERS[999][1 if jetson else 2]
     words = out.decode("utf-8", "replace").split()

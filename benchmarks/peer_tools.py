@@ -14,7 +14,7 @@ SCRIPTS = os.path.join(ROOT, "benchmarks", "peer_scripts")
 sys.path.insert(0, ROOT)
 
 from runner.machine import contention
-from runner.networks import interchange
+from runner.networks import artefact
 from runner.networks.spec import ModelSpec
 
 PYPERF = {"processes": 3, "rounds": 6}  # of each process: one warm-up and five values
@@ -34,8 +34,8 @@ class Case:
     seconds: float = 0.0
     pythons: dict = field(default_factory=dict)  # of the tools that live elsewhere
 
-    def artefact(self) -> interchange.Artefact:
-        return interchange.artefact(self.cache, ModelSpec(self.model), 0, self.batch, self.px)
+    def artefact(self) -> artefact.Artefact:
+        return artefact.in_cache(self.cache, ModelSpec(self.model), 0, self.batch, self.px)
 
     def json(self, **more: object) -> str:
         names = ("model", "batch", "px", "threads", "cache", "budget")

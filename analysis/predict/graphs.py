@@ -72,11 +72,11 @@ def _built(model: str, px: int | None, cache: Path) -> Graph:
         raise FrameError(f"{model}: no such network in torchvision, timm or HarDNet{f': did you mean {near}?' if near else '.'} "
                          "Else give an ONNX file or --features FILE")  # fmt: skip
     try:
-        from runner.networks import interchange
+        from runner.networks import artefact, interchange
 
         spec = ModelSpec(name)
         size = px or sources.native_px(name)
-        art = interchange.artefact(str(cache), spec, 0, 1, size)
+        art = artefact.in_cache(str(cache), spec, 0, 1, size)
         counted = art.complexity or interchange.make(art, "onnx").complexity
     except ImportError as error:
         raise FrameError(

@@ -12,9 +12,9 @@ def session(case):
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    from runner.networks import interchange
+    from runner.networks import artefact
 
-    art = interchange.artefact(case["cache"], ModelSpec(case["model"]), 0, case["batch"], case["px"])
+    art = artefact.in_cache(case["cache"], ModelSpec(case["model"]), 0, case["batch"], case["px"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = case["threads"], 1
     made = onnxruntime.InferenceSession(art.onnx_path, options, providers=["CPUExecutionProvider"])

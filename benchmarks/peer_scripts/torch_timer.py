@@ -8,10 +8,10 @@ sys.path.insert(0, case["root"])
 import torch
 from torch.utils.benchmark import Timer
 
-from runner.networks import interchange
+from runner.networks import artefact
 from runner.networks.spec import ModelSpec
 
-art = interchange.artefact(case["cache"], ModelSpec(case["model"]), 0, case["batch"], case["px"])
+art = artefact.in_cache(case["cache"], ModelSpec(case["model"]), 0, case["batch"], case["px"])
 module, inputs = art.module(), torch.from_numpy(art.batch())
 with torch.inference_mode():
     # its own default is one thread

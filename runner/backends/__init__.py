@@ -6,6 +6,8 @@ import importlib.util
 import os
 import pkgutil
 import sys
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple, Type
 
 from runner.backends.base import Backend as _Base
 from runner.errors import Unsupported
@@ -13,61 +15,72 @@ from runner.errors import Unsupported
 # Own backends from folders outside the package: DYNO_BACKENDS=/mounted/folder
 __path__.extend(folder for folder in os.environ.get("DYNO_BACKENDS", "").split(os.pathsep) if folder)
 
-FACTS = ("package", "devices", "precisions", "variants", "needs")
+LITERALS = ("package", "devices", "precisions", "variants", "needs")  # of the class, read from its source
 
 
-def names():
+@dataclass(frozen=True)
+class Declared:
+    """What a backend's class says of itself (see runner.backends.base.Backend); ``fault``: why its file can't be understood."""
+
+    package: Optional[str] = _Base.package
+    devices: Tuple[str, ...] = _Base.devices
+    precisions: Tuple[str, ...] = _Base.precisions
+    variants: Tuple[str, ...] = _Base.variants
+    needs: Optional[str] = _Base.needs
+    fault: Optional[str] = None
+
+
+def names() -> List[str]:
     """Names of all backends, whether their framework is installed or not."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.name.startswith("_"))
 
 
-def is_plug_in(name):
+def is_plug_in(name: str) -> bool:
     """Whether a backend comes from DYNO_BACKENDS."""
     return not any(os.path.exists(os.path.join(__path__[0], name + end)) for end in (".py", os.sep + "backend.py"))
 
 
-def facts(name):
-    """The literal class attributes of a backend by name (see FACTS), read from its source: nothing is imported."""
+def declared(name: str) -> Declared:
+    """What a backend declares, by its name, read from its source: nothing is imported."""
     files = [os.path.join(folder, *parts) for folder in __path__ for parts in ((name + ".py",), (name, "backend.py"))]
-    found = {key: getattr(_Base, key) for key in FACTS}
     path = next((path for path in files if os.path.exists(path)), None)
     try:
         if path is None:
             raise OSError("there is no backend.py in its folder")
         with open(path, encoding="utf-8") as file:
-            return _literals(ast.parse(file.read()), found)
+            return Declared(**_literals(ast.parse(file.read())))
     except (OSError, SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:  # one broken plug-in is one skipped backend
-        text = " ".join(str(error).split())[:200]
-        return dict({key: getattr(_Base, key) for key in FACTS}, fault="its file can't be understood: %s" % text)
+        return Declared(fault="its file can't be understood: %s" % " ".join(str(error).split())[:200])
 
 
-def _literals(tree, found):
+def _literals(tree: ast.Module) -> Dict[str, Any]:
+    found = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "Backend":
             for item in node.body:
                 target = item.targets[0] if isinstance(item, ast.Assign) else None
-                if isinstance(item, ast.Assign) and isinstance(target, ast.Name) and target.id in FACTS:
+                if isinstance(item, ast.Assign) and isinstance(target, ast.Name) and target.id in LITERALS:
                     found[target.id] = ast.literal_eval(item.value)
     return found
 
 
-def available(name):
+def available(name: str) -> Optional[str]:
     """None if the backend's framework is installed, else the reason why it can't run. Imports no framework."""
-    known = facts(name)
-    if known.get("fault"):
-        return known["fault"]
-    package = known["package"]
-    if package and importlib.util.find_spec(package) is None:
-        return "the Python package %s is not installed" % package
+    known = declared(name)
+    if known.fault:
+        return known.fault
+    if known.package and importlib.util.find_spec(known.package) is None:
+        return "the Python package %s is not installed" % known.package
     return None
 
 
-def describe():
-    """One dict per backend: its name, its facts, and ``reason`` it can't run here (None if it can)."""
-    return [dict(facts(name), name=name, reason=available(name)) for name in names()]
+def describe() -> List[Dict[str, Any]]:
+    """One dict per backend: its name, what it declares, and ``reason`` it can't run here (None if it can)."""
+    rows = [dict(vars(declared(name)), name=name, reason=available(name)) for name in names()]
+    return [{key: value for key, value in row.items() if key != "fault"} for row in rows]  # the reason says it
 
 
-def prepare_environment():
+def prepare_environment() -> None:
     """Set what the frameworks read while being imported, so that importing them starts no thread and phones nobody."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's OpenBLAS starts its pool at import
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime 1.31 starts a thread at import otherwise
@@ -75,7 +88,7 @@ def prepare_environment():
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # starts a thread and phones out; openvino runs without it
 
 
-def create(name):
+def create(name: str) -> Type[_Base]:
     """The class ``Backend`` of a backend; this imports its framework."""
     prepare_environment()
     module = importlib.import_module("runner.backends." + name)

@@ -2,11 +2,16 @@
 
 import hashlib
 import os
+from typing import TYPE_CHECKING
 
 import numpy
 
+from runner.backends.base import Job
 from runner.errors import Unsupported
 from runner.files import made_once
+
+if TYPE_CHECKING:
+    import onnx
 
 FORMAT = 2  # of the conversion, part of the cache's key; 2: opset 12 where there is a Clip
 CLIP_OPSET = 12  # the first in which ONNX Runtime's CUDA provider has Clip (ReLU6) in fp16; below it, Clip runs on the CPU
@@ -14,7 +19,7 @@ LARGEST = 65504.0
 KEEPS_FLOAT = {"Resize": (1, 2), "Upsample": (1,)}  # inputs (roi, scales) that have to stay fp32
 
 
-def half(job):
+def converted_file(job: Job) -> str:
     """Path of the job's network in fp16, made once and kept in the cache."""
     try:
         import onnx
@@ -25,7 +30,7 @@ def half(job):
     return made_once(path, lambda part: onnx.save(convert(_with_clip_for_fp16(onnx.load(job.artefact.onnx_path))), part))
 
 
-def _with_clip_for_fp16(model):
+def _with_clip_for_fp16(model: "onnx.ModelProto") -> "onnx.ModelProto":
     """The model in an opset whose Clip has an fp16 kernel on GPUs, if it has a Clip at all."""
     from onnx import version_converter
 
@@ -40,7 +45,7 @@ def _with_clip_for_fp16(model):
         )
 
 
-def convert(model):
+def convert(model: "onnx.ModelProto") -> "onnx.ModelProto":
     """Turn every float of an ONNX model into a float16, in place; larger values are clipped to the largest fp16."""
     from onnx import TensorProto
 
@@ -68,7 +73,7 @@ def convert(model):
     return model
 
 
-def _tensor(tensor):
+def _tensor(tensor: "onnx.TensorProto") -> None:
     from onnx import TensorProto, numpy_helper
 
     if tensor.data_type == TensorProto.FLOAT:

@@ -3,9 +3,12 @@
 import hashlib
 import itertools
 import os
+from types import ModuleType
+from typing import Dict, Iterator, List, Optional, Tuple
 
 import numpy
 
+from runner.backends.base import Job
 from runner.errors import DataError, Unsupported
 from runner.files import made_once
 from runner.networks import datasets, preprocessing, weights
@@ -13,7 +16,7 @@ from runner.networks import datasets, preprocessing, weights
 IMAGES = 32
 
 
-def batches(job, images=IMAGES):
+def batches(job: Job, images: int = IMAGES) -> Tuple[str, List[numpy.ndarray]]:
     """(source, list of float32 arrays (batch, channels, height, width)) of at least ``images`` images.
 
     They come from ``job.calibration``, the path of a data set (see runner.networks.datasets), or where there is none are
@@ -22,7 +25,7 @@ def batches(job, images=IMAGES):
     size, seed = job.cell.batch_size, job.artefact.seed
     count = -(-images // size)
     if job.calibration:
-        name, pixels = _from_folder(job, count * size)
+        name, pixels = _from_folder(job, job.calibration, count * size)
         return "%d images of %s" % (len(pixels), name), list(_chunks(pixels, size))
     shape = (size,) + tuple(job.artefact.input_shape)
     if shape[1] == 3 and shape[2] == shape[3]:
@@ -33,27 +36,27 @@ def batches(job, images=IMAGES):
     return "%d synthetic images, seed %d" % (count * size, seed + 1), made
 
 
-def _from_folder(job, count):
+def _from_folder(job: Job, path: str, count: int) -> Tuple[str, numpy.ndarray]:
     """float32 (count, channels, height, width): the data set's first readable images, each network's own preprocessing."""
     try:
-        data = datasets.open_data(job.calibration)
+        data = datasets.open_data(path)
     except DataError as error:
-        raise Unsupported("int8's calibration: %s" % error)
+        raise Unsupported("int8 calibration: %s" % error)
     prepare = preprocessing.of(job.artefact.spec, job.artefact.input_shape[1], data.cifar)
     if data.needs_pillow(prepare) and datasets.without_pillow():
-        raise Unsupported("int8's calibration: %s" % datasets.without_pillow())
+        raise Unsupported("int8 calibration: %s" % datasets.without_pillow())
     readable = (image for image in (data.image(index, prepare) for index in range(len(data))) if image is not None)
     images = list(itertools.islice(readable, count))
     if not images:
-        raise Unsupported("int8's calibration: none of the %d images of %s can be read" % (len(data), data.name))
+        raise Unsupported("int8 calibration: none of the %d images of %s can be read" % (len(data), data.name))
     return data.name, numpy.stack([images[index % len(images)] for index in range(count)])
 
 
-def _chunks(pixels, size):
+def _chunks(pixels: numpy.ndarray, size: int) -> Iterator[numpy.ndarray]:
     return (numpy.ascontiguousarray(pixels[start : start + size]) for start in range(0, len(pixels), size))
 
 
-def qdq(job, tensorrt=False):
+def qdq(job: Job, tensorrt: bool = False) -> Tuple[str, str]:
     """(path, source) of the network as an int8 ONNX file with explicit Q/DQ, made by onnxruntime's static quantisation, kept in the cache.
 
     Weights per channel, activations per tensor. TensorRT wants them symmetric, with Q/DQ pairs around weights and float
@@ -72,7 +75,7 @@ def qdq(job, tensorrt=False):
     return made_once(path, lambda part: _quantise(onnx, quantization, job.artefact.onnx_path, part, images, tensorrt)), source
 
 
-def _quantise(onnx, quantization, source, path, images, tensorrt):
+def _quantise(onnx: ModuleType, quantization: ModuleType, source: str, path: str, images: List[numpy.ndarray], tensorrt: bool) -> None:
     model = onnx.load(source)
     if max([opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]) < 13:
         model = onnx.version_converter.convert_version(model, 13)  # scales per channel exist from opset 13
@@ -81,10 +84,10 @@ def _quantise(onnx, quantization, source, path, images, tensorrt):
     onnx.save(model, prepared)
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined]
-        def __init__(self):
+        def __init__(self) -> None:
             self._feeds = iter([{name: batch} for batch in images])
 
-        def get_next(self):
+        def get_next(self) -> Optional[Dict[str, numpy.ndarray]]:
             return next(self._feeds, None)
 
     extra, activations = {"WeightSymmetric": True}, quantization.QuantType.QUInt8

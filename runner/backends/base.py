@@ -4,18 +4,37 @@ The module imports its framework on its first lines; it is itself imported only 
 anything is forked. So importing it must start no thread and open no device.
 """
 
-from typing import Optional, Tuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from runner.errors import Unsupported
+from runner.records.cell import Cell
+
+if TYPE_CHECKING:
+    import numpy
+
+    from runner.networks.artefact import Artefact
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a backend is given: one cell, with the files of its network."""
+
+    cell: Cell
+    artefact: "Artefact"
+    threads: int  # CPUs of the process
+    cache_dir: str  # for what is built from the network's files
+    calibration: Optional[str] = None  # path of the images that int8 is calibrated on
+
+    @property
+    def variant(self) -> Optional[str]:
+        return self.cell.variant
 
 
 class Backend:
-    """One network, loaded by one framework, in one measuring process.
+    """One network, loaded by one framework, in one measuring process: what its Job says.
 
-    ``job`` is what the process measures (see runner.measure.job.Job): ``cell``, ``artefact`` (files of the
-    network, see runner.networks.interchange.Artefact), ``threads`` (CPUs of the process), ``cache_dir``, ``variant``.
-
-    The class attributes down to ``needs`` are literals: ``runner.backends.facts`` reads them from the source,
+    The class attributes down to ``needs`` are literals: ``runner.backends.declared`` reads them from the source,
     so that a matrix is checked and ``dyno backends`` answers without importing any framework.
     """
 
@@ -28,19 +47,19 @@ class Backend:
     in_flight = 1  # batches in flight; load() sets what the framework wants in the throughput scenario
     load_cached = False  # load() sets it when it loaded a compiled artefact instead of building one
 
-    def __init__(self, job):
+    def __init__(self, job: Job) -> None:
         self.job = job
 
-    def load(self):
+    def load(self) -> None:
         """Build, compile and load until infer() can be called. Raises Unsupported."""
 
-    def stage(self, batch):
+    def stage(self, batch: "numpy.ndarray") -> None:
         """Bring one input to the device: float32 numpy array (batch, channels, height, width)."""
 
-    def infer(self):
+    def infer(self) -> None:
         """Run one batch and return only when its outputs are ready."""
 
-    def infer_many(self, count, done=None):
+    def infer_many(self, count: int, done: Optional[Callable[[], None]] = None) -> None:
         """Run ``count`` batches, ``in_flight`` at once, and return only when all outputs are ready.
 
         ``done()`` is called when a batch has ended, from any thread; for all ``count`` of them, or for none where the framework can't tell.
@@ -50,32 +69,34 @@ class Backend:
             if done:
                 done()
 
-    def outputs(self):
+    def outputs(self) -> "numpy.ndarray":
         """The last outputs as a float32 numpy array (batch, classes) on the host."""
+        raise NotImplementedError
 
-    def device_latency(self):
+    def device_latency(self) -> Optional[float]:
         """Seconds of the last infer() by the device's own events, or None."""
 
-    def executed(self):
+    def executed(self) -> Dict[str, Any]:
         """What was really done, read back from the framework: at least ``precision`` and ``threads``."""
+        raise NotImplementedError
 
-    def memory(self):
+    def memory(self) -> Dict[str, int]:
         """Bytes that the framework itself reports, by name of its counter."""
         return {}
 
-    def allocator(self):
+    def allocator(self) -> Optional[Tuple[int, int]]:
         """(bytes of the device that the framework's allocator holds now, the most it ever held), or None where it doesn't tell."""
         return None
 
-    def trim(self):
+    def trim(self) -> None:
         """Give back what is only cached of the device's memory; the next infer() takes what it needs again."""
 
-    def profile(self, batches):
+    def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
         """(what tells the times, [(type of operator, how often it ran, seconds of all its runs)]) of so many batches; raises Unsupported.
 
         Called after load(), stage() and a warm-up, in a process that measures nothing else.
         """
         raise Unsupported("this backend has no profiler of operators")
 
-    def close(self):
+    def close(self) -> None:
         """Free what was opened."""

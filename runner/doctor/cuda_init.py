@@ -13,14 +13,14 @@ CHILD = "import ctypes, sys; print('cuInit', ctypes.CDLL(sys.argv[1]).cuInit(0))
 
 # What cuInit answers besides 0: (words, what mends it on a Jetson, what mends it elsewhere).
 ANSWERS = {
-    34: ("a stub of libcuda, not the driver's", "docker run --runtime nvidia", "docker run --gpus all"),
+    34: ("libcuda is a stub, not the driver's own", "docker run --runtime nvidia", "docker run --gpus all"),
     100: (
         "no CUDA device is visible",
         "docker run --runtime nvidia, and no empty CUDA_VISIBLE_DEVICES",
         "docker run --gpus all, and no empty CUDA_VISIBLE_DEVICES; on the host nvidia-smi must list the GPU",
     ),
     801: (
-        "this process may not use the GPU's nodes",
+        "this process may not open the GPU's device files",
         "docker run --group-add $(stat -c %g /dev/dri/renderD128) --group-add $(stat -c %g /dev/nvmap)",
         "docker run --gpus all, with a driver that this CUDA supports",
     ),
@@ -53,9 +53,9 @@ def error(jetson: bool, root: str = "/") -> Optional[Tuple[str, str]]:
     except subprocess.TimeoutExpired:
         child.kill()
         child.communicate()
-        return "cuInit hangs for %d s" % TIMEOUT_S, ANSWERS[999][1 if jetson else 2]
+        return "cuInit didn't return within %g s" % TIMEOUT_S, ANSWERS[999][1 if jetson else 2]
     if child.returncode < 0:
-        return "cuInit is killed by signal %d" % -child.returncode, ANSWERS[999][1 if jetson else 2]
+        return "cuInit was killed by signal %d" % -child.returncode, ANSWERS[999][1 if jetson else 2]
     words = out.decode("utf-8", "replace").split()
     if child.returncode or words[:1] != ["cuInit"]:
         last = err.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason given"]
@@ -63,7 +63,7 @@ def error(jetson: bool, root: str = "/") -> Optional[Tuple[str, str]]:
     code = int(words[1])
     if code == 0:
         return None
-    what, on_jetson, elsewhere = ANSWERS.get(code, ("CUDA's error of that number", general, general))
+    what, on_jetson, elsewhere = ANSWERS.get(code, ("see that error number in CUDA's documentation", general, general))
     if jetson and code == 801:
         on_jetson = missing_groups(root) or on_jetson
     return "cuInit answers %d: %s" % (code, what), on_jetson if jetson else elsewhere

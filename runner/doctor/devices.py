@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 from runner.doctor import cuda_init, right_machine
 from runner.machine import board, environment, gpus, sysfs, threads
@@ -21,12 +21,12 @@ class Check:
     mend: Optional[str] = None
 
 
-def _threads(root):
+def _threads(root: str) -> Tuple[int, str, str]:
     found = threads.of(root=root)
     return found.count, found.rule, found.why
 
 
-def device(device, platform, root):
+def device(device: str, platform: str, root: str) -> Check:
     """Whether a declared device can be used."""
     name = "device " + device
     if device == "cpu":
@@ -35,10 +35,13 @@ def device(device, platform, root):
         sticks = right_machine.ncs2_sticks(root)
         mend = "plug it in; docker run --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"
         if not sticks:
-            return Check(name, False, "no Neural Compute Stick 2 (USB 03e7:2485 or 03e7:f63b) on the bus", mend)
+            return Check(name, False, "no Neural Compute Stick 2 (USB 03e7:2485 or 03e7:f63b) on the USB bus", mend)
         mounted = os.path.isdir(sysfs.join(root, "dev/bus/usb"))
         return Check(
-            name, mounted, ", ".join(sticks) + ("" if mounted else ", but /dev/bus/usb isn't in the container"), None if mounted else mend
+            name,
+            mounted,
+            ", ".join(sticks) + ("" if mounted else ", but /dev/bus/usb isn't mounted in the container"),
+            None if mounted else mend,
         )
     if platform.startswith(("openvino", "cpu")):
         return _openvino_device(name, device, root)
@@ -48,33 +51,33 @@ def device(device, platform, root):
         else "docker run --gpus all; on the host: nvidia-container-toolkit, and nvidia-smi must work"
     )
     if not right_machine.has_nvidia(root):
-        return Check(name, False, "no device file of NVIDIA's driver (/dev/nvidiactl, /dev/nvhost-gpu)", mend)
+        return Check(name, False, "no NVIDIA device file (/dev/nvidiactl, /dev/nvhost-gpu)", mend)
     if device == "dla":
-        return Check(name, True, "its nodes are there")  # the environment leaves it out where they are not
+        return Check(name, True, "its device files are there")  # the environment leaves it out where they are not
     found = cuda_init.error(platform.startswith("jetson"), root)
     if found:
         return Check(name, False, *found)
-    return Check(name, True, "CUDA starts (cuInit)")
+    return Check(name, True, "CUDA initialises (cuInit)")
 
 
-def _openvino_device(name, device, root):
+def _openvino_device(name: str, device: str, root: str) -> Check:
     folder, node = DEVICE_NODES.get(device, ("/dev/" + device, device))
     path = sysfs.join(root, "%s/%s" % (folder, node))
     mend = "docker run --device %s --group-add $(stat -c %%g %s/%s)" % (folder, folder, node)
     if not os.path.exists(path):
-        return Check(name, False, "%s/%s isn't there" % (folder, node), mend)
+        return Check(name, False, "%s/%s doesn't exist" % (folder, node), mend)
     if not os.access(path, os.R_OK | os.W_OK):
         stat = os.stat(path)
         return Check(
             name,
             False,
-            "%s/%s belongs to group %d, which this process isn't in" % (folder, node, stat.st_gid),
+            "%s/%s belongs to group %d, and this process isn't in it" % (folder, node, stat.st_gid),
             "docker run --group-add %d" % stat.st_gid,
         )
     return Check(name, True, "%s/%s can be used" % (folder, node))
 
 
-def gpu_clocks(root, jetson):
+def gpu_clocks(root: str, jetson: bool) -> Optional[Check]:
     """Whether the GPU's clocks are held: unlocked ones rise and fall with heat and load, and times with them."""
     if jetson:
         gpus_found = devfreq.Sensor(root)
@@ -91,18 +94,18 @@ def gpu_clocks(root, jetson):
     set_hz, default_hz = gpu.get("application_clock_hz"), gpu.get("default_application_clock_hz")
     if set_hz and default_hz and set_hz != default_hz:
         return Check("GPU clocks", True, "application clock set to %d MHz" % (set_hz / 1e6))
-    told = "up to %d MHz, not locked as far as the driver tells" % mhz
+    told = "up to %d MHz; the driver reports no lock" % mhz
     lock = 3 * mhz // 4  # what a GPU holds under load and heat
     return Check("GPU clocks", None, told, "on the host: sudo nvidia-smi -pm 1 && sudo nvidia-smi -lgc %d,%d (undo: -rgc)" % (lock, lock))
 
 
-def l4t(root):
+def l4t(root: str) -> Check:
     host = board.l4t(root)
     if host is None:
         return Check(
             "L4T of host",
             None,
-            "unknown, so it can't be held against the image",
+            "unknown, so it can't be checked against the image",
             "docker run -v /etc/nv_tegra_release:/etc/nv_tegra_release:ro",
         )
     image = os.environ.get("DYNO_L4T")
@@ -115,19 +118,19 @@ def l4t(root):
     )
 
 
-def nvidia_runtime(root):
+def nvidia_runtime(root: str) -> Check:
     """JetPack 4 mounts CUDA and TensorRT from the host; without the runtime, or without them there, files of no bytes are left."""
     libraries = sysfs.find(root, "usr/lib/aarch64-linux-gnu/tegra/libcuda.so*") + sysfs.find(root, "usr/lib/aarch64-linux-gnu/libcudnn.so*")
     empty = [path for path in libraries if os.path.getsize(sysfs.join(root, path)) == 0]
     if empty:
         mend = 'docker run --runtime nvidia -e NVIDIA_REQUIRE_JETPACK="csv-mounts=all"; on the host: sudo apt install nvidia-jetpack'
-        return Check("NVIDIA runtime", False, '%s has no content ("file too short")' % empty[0], mend)
+        return Check("NVIDIA runtime", False, '%s is empty ("file too short")' % empty[0], mend)
     if not right_machine.has_nvidia(root):
-        return Check("NVIDIA runtime", False, "no device of the GPU in the container", "docker run --runtime nvidia")
-    return Check("NVIDIA runtime", True, "%d of NVIDIA's libraries seen" % len(libraries))
+        return Check("NVIDIA runtime", False, "the GPU's device files are not in the container", "docker run --runtime nvidia")
+    return Check("NVIDIA runtime", True, "%d NVIDIA libraries found" % len(libraries))
 
 
-def power_mode(root):
+def power_mode(root: str) -> Check:
     mode = board.power_mode(root)
     if mode is None:
         mend = "docker run -v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro -v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro"
@@ -137,5 +140,5 @@ def power_mode(root):
         "power mode",
         True if most else None,
         mode,
-        None if most else "if you mean to measure at full power, on the host: sudo nvpmodel -m 0 && sudo jetson_clocks",
+        None if most else "to measure at full power, on the host: sudo nvpmodel -m 0 && sudo jetson_clocks",
     )

@@ -3,6 +3,7 @@
 import errno
 import os
 import tempfile
+from typing import List, Optional
 
 from runner import sensors
 from runner.doctor import devices
@@ -13,7 +14,7 @@ from runner.machine import board, contention, environment, sysfs, threads
 SPACE_BYTES = 2 * 2**30  # networks as files, engines, records
 
 
-def checks(results_dir, platform, root="/"):
+def checks(results_dir: str, platform: str, root: str = "/") -> List[Check]:
     """All checks that apply to this platform, in the order in which they should be mended."""
     found = [_identity(platform, root), _writable(results_dir)]
     if found[-1].ok:
@@ -28,17 +29,17 @@ def checks(results_dir, platform, root="/"):
     return found + _counters(root)
 
 
-def _identity(platform, root):
+def _identity(platform: str, root: str) -> Check:
     error = identity_error(root, platform)
     return Check(
         "platform",
         error is None,
         error or platform,
-        "each machine runs its own platform's image: `make platforms` lists them" if error else None,
+        "use the image of this machine's own platform; `make platforms` lists them" if error else None,
     )
 
 
-def _writable(path):
+def _writable(path: str) -> Check:
     mount = "docker run -v $PWD/results:%s" % os.path.abspath(path)
     try:
         os.makedirs(path, exist_ok=True)
@@ -59,7 +60,7 @@ def _writable(path):
     return Check("results folder", True, "%s can be written" % path)
 
 
-def volume(path, root="/"):
+def volume(path: str, root: str = "/") -> Optional[Check]:
     """A failed check where this is one of our images and ``path`` is no mount: what is measured would go with the container."""
     if not os.environ.get("DYNO_IMAGE"):
         return None
@@ -67,15 +68,15 @@ def volume(path, root="/"):
     mounts = [line.split()[4] for line in (sysfs.text(root, "proc/self/mountinfo") or "").splitlines() if len(line.split()) > 4]
     if any(place == mount or place.startswith(mount + "/") for mount in mounts if mount != "/"):
         return None
-    found = "%s is no volume: records would be lost with the container" % path
+    found = "%s is not a volume: records would be lost with the container" % path
     return Check("results volume", False, found, "mkdir -p results; docker run -v $PWD/results:%s" % place)
 
 
-def _owner(path, platform):
+def _owner(path: str, platform: str) -> Check:
     owner, me = os.stat(path).st_uid, os.geteuid()
     if owner == me:
-        return Check("owner of results", True, "uid %d, as this process" % owner)
-    found = "%s belongs to uid %d, records would belong to uid %d" % (path, owner, me)
+        return Check("owner of results", True, "uid %d, the same as this process" % owner)
+    found = "%s belongs to uid %d, but records would belong to uid %d" % (path, owner, me)
     if platform == "ncs2":
         return Check("owner of results", None, found, "on the host: sudo chown -R $(id -u):$(id -g) results")
     if owner == 0:  # made by Docker or by root; nobody has to become root for it
@@ -83,7 +84,7 @@ def _owner(path, platform):
     return Check("owner of results", False, found, "docker run --user %d:%d" % (owner, os.stat(path).st_gid))
 
 
-def _space(path):
+def _space(path: str) -> Check:
     stat = os.statvfs(path)
     free = stat.f_bavail * stat.f_frsize
     found = "%.1f GB free" % (free / 1e9)
@@ -95,46 +96,46 @@ def _space(path):
     )
 
 
-def _governor(platform, root):
+def _governor(platform: str, root: str) -> Check:
     name = board.governor(root)
     if name is None:
-        return Check("governor", None, "no cpufreq here (virtual machine), so clocks can't be seen")
+        return Check("governor", None, "no cpufreq here (a virtual machine), so clock speeds are unknown")
     mend = "sudo jetson_clocks" if platform.startswith("jetson") else "sudo cpupower frequency-set -g performance"
     return Check("governor", name == "performance", name, None if name == "performance" else "on the host: " + mend)
 
 
-def _quota(root):
+def _quota(root: str) -> Check:
     limits = threads.cpu_limits(root)
     cpus, quota = len(limits["affinity"]), limits["quota_cpus"]
     if quota is None or quota >= cpus:
-        return Check("CPU quota", True, "%d CPUs, no tighter quota" % cpus)
+        return Check("CPU quota", True, "%d CPUs, and no quota below that" % cpus)
     whole = max(1, int(quota))
     found = "%d CPUs are visible, but a quota allows %.1f: threads are stopped in the middle of an iteration" % (cpus, quota)
     return Check("CPU quota", False, found, "docker run --cpuset-cpus 0-%d instead of --cpus %g" % (whole - 1, quota))
 
 
-def _contention(root):
+def _contention(root: str) -> Check:
     quiet, _, share = contention.wait_for_quiet(timeout_s=0.5, root=root)
     if share is None:
-        return Check("other load", None, "/proc/stat tells nothing here, so contended cells can't be labelled")
+        return Check("other load", None, "/proc/stat is empty here, so contended cells can't be labelled")
     return Check(
         "other load",
         quiet,
-        "others use %.0f %% of the CPUs" % (100 * share),
-        None if quiet else "stop what else runs (`top`), or its cells will be labelled contended",
+        "other processes use %.0f %% of the CPUs" % (100 * share),
+        None if quiet else "stop them (`top` lists them), or cells will be labelled contended",
     )
 
 
-def _memory_counter(root):
+def _memory_counter(root: str) -> Check:
     try:
         with open(sysfs.join(root, "proc/self/clear_refs"), "w") as file:
             file.write("5")
     except OSError as error:
-        return Check("memory counter", None, "VmHWM can't be reset (%s), so peaks come from ru_maxrss" % error.strerror)
+        return Check("memory counter", None, "VmHWM can't be reset (%s), so ru_maxrss is used for peaks" % error.strerror)
     return Check("memory counter", True, "VmHWM can be reset")
 
 
-def _counters(root):
+def _counters(root: str) -> List[Check]:
     """One check per sensor: there, absent for good, or hidden by something that a flag mends."""
     found = []
     working, absent = sensors.beside(root)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import List, Optional, Tuple
 
 from runner.doctor import cuda_init
 from runner.machine import board, sysfs
@@ -10,7 +11,7 @@ JETPACKS = {"jetson-jp4": (32,), "jetson-jp5": (34, 35), "jetson-jp6": (36,), "j
 NCS2_IDS = {("03e7", "2485"), ("03e7", "f63b")}  # waiting for its firmware, and running
 
 
-def identity_error(root="/", platform=None):
+def identity_error(root: str = "/", platform: Optional[str] = None) -> Optional[str]:
     """None, or one line that says why nothing may be measured under this platform's name."""
     platform = platform or os.environ.get("DYNO_PLATFORM") or ""
     if platform.startswith("jetson"):
@@ -27,9 +28,9 @@ def identity_error(root="/", platform=None):
     return None
 
 
-def _jetson_error(root, platform):
+def _jetson_error(root: str, platform: str) -> Optional[str]:
     if not is_jetson(root):
-        return "this image is for a Jetson (%s), but this machine is none: found %s" % (
+        return "this image is for a Jetson (%s), but this machine is not one: it is %s" % (
             platform,
             board.model(root) or board.cpu_model(root),
         )
@@ -46,13 +47,13 @@ def _jetson_error(root, platform):
     return _cuda_error(root, True)
 
 
-def _cuda_error(root, jetson):
+def _cuda_error(root: str, jetson: bool) -> Optional[str]:
     """Function, not presence: a device file may be there and CUDA not work."""
     wrong = cuda_init.error(jetson, root)
     return None if wrong is None else "CUDA can't be used: %s: %s" % wrong
 
 
-def is_jetson(root="/"):
+def is_jetson(root: str = "/") -> bool:
     """By the SoC's family, the device tree or L4T's release file; any of them may be hidden from a container."""
     compatible = (sysfs.text(root, "proc/device-tree/compatible") or "") + (
         sysfs.text(root, "sys/firmware/devicetree/base/compatible") or ""
@@ -61,7 +62,7 @@ def is_jetson(root="/"):
     return "nvidia,tegra" in compatible or family.lower().startswith("tegra") or board.l4t(root) is not None
 
 
-def l4t_fits(platform, host, image=None):
+def l4t_fits(platform: str, host: str, image: Optional[str] = None) -> bool:
     """Whether a container for ``image``'s L4T release (else for the platform's JetPack) works on a host with L4T ``host``.
 
     Before r32.7 exactly (r32.5.1 and r32.5.2 count as r32.5.0, whose image serves them); r32.7.x, r34, r35.x, r36 before 4 and r36 from 4 on are groups; hosts from r38 take all (SBSA).
@@ -74,7 +75,7 @@ def l4t_fits(platform, host, image=None):
     return _group(_release(image)) == _group(host_release)
 
 
-def image_for(host):
+def image_for(host: str) -> Optional[str]:
     """The platform whose image fits a host's L4T release."""
     for platform, majors in JETPACKS.items():
         if _release(host)[0] in majors:
@@ -82,7 +83,7 @@ def image_for(host):
     return None
 
 
-def what_fits(host, platform):
+def what_fits(host: str, platform: str) -> str:
     """What mends a mismatch of ``platform``'s image and a host's L4T release, in words."""
     fit = image_for(host)
     if fit != platform:
@@ -92,13 +93,13 @@ def what_fits(host, platform):
     return "build the image for that release (make jetson does)"
 
 
-def has_nvidia(root="/"):
+def has_nvidia(root: str = "/") -> bool:
     """A device file of NVIDIA's driver: discrete GPU, Jetson (nvgpu or the older nvhost), or WSL."""
     names = ("dev/nvidiactl", "dev/nvidia0", "dev/nvhost-gpu", "dev/nvhost-ctrl-gpu", "dev/nvgpu", "dev/dxg")
     return any(os.path.exists(sysfs.join(root, name)) for name in names)
 
 
-def ncs2_sticks(root="/"):
+def ncs2_sticks(root: str = "/") -> List[str]:
     """Sticks on the USB bus as ["03e7:2485", ...]."""
     found = []
     for path in sysfs.find(root, "sys/bus/usb/devices/*/idVendor"):
@@ -108,13 +109,13 @@ def ncs2_sticks(root="/"):
     return found
 
 
-def _release(text):
+def _release(text: str) -> Tuple[int, ...]:
     """ "r36.4.3", "36.4" or "36.4.3" as (36, 4, 3)."""
     numbers = tuple(int(word) for word in re.findall(r"\d+", text))
     return (numbers + (0, 0, 0))[:3]
 
 
-def _group(release):
+def _group(release: Tuple[int, ...]) -> Tuple[int, ...]:
     major, minor, _ = release
     if major == 32:
         return (32, 7) if minor >= 7 else (32, 5) if minor == 5 else release

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+from typing import Dict, List, Optional
 
 from runner.machine import sysfs
 
@@ -14,7 +15,7 @@ ARM_CPUS = {
 }  # fmt: skip
 
 
-def cpu_model(root="/"):
+def cpu_model(root: str = "/") -> Optional[str]:
     info = sysfs.text(root, "proc/cpuinfo") or ""
     part = re.search(r"CPU implementer\s*: (\w+)(?:.*\n)*?CPU part\s*: (\w+)", info)
     if part:
@@ -23,33 +24,33 @@ def cpu_model(root="/"):
     return name.group(1).strip() if name else platform.processor() or None
 
 
-def cpu_flags(root="/"):
+def cpu_flags(root: str = "/") -> Optional[List[str]]:
     """Instruction sets that decide which kernels a framework picks."""
     line = re.search(r"^(?:flags|Features)\s*:(.*)$", sysfs.text(root, "proc/cpuinfo") or "", re.MULTILINE)
     return sorted(flag for flag in line.group(1).split() if CPU_FLAGS.match(flag)) if line else None
 
 
-def governor(root="/"):
+def governor(root: str = "/") -> Optional[str]:
     """The cpufreq governor, or all of them where the CPUs' differ."""
     names = {sysfs.text(root, path) for path in sysfs.find(root, "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")}
     return " ".join(sorted(name for name in names if name)) or None
 
 
-def clocks(root, kind):
+def clocks(root: str, kind: str) -> Dict[str, int]:
     """Clock of each CPU in Hz: ``cur``, ``min`` or ``max`` of the governor's range; {} without cpufreq."""
     paths = sysfs.find(root, "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_%s_freq" % kind)
     found = {"".join(re.findall(r"/(cpu\d+)/", path)): sysfs.number(root, path) for path in paths}
     return {cpu: 1000 * khz for cpu, khz in found.items() if khz}
 
 
-def turbo(root="/"):
+def turbo(root: str = "/") -> Optional[bool]:
     """True, False, or None where the machine doesn't say."""
     off = sysfs.number(root, "sys/devices/system/cpu/intel_pstate/no_turbo")
     boost = sysfs.number(root, "sys/devices/system/cpu/cpufreq/boost")
     return not off if off is not None else bool(boost) if boost is not None else None
 
 
-def model(root="/"):
+def model(root: str = "/") -> Optional[str]:
     """Model of the board. Docker masks the device tree, so the host may pass it on as DYNO_BOARD."""
     for path in ("proc/device-tree/model", "sys/firmware/devicetree/base/model"):
         name = sysfs.text(root, path)
@@ -61,13 +62,13 @@ def model(root="/"):
     return " ".join(name for name in names if name) or None
 
 
-def l4t(root="/"):
+def l4t(root: str = "/") -> Optional[str]:
     """L4T release of the host as "32.7.1", from its /etc/nv_tegra_release."""
     match = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", sysfs.text(root, "etc/nv_tegra_release") or "")
     return ".".join(match.groups()) if match else None
 
 
-def power_mode(root="/"):
+def power_mode(root: str = "/") -> Optional[str]:
     """Jetson's power mode, "0 MAXN", from the state that nvpmodel keeps."""
     match = re.search(r"pmode:\s*0*(\d+)", sysfs.text(root, "var/lib/nvpmodel/status") or "")
     if not match:
@@ -76,7 +77,7 @@ def power_mode(root="/"):
     return "%s %s" % (match.group(1), name.group(1)) if name else match.group(1)
 
 
-def cuda(root="/"):
+def cuda(root: str = "/") -> Optional[str]:
     """Version of the CUDA toolkit in the image, None where there is none (a pip wheel brings its own)."""
     for path in ("usr/local/cuda/version.json", "usr/local/cuda/version.txt"):
         match = re.search(r"(?:\"cuda\"[^}]*\"version\"\s*:\s*\"|CUDA Version )([\d.]+)", sysfs.text(root, path) or "")

@@ -9,7 +9,7 @@ import platform
 import re
 import socket
 import sys
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from runner.machine import board, gpus, sysfs, thermal, threads
 
@@ -36,7 +36,7 @@ THREAD_ENV = re.compile(
 )
 
 
-def describe(root="/"):
+def describe(root: str = "/") -> Dict[str, Any]:
     """All facts, ready for JSON."""
     cpus = threads.cpu_limits(root)
     memory_bytes, limit_bytes = memory(root)
@@ -78,17 +78,17 @@ def describe(root="/"):
     return facts
 
 
-def memory(root="/"):
+def memory(root: str = "/") -> Tuple[Optional[int], Optional[int]]:
     """(bytes of the machine, tightest limit of the cgroups or None)."""
     total = re.search(r"MemTotal:\s*(\d+) kB", sysfs.text(root, "proc/meminfo") or "")
     total_bytes = int(total.group(1)) * 1024 if total else None
     files = sysfs.cgroup_files(root, "memory", "memory.max") + sysfs.cgroup_files(root, "memory", "memory.limit_in_bytes")
-    limits = [sysfs.number(root, path) for path in files]
-    limits = [limit for limit in limits if limit and (total_bytes is None or limit < total_bytes)]  # v1 says 2^63 for none
+    found = [sysfs.number(root, path) for path in files]
+    limits = [limit for limit in found if limit and (total_bytes is None or limit < total_bytes)]  # v1 says 2^63 for none
     return total_bytes, min(limits) if limits else None
 
 
-def host(root="/"):
+def host(root: str = "/") -> str:
     """Name of this machine, for its record file: DYNO_HOST, else the host name.
 
     A container that was given neither has a random name that changes with every `docker run`; it is called
@@ -98,7 +98,7 @@ def host(root="/"):
     return "container" if re.match(r"^[0-9a-f]{12}$", name) and container(root) else name
 
 
-def comparable(facts):
+def comparable(facts: Dict[str, Any]) -> Dict[str, Any]:
     """The facts that must be alike for times to be compared, flat: {"frameworks.torch": "2.13.0", "governor": "performance", ...}."""
     clocks = [hz for hz in ((facts.get("cpu_clocks_hz") or {}).get("max") or {}).values() if hz]
     found = {name: facts.get(name) for name in COMPARABLE}
@@ -106,23 +106,23 @@ def comparable(facts):
     return _flat(found)
 
 
-def is_same_machine(facts, others):
+def is_same_machine(facts: Dict[str, Any], others: Dict[str, Any]) -> bool:
     """Whether replicates measured under these facts and those may join into one cell: host, image and all that must be alike agree."""
     same = all(facts.get(name) == others.get(name) for name in ("host", "image", "image_digest"))
     return same and comparable(facts) == comparable(others)
 
 
-def capabilities(facts):
+def capabilities(facts: Dict[str, Any]) -> Dict[str, Any]:
     """The facts that decide what can run here at all, flat: devices, drivers, and versions of everything that is installed."""
     return _flat({name: facts.get(name) for name in CAPABILITIES})
 
 
-def differing(facts, others):
+def differing(facts: Dict[str, Any], others: Dict[str, Any]) -> List[str]:
     """Names of those flat facts that both know and that differ."""
     return sorted(name for name in set(facts) & set(others) if facts[name] != others[name])
 
 
-def _flat(facts, prefix=""):
+def _flat(facts: Dict[str, Any], prefix: str = "") -> Dict[str, Any]:
     flat = {}
     for name, value in facts.items():
         if isinstance(value, dict):
@@ -132,7 +132,7 @@ def _flat(facts, prefix=""):
     return flat
 
 
-def load():
+def load() -> Optional[List[float]]:
     """Load average over 1, 5 and 15 minutes, or None where the system has none."""
     try:
         return list(os.getloadavg())
@@ -140,12 +140,12 @@ def load():
         return None
 
 
-def platform_name():
+def platform_name() -> str:
     """Kind of machine as the image declares it; a bare machine is `cpu`."""
     return os.environ.get("DYNO_PLATFORM") or "cpu"
 
 
-def declared_devices(root="/"):
+def declared_devices(root: str = "/") -> Optional[List[str]]:
     """Devices that the image says it is for (DYNO_DEVICES, by comma or blank), None outside an image.
 
     An image serves boards with and without the accelerator DLA: it is left out where the board has no node of it.
@@ -154,7 +154,7 @@ def declared_devices(root="/"):
     return [name for name in names if name != "dla" or sysfs.find(root, "dev/nvhost*nvdla*")] or None
 
 
-def installed(paths=None):
+def installed(paths: Optional[Sequence[str]] = None) -> Dict[str, str]:
     """{name: version} of the installed distributions, from the names of their metadata folders: nothing is imported."""
     found: Dict[str, Any] = {}
     for path in sys.path if paths is None else paths:
@@ -169,12 +169,12 @@ def installed(paths=None):
     return found
 
 
-def wheel(packages, name):
+def wheel(packages: Dict[str, str], name: str) -> Optional[str]:
     """Version of a library of CUDA that came as a wheel: nvidia-cublas, or nvidia-cublas-cu12. What a process loads stands in its replicate."""
     return next((version for key, version in sorted(packages.items()) if re.match(r"^%s(-cu\d+)?$" % name, key)), None)
 
 
-def container(root="/"):
+def container(root: str = "/") -> Optional[str]:
     """docker, podman, kubernetes or None."""
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
         return "kubernetes"
@@ -185,6 +185,6 @@ def container(root="/"):
     return None
 
 
-def os_name(root="/"):
+def os_name(root: str = "/") -> str:
     match = re.search(r'^PRETTY_NAME="?([^"\n]+)', sysfs.text(root, "etc/os-release") or "", re.MULTILINE)
     return match.group(1) if match else platform.platform()

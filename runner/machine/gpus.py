@@ -2,13 +2,14 @@
 
 import re
 import subprocess
+from typing import Any, Dict, List, Optional
 
 from runner.machine import cuda, sysfs
 
 SMI_FIELDS = ("name", "driver_version", "memory.total", "compute_cap", "uuid", "power.limit", "clocks.max.sm", "persistence_mode")
 
 
-def load_nvml():
+def load_nvml() -> Any:
     """The NVML binding, initialised; raises ImportError or an error of the driver. Whoever loads it calls nvmlShutdown()."""
     import pynvml
 
@@ -16,7 +17,7 @@ def load_nvml():
     return pynvml
 
 
-def describe(root="/"):
+def describe(root: str = "/") -> Dict[str, Any]:
     """{"gpu", "gpus", "gpu_driver", "gpu_reason"}: names, one dict of facts each, the driver; or the reason of their absence."""
     reasons = []
     for name, ask in (("NVML", _by_nvml), ("nvidia-smi", _by_smi)):
@@ -33,7 +34,7 @@ def describe(root="/"):
     return {"gpu": None, "gpus": [], "gpu_driver": _tegra_driver(root), "gpu_reason": "; ".join(reasons) or "the driver lists none"}
 
 
-def first_seen(nvml):
+def first_seen(nvml: Any) -> Any:
     """NVML's handle of the GPU that frameworks see as their first. CUDA's order of several GPUs isn't NVML's, so CUDA is asked for the UUID."""
     asked = cuda.asked_for()
     if asked.startswith(("GPU-", "MIG-")):
@@ -49,7 +50,7 @@ def first_seen(nvml):
     return nvml.nvmlDeviceGetHandleByIndex(int(asked) if asked.isdigit() else 0)
 
 
-def _by_nvml():
+def _by_nvml() -> List[Dict[str, Any]]:
     nvml = load_nvml()
     try:
         driver = text(nvml.nvmlSystemGetDriverVersion())
@@ -58,8 +59,8 @@ def _by_nvml():
         nvml.nvmlShutdown()
 
 
-def _facts(nvml, handle, driver):
-    def ask(call, *arguments):
+def _facts(nvml: Any, handle: Any, driver: Optional[str]) -> Dict[str, Any]:
+    def ask(call: str, *arguments: Any) -> Any:
         try:
             return getattr(nvml, call)(*arguments)
         except (nvml.NVMLError, AttributeError):  # not for this GPU, or not in this binding
@@ -83,15 +84,15 @@ def _facts(nvml, handle, driver):
     }
 
 
-def _by_smi():
+def _by_smi() -> List[Dict[str, Any]]:
     command = ["nvidia-smi", "--query-gpu=" + ",".join(SMI_FIELDS), "--format=csv,noheader,nounits"]
     output = subprocess.check_output(command, stderr=subprocess.STDOUT, timeout=20).decode("utf-8", "replace")
     return [_smi_facts(line) for line in output.splitlines() if line.count(",") == len(SMI_FIELDS) - 1]
 
 
-def _smi_facts(line):
-    name, driver, memory_mib, capability, uuid, limit_w, clock_mhz, persistence = [word.strip() for word in line.split(",")]
-    memory_mib, limit_w, clock_mhz = (_number(word) for word in (memory_mib, limit_w, clock_mhz))
+def _smi_facts(line: str) -> Dict[str, Any]:
+    name, driver, memory, capability, uuid, limit, clock, persistence = [word.strip() for word in line.split(",")]
+    memory_mib, limit_w, clock_mhz = (_number(word) for word in (memory, limit, clock))
     return {
         "name": name,
         "driver": driver,
@@ -105,23 +106,23 @@ def _smi_facts(line):
     }
 
 
-def _tegra_driver(root):
+def _tegra_driver(root: str) -> Optional[str]:
     match = re.search(r"Kernel Module\S*\s.*?(\d+\.[\d.]+)", sysfs.text(root, "proc/driver/nvidia/version") or "")
     return match.group(1) if match else None
 
 
-def _number(word):
+def _number(word: str) -> Optional[float]:
     try:
         return float(word)
     except ValueError:  # [N/A], [Not Supported]
         return None
 
 
-def hz(mhz):
+def hz(mhz: Optional[float]) -> Optional[float]:
     """A clock that NVML gives in MHz; None where it gives none."""
     return None if mhz is None else 1e6 * mhz
 
 
-def text(value):
+def text(value: Any) -> Optional[str]:
     """NVML's answer as text: old bindings answer bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

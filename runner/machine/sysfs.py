@@ -2,9 +2,10 @@
 
 import glob
 import os
+from typing import List, Optional
 
 
-def text(root, path):
+def text(root: str, path: str) -> Optional[str]:
     """Content without blanks and the device tree's trailing NUL; None where it can't be read."""
     try:
         with open(join(root, path), "rb") as file:
@@ -13,7 +14,7 @@ def text(root, path):
         return None
 
 
-def number(root, path):
+def number(root: str, path: str) -> Optional[int]:
     """The file's first word as int; None where it can't be read or is no number."""
     try:
         return int((text(root, path) or "").split()[0])
@@ -21,17 +22,17 @@ def number(root, path):
         return None
 
 
-def find(root, pattern):
+def find(root: str, pattern: str) -> List[str]:
     """Paths below root that match a shell pattern, sorted, as ``text`` and ``number`` take them."""
     base = len(root.rstrip("/"))
     return sorted(path[base:] for path in glob.glob(join(root, pattern)))
 
 
-def join(root, path):
+def join(root: str, path: str) -> str:
     return os.path.join(root, path.lstrip("/"))
 
 
-def cgroup_files(root, controller, name):
+def cgroup_files(root: str, controller: str, name: str) -> List[str]:
     """Files called ``name`` of this process's cgroup and of those above it, innermost first.
 
     ``controller`` is the v1 hierarchy (memory, cpu, cpuset); with v2 there is only one, and it is not used.
@@ -45,7 +46,7 @@ def cgroup_files(root, controller, name):
         if controllers and controller not in controllers.split(","):
             continue
         for base in ("sys/fs/cgroup/" + (controllers or "unified"), "sys/fs/cgroup/" + controller, "sys/fs/cgroup"):
-            inner = group.strip("/")
+            inner = "/".join(part for part in group.split("/") if part and part != "..")  # a container's path may lie above its own root
             while True:
                 path = "/".join(part for part in (base, inner, name) if part)
                 if path not in found and os.path.exists(join(root, path)):

@@ -1,9 +1,11 @@
 """Temperatures of the thermal zones."""
 
+from typing import Dict, Optional
+
 from runner.machine import sysfs
 
 
-def zones(root="/"):
+def zones(root: str = "/") -> Dict[str, str]:
     """{type: folder} of the zones that read plausibly; those switched off give errors or -256 C, Tegra's PMIC-Die a constant 100 C."""
     found = {}
     for path in sysfs.find(root, "sys/class/thermal/thermal_zone*"):
@@ -13,12 +15,12 @@ def zones(root="/"):
     return found
 
 
-def celsius(root, path):
+def celsius(root: str, path: str) -> Optional[float]:
     milli = sysfs.number(root, path + "/temp")
     return milli / 1000.0 if milli is not None and -40000 < milli < 150000 else None
 
 
-def hottest(root="/"):
+def hottest(root: str = "/") -> Optional[float]:
     """Degrees Celsius of the hottest zone, None where there is none."""
     readings = [celsius(root, path) for path in zones(root).values()]
     return max((value for value in readings if value is not None), default=None)

@@ -7,7 +7,7 @@ PyTorch, ONNX Runtime and OpenVINO do so unless they are told otherwise. Where t
 
 import os
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence
 
 from runner.machine import sysfs
 
@@ -55,7 +55,7 @@ def _siblings(root: str, cpu: int) -> Optional[List[int]]:
     return found if cpu in found else None
 
 
-def usable_cpus(root="/"):
+def usable_cpus(root: str = "/") -> int:
     """Threads a compute-bound process should use here: at least 1, quotas rounded down (1.5 CPUs feed one thread)."""
     limits = cpu_limits(root)
     cpus = len(limits["affinity"])
@@ -64,12 +64,12 @@ def usable_cpus(root="/"):
     return max(1, cpus)
 
 
-def cpu_limits(root="/"):
+def cpu_limits(root: str = "/") -> Dict[str, Any]:
     """``affinity`` (CPU numbers the process may run on) and ``quota_cpus`` (CPUs' worth of time, None if unlimited)."""
     return {"affinity": sorted(affinity()), "quota_cpus": _quota(root)}
 
 
-def affinity():
+def affinity() -> FrozenSet[int]:
     """CPUs that this process may run on."""
     try:
         return frozenset(os.sched_getaffinity(0))
@@ -77,44 +77,18 @@ def affinity():
         return frozenset(range(os.cpu_count() or 1))
 
 
-def _quota(root):
-    """The tightest quota from the process's cgroup up to the root, cgroup v1 or v2."""
-    quotas = []
-    for controllers, path in _cgroups(root):
-        if controllers == "":
-            bases, read = [os.path.join(root, "sys/fs/cgroup"), os.path.join(root, "sys/fs/cgroup/unified")], _quota_v2
-        elif "cpu" in controllers.split(","):
-            bases, read = [os.path.join(root, "sys/fs/cgroup", name) for name in ("cpu", controllers)], _quota_v1
-        else:
-            continue
-        # in a container the path is the host's and may not exist below the mount: the mount's root is then ours
-        parts = [part for part in path.split("/") if part and part != ".."]
-        for base in bases:
-            quotas += [read(os.path.join(base, *parts[:depth])) for depth in range(len(parts) + 1)]
-    quotas = [quota for quota in quotas if quota]
-    return min(quotas) if quotas else None
+def _quota(root: str) -> Optional[float]:
+    """The tightest quota from the process's cgroup up to the root, in CPUs, cgroup v1 or v2; None where there is none."""
+    quotas = [_of_words((sysfs.text(root, path) or "").split()) for path in sysfs.cgroup_files(root, "cpu", "cpu.max")]
+    for path in sysfs.cgroup_files(root, "cpu", "cpu.cfs_quota_us"):
+        period = os.path.join(os.path.dirname(path), "cpu.cfs_period_us")
+        quotas.append(_of_words([str(sysfs.number(root, path)), str(sysfs.number(root, period))]))
+    found = [quota for quota in quotas if quota]
+    return min(found) if found else None
 
 
-def _cgroups(root):
-    """(controllers, path) of each line of /proc/self/cgroup, ``12:cpu,cpuacct:/docker/ab``; v2 has no controllers."""
-    lines = (_text(os.path.join(root, "proc/self/cgroup")) or "").splitlines()
-    return [tuple(line.split(":", 2)[1:]) for line in lines if line.count(":") >= 2]
-
-
-def _quota_v2(folder):
-    words = (_text(os.path.join(folder, "cpu.max")) or "max").split()
-    return int(words[0]) / int(words[1]) if len(words) == 2 and words[0] != "max" else None
-
-
-def _quota_v1(folder):
-    quota = int(_text(os.path.join(folder, "cpu.cfs_quota_us")) or -1)
-    period = int(_text(os.path.join(folder, "cpu.cfs_period_us")) or 0)
-    return quota / period if quota > 0 and period > 0 else None
-
-
-def _text(path):
-    try:
-        with open(path) as file:
-            return file.read().strip()
-    except OSError:
+def _of_words(words: Sequence[str]) -> Optional[float]:
+    """CPUs of ["50000", "100000"], quota and period; None for "max", -1 and what is no pair of numbers."""
+    if len(words) != 2 or not all(word.isdigit() for word in words) or not int(words[1]):
         return None
+    return int(words[0]) / int(words[1])

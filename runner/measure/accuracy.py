@@ -14,7 +14,7 @@ from runner.errors import DataError
 from runner.measure.job import ACCURACY, Count, Request
 from runner.measure.outcome import Outcome
 from runner.measure.session import Session, failed
-from runner.networks import datasets, interchange, preprocessing, sources
+from runner.networks import artefact, datasets, preprocessing, sources
 from runner.networks.spec import ModelSpec
 from runner.plan.matrix import Matrix
 from runner.records import accuracy_totals
@@ -107,7 +107,7 @@ class Evaluation:
 
     def _cell(self, cell: Cell, index: int, total: int, retry: Sequence[str]) -> Totals:
         spec = self.specs[cell.model]
-        network = interchange.identity(spec, self.protocol.seed, cell.input_px)
+        network = artefact.key_hash(spec, self.protocol.seed, cell.input_px)
         prepare = self._preprocessing(cell, spec)
         done = self.totals.get(accuracy_totals.identity(cell, network, self.data.id, prepare), Totals())
         if done.end >= self.last or done.status != "ok" and done.status not in retry:
@@ -145,7 +145,7 @@ class Evaluation:
 
     def _prepare(self, cell: Cell, spec: ModelSpec) -> Optional[Outcome]:
         """Make the network's files; None when all is well, else the failed Outcome."""
-        found = self.session.preparer.prepare(cell, spec, backends.facts(cell.base_backend)["needs"])
+        found = self.session.preparer.prepare(cell, spec, backends.declared(cell.base_backend).needs)
         if isinstance(found, Outcome):
             return found
         if self._preprocessing(cell, spec) is None:  # the cache is older than this command

@@ -102,7 +102,7 @@ class Bench:
         """Make the files of the cell's network once; None when all is well, else the failed Outcome."""
         if one.is_prepared:
             return None
-        found = self.session.preparer.prepare(one.cell, self.session.specs[one.cell.model], backends.facts(one.cell.base_backend)["needs"])
+        found = self.session.preparer.prepare(one.cell, self.session.specs[one.cell.model], backends.declared(one.cell.base_backend).needs)
         if isinstance(found, Outcome):
             return found
         one.is_prepared = True

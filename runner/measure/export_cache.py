@@ -15,7 +15,7 @@ from runner.records.places import Places
 
 def fill(loaded: Matrix, planned: Plan, places: Places) -> Tuple[int, List[str]]:
     """(files made or present, reasons of those that can't be made) for every network and batch size of a plan."""
-    cells = [cell for cell in planned.cells if backends.facts(cell.base_backend)["needs"] is not None]
+    cells = [cell for cell in planned.cells if backends.declared(cell.base_backend).needs is not None]
     prepared, reasons = _prepared(loaded, {(cell.model, cell.batch_size, cell.input_px): cell for cell in cells}, places)
     return len(prepared), reasons
 
@@ -24,11 +24,11 @@ def informative_models(loaded: Matrix, planned: Plan, places: Places, count: int
     """(names of the ``count`` networks from which the others are predicted best, reasons of those whose graph is unknown)."""
     cells = {cell.model: cell for cell in sorted(planned.cells, key=lambda cell: -cell.batch_size)}
     prepared, reasons = _prepared(loaded, cells, places)
-    known = sorted(name for name, network in prepared.items() if network.complexity)
+    known = sorted((name, network.complexity) for name, network in prepared.items() if network.complexity)
     if not known:
         return [], reasons
-    chosen = informative.most_informative([prepared[name].complexity for name in known], min(count, len(known)))
-    return [known[index] for index in chosen], reasons
+    chosen = informative.most_informative([complexity for _, complexity in known], min(count, len(known)))
+    return [known[index][0] for index in chosen], reasons
 
 
 def _prepared(loaded: Matrix, cells: Dict[Any, Cell], places: Places) -> Tuple[Dict[Any, Prepared], List[str]]:

@@ -1,9 +1,8 @@
-"""What is asked of a worker, and what its measuring process hands to the backend."""
+"""What is asked of a worker."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional
 
-from runner.networks.interchange import Artefact
 from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
 from runner.records.cell import Cell, cell_from
@@ -49,18 +48,3 @@ def request_from(plain: Dict[str, Any]) -> Request:
     """The Request that as_dict() was made of."""
     nested = {"cell": cell_from(plain["cell"]), "spec": ModelSpec(**plain["spec"]), "protocol": Protocol(**plain["protocol"])}
     return Request(**dict(plain, count=Count(**plain["count"]) if plain["count"] else None, **nested))
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a backend is given (see runner.backends.base.Backend)."""
-
-    cell: Cell
-    artefact: Artefact
-    threads: int
-    cache_dir: str
-    calibration: Optional[str] = None
-
-    @property
-    def variant(self) -> Optional[str]:
-        return self.cell.variant

@@ -3,7 +3,7 @@
 from typing import List
 
 from runner.measure import sampling, stopping, trend
-from runner.networks import interchange
+from runner.networks import weights
 from runner.records.line import Line
 from runner.records.replicate import Replicate
 
@@ -34,7 +34,7 @@ def quality(line: Line) -> List[str]:
     limit = PARITY_LIMIT.get(line.cell.precision, OTHER_LIMIT)
     if line.parity and not (line.parity["max_rel"] is not None and line.parity["max_rel"] <= limit):
         labels.append("parity")
-    if line.sensitivity is not None and line.sensitivity < interchange.DEGENERATE:
+    if line.sensitivity is not None and line.sensitivity < weights.DEGENERATE:
         labels.append("degenerate")
     return labels
 

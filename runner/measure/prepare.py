@@ -8,7 +8,7 @@ from runner.errors import Unprepared
 from runner.measure.job import PREPARE, Request
 from runner.measure.outcome import Outcome
 from runner.measure.pool import Pool
-from runner.networks import interchange
+from runner.networks import artefact, cache
 from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
 from runner.records.cell import Cell
@@ -31,8 +31,8 @@ class Preparer:
     def __init__(self, pool: Pool, cache: str, protocol: Protocol, threads: int) -> None:
         self.pool, self.cache, self.protocol, self.threads = pool, cache, protocol, threads
 
-    def artefact(self, cell: Cell, spec: ModelSpec) -> interchange.Artefact:
-        return interchange.artefact(self.cache, spec, self.protocol.seed, cell.batch_size, cell.input_px)
+    def artefact(self, cell: Cell, spec: ModelSpec) -> artefact.Artefact:
+        return artefact.in_cache(self.cache, spec, self.protocol.seed, cell.batch_size, cell.input_px)
 
     def prepare(self, cell: Cell, spec: ModelSpec, needs: Optional[str]) -> Union[Prepared, Outcome]:
         """Make the files unless they are in the cache; the failed Outcome where that can't be."""
@@ -49,7 +49,7 @@ class Preparer:
             failed = self.make(cell, spec, needs, cell.base_backend if art.is_file else "pytorch")
             if failed:
                 return failed
-            interchange.prune(self.cache, self.protocol.cache_limit_gb * 1e9, keep=art.folder)
+            cache.prune(self.cache, self.protocol.cache_limit_gb * 1e9, keep=art.folder)
             try:
                 art = self.artefact(cell, spec)
                 art.missing(needs)

@@ -88,7 +88,7 @@ def one(session: Session, cell: Cell) -> lines.Line:
     line = lines.profile(session.origin, cell, spec.weights)
     if reason:
         return lines.failed(line, reason, "import", is_skipped=True)
-    prepared = session.preparer.prepare(cell, spec, backends.facts(cell.base_backend)["needs"])
+    prepared = session.preparer.prepare(cell, spec, backends.declared(cell.base_backend).needs)
     outcome = prepared if isinstance(prepared, Outcome) else None
     if outcome is None:
         request = Request(MEASURE, cell, spec, session.protocol, session.places.cache, session.threads)

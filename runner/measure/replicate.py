@@ -4,7 +4,7 @@ import gc
 import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
-from runner.measure.job import Job
+from runner.backends.base import Job
 from runner.plan.protocol import Protocol
 from runner.records.replicate import Replicate
 

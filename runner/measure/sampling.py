@@ -59,7 +59,7 @@ class Sampler:
         end_s = self.clock()
         readings = self.read()
         for sensor in self.sensors.values():
-            sensor.rest(self._begin_s, end_s)
+            sensor.rest(began_s, end_s)
         return readings
 
     def close(self) -> None:

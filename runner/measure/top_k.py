@@ -5,8 +5,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy
 
+from runner.backends.base import Job
 from runner.errors import Unsupported
-from runner.measure.job import Count, Job
+from runner.measure.job import Count
 from runner.networks import datasets, onnx_input, preprocessing
 
 PART = 500  # images per record, rounded to whole batches

@@ -152,17 +152,18 @@ def _one_line(error: BaseException) -> str:
 
 
 def _child(plain: Dict[str, Any], backend: Any, messages: Messages) -> None:
+    from runner.backends.base import Job
     from runner.measure import top_k
-    from runner.measure.job import ACCURACY, PREPARE, PROFILE, Job, request_from
+    from runner.measure.job import ACCURACY, PREPARE, PROFILE, request_from
     from runner.measure.replicate import replicate
-    from runner.networks import interchange
+    from runner.networks import artefact, interchange
 
     def phase(name: str) -> None:
         messages.send(phase=name)
 
     request = request_from(plain)
     cell = request.cell
-    art = interchange.artefact(request.cache_dir, request.spec, request.protocol.seed, cell.batch_size, cell.input_px)
+    art = artefact.in_cache(request.cache_dir, request.spec, request.protocol.seed, cell.batch_size, cell.input_px)
     if request.kind == PREPARE:
         phase("prepare")
         _set_threads_of_torch(request.threads)

@@ -8,9 +8,13 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Tuple
 
 from runner.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import torch
 
 SAFE = (2, 10)  # of PyTorch: the first whose own reader of weights has no hole that is known
 STORAGES = {
@@ -20,7 +24,7 @@ STORAGES = {
 }  # fmt: skip
 
 
-def load_checkpoint(model, path):
+def load_checkpoint(model: "torch.nn.Module", path: str) -> None:
     """Load a state_dict, or a {"state_dict": ...}, by name; auxiliary heads that the network no longer has are passed over."""
     import torch
 
@@ -32,12 +36,12 @@ def load_checkpoint(model, path):
     try:
         state = _load(torch, path)
     except Exception as error:  # pickle, zip and torch each have their own
-        raise CheckpointError("%s: no PyTorch checkpoint (%s)" % (path, (str(error).splitlines() or [type(error).__name__])[0][:200]))
+        raise CheckpointError("%s: not a PyTorch checkpoint (%s)" % (path, (str(error).splitlines() or [type(error).__name__])[0][:200]))
     for key in ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(hasattr(value, "shape") for value in state.values()):
-        raise CheckpointError("%s: holds no state_dict" % path)
+        raise CheckpointError("%s: has no state_dict" % path)
     state = {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in state.items()}
     wanted = model.state_dict()
     for prefix in ("model.", "net.", "network.", "backbone."):  # as Lightning's modules hold their network
@@ -54,11 +58,12 @@ def load_checkpoint(model, path):
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     if missing or result.unexpected_keys:
         raise CheckpointError(
-            "%s: doesn't fit: lacks %s, has unknown %s" % (path, missing[:3] or "nothing", result.unexpected_keys[:3] or "nothing")
+            "%s: doesn't fit the network: it lacks %s, and has unknown %s"
+            % (path, missing[:3] or "nothing", result.unexpected_keys[:3] or "nothing")
         )
 
 
-def _load(torch, path):
+def _load(torch: ModuleType, path: str) -> Any:
     """What a checkpoint holds, as data: nothing that it pickles is run.
 
     PyTorch's own reader of weights alone is absent before 1.13 and has known holes before 2.6 (CVE-2025-32434) and 2.10 (CVE-2026-24747):
@@ -76,7 +81,7 @@ def _load(torch, path):
     return torch.load(path, map_location="cpu", pickle_module=_data_only, **options)
 
 
-def _check_storages(torch, path):
+def _check_storages(torch: ModuleType, path: str) -> None:
     """UnpicklingError where a checkpoint names storages that are not in the file, or are shorter than they are said to be."""
     with zipfile.ZipFile(path) as archive:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
@@ -94,7 +99,7 @@ def _check_storages(torch, path):
 class _DataOnly(pickle.Unpickler):
     """An unpickler that finds tensors, their storages and plain containers, and nothing else."""
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         known = {
             ("collections", "OrderedDict"),
             ("collections", "defaultdict"),
@@ -117,29 +122,29 @@ class _Nothing:
 
     dtype_name = None  # of a storage: that of its elements; None for bytes
 
-    def __init__(self, *_, **__):
+    def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def __setitem__(self, *_):
+    def __setitem__(self, *_: Any) -> None:
         pass
 
-    def __setstate__(self, *_):
+    def __setstate__(self, *_: Any) -> None:
         pass
 
 
 class _NamesOnly(_DataOnly):
     """Reads the same names as _DataOnly and builds nothing; ``storages`` are (kind, key, elements)."""
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         _DataOnly.__init__(self, *arguments, **options)
-        self.storages = []
+        self.storages: List[Tuple[Any, Any, Any]] = []
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         _DataOnly.find_class(self, module, name)
         dtype = STORAGES.get(name) if module == "torch" else None
         return type(str(name), (_Nothing,), {"dtype_name": dtype})
 
-    def persistent_load(self, saved):
+    def persistent_load(self, saved: Any) -> Any:
         _, kind, key, _, count = saved
         self.storages.append((kind, key, count))
         return _Nothing()
@@ -151,7 +156,7 @@ _data_only.load = lambda file, **options: _DataOnly(file, **options).load()
 
 
 @contextlib.contextmanager
-def checked_downloads():
+def checked_downloads() -> Iterator[None]:
     """Every download of PyTorch's loader is checked against the hash in its file's name, also where old loaders don't ask for it.
 
     The loader writes to a temporary file and renames it, so a download that breaks off leaves nothing behind.
@@ -160,7 +165,7 @@ def checked_downloads():
 
     original = hub.download_url_to_file
 
-    def download(url, dst, hash_prefix=None, progress=True):
+    def download(url: str, dst: str, hash_prefix: Optional[str] = None, progress: bool = True) -> None:
         if hash_prefix is None:
             hash_prefix = _hash_in(os.path.basename(dst))
         return original(url, dst, hash_prefix, progress=False)
@@ -172,7 +177,7 @@ def checked_downloads():
         hub.download_url_to_file = original
 
 
-def drop_broken_download(url):
+def drop_broken_download(url: str) -> None:
     """Delete the cached file of ``url`` if its content doesn't have the hash in its name, so that it is fetched again."""
     import hashlib
 
@@ -190,6 +195,6 @@ def drop_broken_download(url):
         os.remove(path)
 
 
-def _hash_in(filename):
+def _hash_in(filename: str) -> Optional[str]:
     match = re.search(r"-([a-f0-9]{8,})\.", filename)
     return match.group(1) if match else None

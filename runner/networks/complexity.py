@@ -5,15 +5,14 @@ GELU, LayerNorm) counts as the one operator that it was, views (reshape, transpo
 reshape that can't be a view is a copy. Weights count once, not per image.
 """
 
-from typing import Any, Dict, Set
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from runner.errors import GraphError
 from runner.networks.free_reshapes import inherit, is_contiguous, is_view, stacks
-from runner.networks.graph import (
-    Graph,
-    attribute,
-    size,
-)
+from runner.networks.graph import Graph, attribute, size
+
+if TYPE_CHECKING:
+    import onnx
 
 GROUPS = ("conv1x1", "conv3x3", "convK", "convgrp", "convdw", "linear", "bmm", "bn", "ln", "pool", "elem", "copy")
 ARITHMETIC = GROUPS[:7]  # groups that multiply and add
@@ -22,29 +21,16 @@ NORMS = ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "L
 COPIES = ("Concat", "Pad", "Gather", "GatherND", "ScatterND", "Tile", "DepthToSpace", "SpaceToDepth", "Resize")
 VIEWS = ("Identity", "Dropout", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape", "Transpose", "Slice", "Split", "Expand")
 POINTWISE = (
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "Pow",
-    "Sqrt",
-    "Exp",
-    "Erf",
-    "Sigmoid",
-    "HardSigmoid",
-    "Tanh",
-    "Clip",
-    "Softplus",
-    "Neg",
-    "Min",
-    "Max",
-)
+    "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Exp", "Erf", "Sigmoid", "HardSigmoid", "Tanh", "Clip", "Softplus", "Neg", "Min", "Max",
+)  # fmt: skip
+Operator = Tuple[str, int, List[str], str, int]  # see operators()
+Belongs = Callable[[Graph, "onnx.NodeProto", List[int]], bool]  # of a node, with the sizes of the constants that it reads
 ELEMENT_BYTES = {1: 4, 10: 2, 11: 8, 16: 2}  # by TensorProto.DataType: float, float16, double, bfloat16
 
 ComplexityError = GraphError  # the file can't be counted; a ValueError with one line
 
 
-def of_onnx(path, batch_size=1):
+def of_onnx(path: str, batch_size: int = 1) -> Dict[str, Any]:
     """{params, macs, activations, groups} of the file at ``path``; ``batch_size`` fills a free batch size.
 
     macs: multiply-adds of convolutions and matrix products; activations: their output elements;
@@ -69,7 +55,7 @@ def of_onnx(path, batch_size=1):
     }
 
 
-def operators(graph):
+def operators(graph: Graph) -> Iterator[Operator]:
     """(group, multiply-adds, tensors read, tensor written, elements written beside it) of each operator; batch included."""
     done: Set[int] = set()
     strides: Dict[str, Any] = {}
@@ -110,15 +96,17 @@ def operators(graph):
             inherit(graph, reads, members[-1].output[0], strides)
 
 
-def _rolled(producers, node):
+def _rolled(producers: Dict[str, "onnx.NodeProto"], node: Optional["onnx.NodeProto"]) -> Optional["onnx.NodeProto"]:
     """The node whose output a roll along one axis (two slices of a tensor, the other way round) rolls; None where `node` is no such roll."""
-    parts = [producers.get(name) for name in node.input] if node is not None and node.op_type == "Concat" else []
-    if len(parts) == 2 and all(part is not None and part.op_type == "Slice" for part in parts) and parts[0].input[0] == parts[1].input[0]:
-        return producers.get(parts[0].input[0])
+    if node is None or node.op_type != "Concat" or len(node.input) != 2:
+        return None
+    slices = [part for part in (producers.get(name) for name in node.input) if part is not None and part.op_type == "Slice"]
+    if len(slices) == 2 and slices[0].input[0] == slices[1].input[0]:
+        return producers.get(slices[0].input[0])
     return None
 
 
-def _rows(graph, node):
+def _rows(graph: Graph, node: "onnx.NodeProto") -> int:
     """How many means (and as many deviations) a normalisation takes."""
     shape = graph.shape(node.input[0])
     if node.op_type == "ReduceMean":
@@ -128,15 +116,15 @@ def _rows(graph, node):
     return size(shape[:2])
 
 
-def _convolution(graph, node):
+def _convolution(graph: Graph, node: "onnx.NodeProto") -> str:
     groups = attribute(node, "group", 1)
     kernel = tuple(graph.shape(node.input[1])[2:])
     if groups > 1:
         return "convdw" if groups == graph.shape(node.input[0])[1] else "convgrp"
-    return {(1, 1): "conv1x1", (3, 3): "conv3x3"}.get(kernel, "convK")
+    return "conv1x1" if kernel == (1, 1) else "conv3x3" if kernel == (3, 3) else "convK"
 
 
-def _product(graph, node, reads, done, strides):
+def _product(graph: Graph, node: "onnx.NodeProto", reads: List[str], done: Set[int], strides: Dict[str, Any]) -> Iterator[Operator]:
     """A linear layer (with its bias, which the exporter adds apart) or a product of two activations, as operators() says them.
 
     PyTorch adds the bias apart, too, where the input is not contiguous, and copies an activation whose leading axes don't lie in memory as one.
@@ -164,7 +152,7 @@ def _product(graph, node, reads, done, strides):
     yield "linear", macs, reads, output, 0
 
 
-def _einsum_macs(graph, node):
+def _einsum_macs(graph: Graph, node: "onnx.NodeProto") -> int:
     lengths: Dict[str, Any] = {}
     terms = attribute(node, "equation").decode().replace(" ", "").split("->")[0].split(",")
     for term, name in zip(terms, node.input):
@@ -172,12 +160,12 @@ def _einsum_macs(graph, node):
     return size(lengths.values())
 
 
-def _normalises(graph, node):
+def _normalises(graph: Graph, node: "onnx.NodeProto") -> bool:
     """Whether a mean is the beginning of a layer normalisation taken apart: x - mean(x)."""
     return any(after.op_type == "Sub" and after.input[0] == node.input[0] for after in graph.consumers.get(node.output[0], ()))
 
 
-def _grow(graph, first, belongs):
+def _grow(graph: Graph, first: "onnx.NodeProto", belongs: Belongs) -> List["onnx.NodeProto"]:
     """The nodes that were one operator: from ``first`` on, all that compute from its input and constants alone."""
     inside = {name for name in first.input if name not in graph.constants} | {first.output[0]}
     members, pending = [first], True
@@ -198,28 +186,28 @@ def _grow(graph, first, belongs):
     return sorted(members, key=lambda node: order[id(node)])
 
 
-def _may_grow(graph, node):
+def _may_grow(graph: Graph, node: "onnx.NodeProto") -> bool:
     """Whether an activation function may begin here: it reads one tensor, and scalars."""
     reads = [name for name in node.input if name and (name not in graph.constants or graph.elements(name) > 1)]
     return node.op_type in POINTWISE and len(set(reads)) == 1 and reads[0] not in graph.constants
 
 
-def _of_activation(graph, node, constants):
+def _of_activation(graph: Graph, node: "onnx.NodeProto", constants: List[int]) -> bool:
     return node.op_type in POINTWISE and all(elements == 1 for elements in constants)
 
 
-def axes(node):
+def axes(node: "onnx.NodeProto") -> List[int]:
     """Over which axes a mean is taken."""
     return list(attribute(node, "axes", ()))
 
 
-def _of_norm(over):
+def _of_norm(over: List[int]) -> Belongs:
     """Whether a node belongs to a normalisation over these axes.
 
     Sub, Pow, mean, + epsilon, Sqrt, Div, then * weight, + bias; what follows has scalars, takes a mean to subtract, or one over other axes.
     """
 
-    def belongs(graph, node, constants):
+    def belongs(graph: Graph, node: "onnx.NodeProto", constants: List[int]) -> bool:
         if node.op_type in ("Sub", "Div", "Sqrt", "Cast"):
             return not constants
         if node.op_type == "Mul":
@@ -229,7 +217,7 @@ def _of_norm(over):
     return belongs
 
 
-def _before_pad(graph, name):
+def _before_pad(graph: Graph, name: str) -> str:
     for node in graph.nodes:
         if name in node.output and node.op_type == "Pad":
             return node.input[0]

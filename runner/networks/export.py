@@ -4,16 +4,21 @@ import inspect
 import os
 import warnings
 from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Dict, Iterator
 
 from runner.errors import ExportError
 from runner.files import whole
+
+if TYPE_CHECKING:
+    import torch
 
 # Opset 11 is what TensorRT 7.1 reads; a newer one only for a network that has no form in it.
 OPSETS = (11, 13, 17, 20)
 LIMIT_BYTES = 2**31 - 1  # of one protobuf message
 
 
-def export_onnx(model, path, batch_size, input_px, channels=3):
+def export_onnx(model: "torch.nn.Module", path: str, batch_size: int, input_px: int, channels: int = 3) -> Dict[str, int]:
     """Write ``model`` (eval, CPU) with static shape to ``path``; returns its opset and IR version.
 
     The exporter of TorchScript, opset 11 where possible, one file. Batch normalisations are kept as they
@@ -39,7 +44,7 @@ def export_onnx(model, path, batch_size, input_px, channels=3):
     return {"opset": opset, "ir_version": ir_version}
 
 
-def _export(torch, model, example, path, opset):
+def _export(torch: ModuleType, model: "torch.nn.Module", example: Any, path: str, opset: int) -> None:
     options = {
         "opset_version": opset,
         "input_names": ["input"],
@@ -54,7 +59,7 @@ def _export(torch, model, example, path, opset):
         torch.onnx.export(model, example, path, **options)
 
 
-def _is_plain(torch, model):
+def _is_plain(torch: ModuleType, model: "torch.nn.Module") -> bool:
     """Whether only convolutions, batch normalisations and linear layers have weights.
 
     Then folding touches shapes alone, and old importers (OpenVINO 2021.4) want the axes of a slice as constants. Elsewhere it would
@@ -65,12 +70,14 @@ def _is_plain(torch, model):
 
 
 @contextmanager
-def _plain_attention(torch):
+def _plain_attention(torch: ModuleType) -> Iterator[None]:
     """Attention in plain operators: PyTorch's fused ones have no form in ONNX, or none below opset 14."""
     functional, switch = torch.nn.functional, getattr(torch.backends, "mha", None)
     fused, enabled = getattr(functional, "scaled_dot_product_attention", None), switch and switch.get_fastpath_enabled()
 
-    def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+    def attention(
+        query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, scale: Any = None
+    ) -> Any:
         scores = query * (query.shape[-1] ** -0.5 if scale is None else scale) @ key.transpose(-2, -1)
         return functional.softmax(scores if attn_mask is None else scores + attn_mask, dim=-1) @ value
 
@@ -88,7 +95,7 @@ def _plain_attention(torch):
 
 
 @contextmanager
-def _adjusted_passes(torch):
+def _adjusted_passes(torch: ModuleType) -> Iterator[None]:
     """Two passes of the exporter, in C++, called otherwise than it does.
 
     It merges parameters of equal value: kept apart, the file has as many as the network (called as if in training, the
@@ -98,7 +105,7 @@ def _adjusted_passes(torch):
     merge, infer = "_jit_pass_onnx_deduplicate_initializers", "_jit_pass_onnx_graph_shape_type_inference"
     original = {name: getattr(torch._C, name) for name in (merge, infer) if hasattr(torch._C, name)}
 
-    def infer_from_small(graph, parameters, *more):
+    def infer_from_small(graph: Any, parameters: Dict[str, Any], *more: Any) -> Any:
         return original[infer](graph, {name: value for name, value in parameters.items() if value.numel() <= 1024}, *more)
 
     try:
@@ -113,7 +120,7 @@ def _adjusted_passes(torch):
 
 
 @contextmanager
-def _quiet():
+def _quiet() -> Iterator[None]:
     """Silence what the exporter writes to the process's standard output and error, also from C++."""
     saved = [os.dup(1), os.dup(2)]
     sink = os.open(os.devnull, os.O_WRONLY)
@@ -128,7 +135,7 @@ def _quiet():
         os.close(sink)
 
 
-def _note_buffers(path, model):
+def _note_buffers(path: str, model: "torch.nn.Module") -> None:
     """Add the names of the network's buffers to the file's metadata: in ONNX they look like parameters."""
     from runner.networks.graph import MODEL_METADATA, message
 
@@ -137,7 +144,7 @@ def _note_buffers(path, model):
         file.write(message(MODEL_METADATA, message(1, b"buffers") + message(2, names.encode())))
 
 
-def _ir_version(path):
+def _ir_version(path: str) -> int:
     """The first field of every ONNX file (tag 0x08, then a varint); no package needed."""
     with open(path, "rb") as file:
         tag, version = bytearray(file.read(2))

@@ -1,11 +1,14 @@
 """Which reshapes are free: a model of PyTorch's strides, over the shapes of an ONNX graph."""
 
-from typing import List
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
-from runner.networks.graph import attribute, size
+from runner.networks.graph import Graph, attribute, size
+
+if TYPE_CHECKING:
+    import onnx
 
 
-def is_view(graph, node, strides):
+def is_view(graph: Graph, node: "onnx.NodeProto", strides: Dict[str, Any]) -> bool:
     """Whether PyTorch would make this a view; remembers the strides that it has then."""
     source, output = node.input[0], node.output[0]
     shape, new = graph.shape(source), graph.shape(output)
@@ -28,21 +31,21 @@ def is_view(graph, node, strides):
     return True
 
 
-def inherit(graph, reads, output, strides):
+def inherit(graph: Graph, reads: List[str], output: str, strides: Dict[str, Any]) -> None:
     """An element by element operator lays its output out like its input."""
     for name in reads:
         if name in strides and graph.shape(name) == graph.shape(output):
             strides[output] = strides[name]
 
 
-def is_contiguous(graph, name, strides):
+def is_contiguous(graph: Graph, name: str, strides: Dict[str, Any]) -> bool:
     """Whether a tensor lies in memory row by row."""
     shape = graph.shape(name)
     known = strides.get(name)
     return known is None or all(length == 1 or a == b for length, a, b in zip(shape, known, contiguous(shape)))
 
 
-def stacks(graph, name, strides):
+def stacks(graph: Graph, name: str, strides: Dict[str, Any]) -> bool:
     """Whether a tensor is a stack of matrices as it lies, whatever the number of images: their axes merge into one without a copy."""
     shape = list(graph.shape(name))
     if len(shape) < 4 or name not in strides:
@@ -52,14 +55,14 @@ def stacks(graph, name, strides):
     return view_strides(shape, strides[name], [size(shape[:-2])] + shape[-2:]) is not None
 
 
-def contiguous(shape):
+def contiguous(shape: Sequence[int]) -> List[int]:
     strides = [1]
     for length in reversed(shape[1:]):
         strides.insert(0, strides[0] * length)
     return strides[: len(shape)]
 
 
-def view_strides(shape, strides, new):
+def view_strides(shape: Sequence[int], strides: Sequence[int], new: Sequence[int]) -> Optional[List[int]]:
     """Strides of a tensor seen with another shape, or None where that takes a copy."""
     runs: List[List[int]] = []  # [length, stride] of dimensions that lie in memory as one
     for length, stride in zip(shape, strides):

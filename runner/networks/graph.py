@@ -1,9 +1,12 @@
 """An ONNX file as nodes and shapes. Weights are never read: a file of 500 MB takes no longer than its graph."""
 
 import mmap
-from typing import Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from runner.errors import GraphError
+
+if TYPE_CHECKING:
+    import onnx
 
 # Field numbers of onnx.proto
 MODEL_GRAPH, MODEL_METADATA, GRAPH_INITIALIZER, TENSOR_FLOAT_DATA, TENSOR_RAW_DATA = 7, 14, 5, 4, 9
@@ -17,7 +20,7 @@ class Graph:
     are parameters to their number of elements.
     """
 
-    def __init__(self, path, batch_size=1):
+    def __init__(self, path: str, batch_size: int = 1) -> None:
         import onnx
 
         from runner.networks import shapes
@@ -62,23 +65,23 @@ class Graph:
         }
         self.integers = {name for name, kind in self.types.items() if kind not in floats}
 
-    def _is_constant(self, node):
+    def _is_constant(self, node: "onnx.NodeProto") -> bool:
         """Whether a node computes from weights alone (or a shape, which is static here); runtimes do so when they load."""
         constant = node.op_type in ("Constant", "Shape") or bool(node.input) and all(name in self.constants for name in node.input if name)
         if constant:
             self.constants.update(node.output)
         return constant
 
-    def shape(self, name):
+    def shape(self, name: str) -> Tuple[int, ...]:
         if name not in self.shapes:
             raise GraphError("the shape of %s is not static; export with fixed input sizes" % name)
         return self.shapes[name]
 
-    def elements(self, name):
+    def elements(self, name: str) -> int:
         return size(self.shape(name))
 
 
-def attribute(node, name, default=None):
+def attribute(node: "onnx.NodeProto", name: str, default: Any = None) -> Any:
     import onnx
 
     for item in node.attribute:
@@ -87,14 +90,14 @@ def attribute(node, name, default=None):
     return default
 
 
-def size(shape):
+def size(shape: Iterable[int]) -> int:
     product = 1
     for length in shape:
         product *= length
     return product
 
 
-def input_shape(path):
+def input_shape(path: str) -> List[Optional[int]]:
     """Shape of the file's one input, [batch, ...]; None for a size that is free. Raises GraphError."""
     graph = load_without_weights(path).graph
     weights = {tensor.name for tensor in graph.initializer}
@@ -104,7 +107,7 @@ def input_shape(path):
     return [size.dim_value or None for size in inputs[0].type.tensor_type.shape.dim]
 
 
-def load_without_weights(path):
+def load_without_weights(path: str) -> "onnx.ModelProto":
     """The onnx.ModelProto of a file with the values of all large initialisers left out."""
     import onnx
 
@@ -116,22 +119,22 @@ def load_without_weights(path):
     try:
         model = onnx.ModelProto.FromString(_strip_model(data))
     except Exception:  # the wire format's own errors, and protobuf's
-        raise GraphError("%s: is no ONNX file" % path)
+        raise GraphError("%s: is not an ONNX file" % path)
     finally:
         data.close()
     if not model.graph.node:
-        raise GraphError("%s: is no ONNX file" % path)
+        raise GraphError("%s: is not an ONNX file" % path)
     return model
 
 
-def _strip_model(data):
+def _strip_model(data: mmap.mmap) -> bytes:
     parts = []
     for number, start, body, end in _fields(data, 0, len(data)):
         parts.append(message(number, _strip_graph(data, body, end)) if number == MODEL_GRAPH else data[start:end])
     return b"".join(parts)
 
 
-def _strip_graph(data, start, stop):
+def _strip_graph(data: mmap.mmap, start: int, stop: int) -> bytes:
     parts = []
     for number, first, body, end in _fields(data, start, stop):
         if number == GRAPH_INITIALIZER and end - body > SMALL_BYTES:
@@ -142,7 +145,7 @@ def _strip_graph(data, start, stop):
     return b"".join(parts)
 
 
-def _fields(data, position, stop):
+def _fields(data: mmap.mmap, position: int, stop: int) -> Iterator[Tuple[int, int, int, int]]:
     """(number, start of the field, start of its content, end) of each field of a protobuf message."""
     while position < stop:
         start = position
@@ -161,7 +164,7 @@ def _fields(data, position, stop):
         position = end
 
 
-def _varint(data, position):
+def _varint(data: mmap.mmap, position: int) -> Tuple[int, int]:
     value = shift = 0
     while True:
         if shift > 63:  # ten bytes hold all 64 bits; a longer one is no protobuf, and slow to add up
@@ -174,7 +177,7 @@ def _varint(data, position):
         shift += 7
 
 
-def message(number, content):
+def message(number: int, content: bytes) -> bytes:
     """A protobuf field that holds bytes or another message."""
     header = bytearray([number << 3 | 2])
     length = len(content)

@@ -1,12 +1,15 @@
 """The image input of a user's ONNX file: its name, type, shape and layout, read from the file itself; and seeded images in that form."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 
 from runner.errors import GraphError
 from runner.networks.graph import load_without_weights
+
+if TYPE_CHECKING:
+    import onnx
 
 TYPES = {1: "float32", 10: "float16", 11: "float64", 2: "uint8", 3: "int8"}  # of TensorProto.DataType, those that hold images
 OTHERS = {6: "int32", 7: "int64", 8: "string", 9: "bool", 16: "bfloat16"}
@@ -26,11 +29,11 @@ class FileInput:
     precision: str
 
     @property
-    def sides(self):
+    def sides(self) -> Tuple[Optional[int], Optional[int]]:
         """(height, width), None where free."""
         return (self.shape[2], self.shape[3]) if self.layout == "NCHW" else (self.shape[1], self.shape[2])
 
-    def filled(self, input_px):
+    def filled(self, input_px: int) -> List[int]:
         """The shape of one image in the file's layout, free sizes filled; GraphError where that is not ``input_px`` square."""
         height, width = [side or input_px for side in self.sides]
         if (height, width) != (input_px, input_px):
@@ -40,7 +43,7 @@ class FileInput:
         return [channels, height, width] if self.layout == "NCHW" else [height, width, channels]
 
 
-def read(path):
+def read(path: str) -> FileInput:
     """The FileInput of a file; a GraphError, in one line, where it has none that an image fits."""
     model = load_without_weights(path)
     known = {name for entry in model.functions for name in (entry.domain,)} if hasattr(model, "functions") else set()
@@ -48,7 +51,7 @@ def read(path):
         {"%s:%s" % (node.domain, node.op_type) for node in model.graph.node if node.domain not in STANDARD and node.domain not in known}
     )
     if custom:
-        raise GraphError("%s is no standard operator, and no backend has it" % ", ".join(custom[:3]))
+        raise GraphError("%s is not a standard operator, and no backend has it" % ", ".join(custom[:3]))
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
@@ -68,7 +71,7 @@ def read(path):
     return FileInput(inputs[0].name, TYPES[tensor.elem_type], shape, "NHWC" if last else "NCHW", _precision(model))
 
 
-def _precision(model):
+def _precision(model: "onnx.ModelProto") -> str:
     """The type of most weights, int8 where the file is quantised."""
     if any(node.op_type in QUANTISED for node in model.graph.node):
         return "int8"
@@ -82,7 +85,7 @@ def _precision(model):
     return {1: "fp32", 10: "fp16", 11: "fp64", 16: "bf16"}[max(floats, key=lambda kind: floats[kind])] if floats else "fp32"
 
 
-def staged(images, kind, layout):
+def staged(images: numpy.ndarray, kind: str, layout: str) -> numpy.ndarray:
     """Images of about zero mean and unit variance, float32 [count, channels, height, width], as the file takes them."""
     if kind in ("uint8", "int8"):
         shift = 128 if kind == "uint8" else 0
@@ -91,10 +94,10 @@ def staged(images, kind, layout):
     return numpy.ascontiguousarray(images.transpose(0, 2, 3, 1)) if layout == "NHWC" else images
 
 
-def prepared(images, kind, layout, mean, std):
+def prepared(images: numpy.ndarray, kind: str, layout: str, mean: Sequence[float], std: Sequence[float]) -> numpy.ndarray:
     """Photographs, prepared float32 [count, 3, height, width], as the file takes them; bytes are the photograph's own."""
     if kind == "uint8":
-        mean, std = [numpy.asarray(value, numpy.float32).reshape(3, 1, 1) for value in (mean, std)]
-        images = numpy.clip(numpy.rint((images * std + mean) * 255), 0, 255)
+        shift, scale = [numpy.asarray(value, numpy.float32).reshape(3, 1, 1) for value in (mean, std)]
+        images = numpy.clip(numpy.rint((images * scale + shift) * 255), 0, 255)
     images = images.astype(kind)
     return numpy.ascontiguousarray(images.transpose(0, 2, 3, 1)) if layout == "NHWC" else images

@@ -7,9 +7,11 @@ to 256/224 of the input, centre crop. Small inputs, and CIFAR's images, are neve
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy
+
+from runner.networks.spec import ModelSpec
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CIFAR = {10: ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)), 100: ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))}
@@ -43,25 +45,26 @@ class Preprocessing:
     mean: Tuple[float, ...] = IMAGENET[0]
     std: Tuple[float, ...] = IMAGENET[1]
 
-    def as_dict(self):
+    def as_dict(self) -> Dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # lists, as they come back from a record
 
-    def needs_pillow(self, size):
+    def needs_pillow(self, size: Tuple[int, int]) -> bool:
         """Whether pixels of this (width, height) have to be resized."""
         return self._resized(size) != tuple(size)
 
-    def resized_pixels(self, size):
+    def resized_pixels(self, size: Tuple[int, int]) -> int:
         """Pixels of an image of this (width, height) when it has been resized: many for a long and narrow one."""
         width, height = self._resized(size)
         return width * height
 
-    def _resized(self, size):
+    def _resized(self, size: Tuple[int, int]) -> Tuple[int, int]:
         if not self.keep_ratio:
             return self.resize_px, self.resize_px
         short = min(size)
-        return tuple(self.resize_px if side == short else int(self.resize_px * side / short) for side in size)
+        width, height = [self.resize_px if side == short else int(self.resize_px * side / short) for side in size]
+        return width, height
 
-    def __call__(self, image):
+    def __call__(self, image: Any) -> numpy.ndarray:
         """float32 (3, px, px) of a Pillow image, or of uint8 pixels (height, width, 3) that need no resizing."""
         if not isinstance(image, numpy.ndarray):
             size = self._resized(image.size)
@@ -74,7 +77,9 @@ class Preprocessing:
         return ((pixels - numpy.array(self.mean, numpy.float32)) / numpy.array(self.std, numpy.float32)).transpose(2, 0, 1)
 
 
-def of(spec, input_px, cifar=None, data_config=None, **changes):
+def of(
+    spec: ModelSpec, input_px: int, cifar: Optional[int] = None, data_config: Optional[Dict[str, Any]] = None, **changes: Any
+) -> Preprocessing:
     """The Preprocessing of a network (ModelSpec) at an input size.
 
     cifar: 10 or 100 where the data are CIFAR's. data_config: the source's, as runner.networks.sources.data_config gives it. changes: what the user sets instead.
@@ -100,12 +105,12 @@ def of(spec, input_px, cifar=None, data_config=None, **changes):
     return replace(found, **dict(changes, resize_px=max(input_px, changes.get("resize_px", found.resize_px))))
 
 
-def _of_timm(config, input_px):
+def _of_timm(config: Dict[str, Any], input_px: int) -> Preprocessing:
     """From timm's data configuration: the crop's share of the resized image, which may differ at the size for tests."""
     share = config.get("crop_pct") or 0.875
     if config.get("test_crop_pct") and tuple(config.get("test_input_size") or ())[-1:] == (input_px,):
         share = config["test_crop_pct"]
-    interpolation = config.get("interpolation") if config.get("interpolation") in INTERPOLATIONS else "bicubic"
+    interpolation = config["interpolation"] if config.get("interpolation") in INTERPOLATIONS else "bicubic"
     ratio = config.get("crop_mode") != "squash"
     mean, std = config.get("mean") or IMAGENET[0], config.get("std") or IMAGENET[1]
     return Preprocessing(input_px, int(input_px / share), ratio, interpolation, tuple(mean), tuple(std))

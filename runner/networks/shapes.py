@@ -4,15 +4,20 @@ onnx's own inference follows only some of that arithmetic (PyTorch writes an Exp
 and Where). So: infer, evaluate what has become known, put it in as constants, and again until nothing is new.
 """
 
-from typing import Any, Callable, Dict
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 import numpy
+
+if TYPE_CHECKING:
+    import onnx
+
+Options = Dict[str, Any]  # the attributes of a node by name
 
 LARGEST = 4096  # elements: shape arithmetic has few; anything larger is weights
 ROUNDS = 200
 
 
-def infer(model):
+def infer(model: "onnx.ModelProto") -> "onnx.ModelProto":
     """An onnx.ModelProto like ``model`` with the shapes of all tensors that can be known."""
     import onnx
     from onnx import numpy_helper
@@ -36,7 +41,7 @@ def infer(model):
     return inferred
 
 
-def known_shapes(graph):
+def known_shapes(graph: "onnx.GraphProto") -> Dict[str, Tuple[int, ...]]:
     """{name: shape} of all inputs, outputs and inferred tensors whose sizes are all known."""
     shapes = {}
     for value in list(graph.input) + list(graph.value_info) + list(graph.output):
@@ -46,13 +51,13 @@ def known_shapes(graph):
     return shapes
 
 
-def _readable(tensor):
-    return numpy.prod(tensor.dims, dtype=numpy.int64) <= LARGEST and bool(
-        tensor.raw_data or tensor.float_data or tensor.int64_data or tensor.int32_data or 0 in tensor.dims
-    )
+def _readable(tensor: "onnx.TensorProto") -> bool:
+    """Whether a tensor is small, and its values stand in the file itself."""
+    has_values = tensor.raw_data or tensor.float_data or tensor.int64_data or tensor.int32_data or 0 in tensor.dims
+    return bool(has_values) and int(numpy.prod(tensor.dims, dtype=numpy.int64)) <= LARGEST
 
 
-def _evaluate(node, values, shapes):
+def _evaluate(node: "onnx.NodeProto", values: Dict[str, Any], shapes: Dict[str, Tuple[int, ...]]) -> Optional[numpy.ndarray]:
     """The value of a node whose inputs are known small constants (or whose input's shape is, for Shape), else None."""
     from onnx import numpy_helper
 
@@ -69,17 +74,17 @@ def _evaluate(node, values, shapes):
     return numpy.asarray(operation(options, *[values[name] if name else None for name in node.input]))
 
 
-def _axes(options, axes):
+def _axes(options: Options, axes: Any) -> Optional[Tuple[int, ...]]:
     if axes is not None:
         return tuple(int(axis) for axis in axes)
     return tuple(options["axes"].ints) if "axes" in options else None
 
 
-def _axis(options, default=0):
+def _axis(options: Options, default: int = 0) -> int:
     return options["axis"].i if "axis" in options else default
 
 
-def _cast(options, data):
+def _cast(options: Options, data: numpy.ndarray) -> numpy.ndarray:
     import onnx
 
     kinds = {
@@ -93,14 +98,16 @@ def _cast(options, data):
     return data.astype(kinds[options["to"].i])
 
 
-def _constant_of_shape(options, shape):
+def _constant_of_shape(options: Options, shape: numpy.ndarray) -> numpy.ndarray:
     from onnx import numpy_helper
 
     value = numpy_helper.to_array(options["value"].t) if "value" in options else numpy.zeros(1, numpy.float32)
     return numpy.full([int(length) for length in shape], value[0], value.dtype)
 
 
-def _slice(options, data, starts=None, ends=None, axes=None, steps=None):
+def _slice(
+    options: Options, data: numpy.ndarray, starts: Any = None, ends: Any = None, axes: Any = None, steps: Any = None
+) -> numpy.ndarray:
     if starts is None:  # up to opset 9
         starts, ends = options["starts"].ints, options["ends"].ints
     axes = _axes(options, axes) or range(len(starts))
@@ -112,20 +119,20 @@ def _slice(options, data, starts=None, ends=None, axes=None, steps=None):
     return data[tuple(index)]
 
 
-def _unsqueeze(options, data, axes=None):
+def _unsqueeze(options: Options, data: numpy.ndarray, axes: Any = None) -> numpy.ndarray:
     axes = _axes(options, axes)
     for axis in sorted(axis % (data.ndim + len(axes)) for axis in axes):
         data = numpy.expand_dims(data, axis)
     return data
 
 
-def _divide(options, a, b):
+def _divide(options: Options, a: numpy.ndarray, b: numpy.ndarray) -> numpy.ndarray:
     if a.dtype.kind == "f":
         return a / b
     return (numpy.sign(a) * numpy.sign(b) * (abs(a) // abs(b))).astype(a.dtype)  # towards zero, as ONNX says
 
 
-def _reshape(options, data, shape):
+def _reshape(options: Options, data: numpy.ndarray, shape: numpy.ndarray) -> numpy.ndarray:
     return data.reshape([data.shape[i] if length == 0 else int(length) for i, length in enumerate(shape)])
 
 

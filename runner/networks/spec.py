@@ -3,7 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
 TAG = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 
@@ -22,20 +22,20 @@ class ModelSpec:
     input_px: Optional[int] = None
 
     @property
-    def title(self):
+    def title(self) -> str:
         return self.label or self.name
 
     @property
-    def is_random(self):
+    def is_random(self) -> bool:
         return self.weights == "random"
 
     @property
-    def is_checkpoint(self):
+    def is_checkpoint(self) -> bool:
         """The weights are a user's file. A word without a dot and a slash is a tag, unless there is a file of that name."""
         return not self.is_random and (not TAG.match(self.weights) or os.path.exists(self.weights))
 
     @property
-    def published(self):
+    def published(self) -> Union[bool, str]:
         """What a source is asked for: False, True for the weights that it publishes first, or a tag."""
         if self.is_random or self.is_checkpoint:
             return False

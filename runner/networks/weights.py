@@ -8,21 +8,25 @@ generator, whose stream is fixed for ever, so that every image measures the same
 
 import contextlib
 import zlib
-from typing import Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Tuple
 
 import numpy
 
 from runner.networks.checkpoints import load_checkpoint  # noqa: F401
 
+if TYPE_CHECKING:
+    import torch
+
 VERSION = 1  # moves when the same seed gives other weights: part of the key of whatever is kept of them
 POOL = (1 << 20) + 7  # not a multiple of any layer's row, so that rows start at different places
 CALIBRATION_IMAGES, CALIBRATION_PX = 4, 128
+DEGENERATE = 0.02  # sensitivity() below which outputs hardly depend on the input
 # He initialisation has 2, which restores the mean square that ReLU halves; a filter of zero mean sees the variance alone.
 GAIN = 2 / (1 - 1 / 3.141592653589793)
 
 
 @contextlib.contextmanager
-def no_initialisation():
+def no_initialisation() -> Iterator[None]:
     """Skip PyTorch's default initialisation while a network is constructed; its parameters are then arbitrary."""
     from torch.nn import init
 
@@ -36,7 +40,7 @@ def no_initialisation():
             setattr(init, name, function)
 
 
-def randomise(model, seed, input_px, channels=3):
+def randomise(model: "torch.nn.Module", seed: int, input_px: int, channels: int = 3) -> None:
     """Fill every parameter in place, then calibrate the batch normalisations on seeded images."""
     import torch
 
@@ -49,7 +53,7 @@ def randomise(model, seed, input_px, channels=3):
     _calibrate(model, seed, input_px, channels)
 
 
-def _fill(parameter, module, name, pool, seed):
+def _fill(parameter: "torch.nn.Parameter", module: "torch.nn.Module", name: str, pool: numpy.ndarray, seed: int) -> None:
     """Normal values around ``_mean`` with standard deviation ``_std``, cut from the pool in blocks of random start and sign."""
     random = numpy.random.RandomState(seed & 0xFFFFFFFF)
     if not parameter.is_contiguous():
@@ -68,7 +72,7 @@ def _fill(parameter, module, name, pool, seed):
         rows -= rows.mean(axis=1, keepdims=True)
 
 
-def _distribution(parameter, module, name):
+def _distribution(parameter: "torch.nn.Parameter", module: "torch.nn.Module", name: str) -> Tuple[float, float]:
     """(mean, standard deviation) for a parameter, by what it is."""
     kind = type(module).__name__
     if "Norm" in kind:
@@ -85,7 +89,7 @@ def _distribution(parameter, module, name):
     return 0.0, 0.5  # position embeddings, class tokens and the like
 
 
-def _calibrate(model, seed, input_px, channels):
+def _calibrate(model: "torch.nn.Module", seed: int, input_px: int, channels: int) -> None:
     """One pass of seeded images sets the running statistics of every batch normalisation, and centres the outputs.
 
     Each layer sees what it has normalised. The last layer's bias then takes the mean over the images off each
@@ -121,7 +125,7 @@ def _calibrate(model, seed, input_px, channels):
         model.eval()
 
 
-def _forward(model, seed, input_px, channels):
+def _forward(model: "torch.nn.Module", seed: int, input_px: int, channels: int) -> None:
     """At one size whatever is measured, so that the network is the same at all; at its own size if it takes no other."""
     import torch
 
@@ -131,7 +135,7 @@ def _forward(model, seed, input_px, channels):
         model(torch.from_numpy(images(CALIBRATION_IMAGES, input_px, seed, channels)))
 
 
-def images(count, input_px, seed, channels=3):
+def images(count: int, input_px: int, seed: int, channels: int = 3) -> numpy.ndarray:
     """float32 [count, channels, px, px]: seeded images, about zero mean and unit variance.
 
     Like photographs they differ at all scales: random squares of 1, 1/2, 1/4 and 1/8 of the image, and noise. Noise
@@ -146,7 +150,7 @@ def images(count, input_px, seed, channels=3):
     return result
 
 
-def sensitivity(model, input_px, seed=1, count=4, channels=3):
+def sensitivity(model: "torch.nn.Module", input_px: int, seed: int = 1, count: int = 4, channels: int = 3) -> float:
     """How much the output depends on the input: its deviation over images relative to its deviation over classes.
 
     About 1 for a lively network; a network whose outputs are the same for all images has 0. Raises ModelUnavailable for
@@ -164,7 +168,7 @@ def sensitivity(model, input_px, seed=1, count=4, channels=3):
     return output_sensitivity(output)
 
 
-def output_sensitivity(output):
+def output_sensitivity(output: numpy.ndarray) -> float:
     """The same from outputs [images, classes], two images at least."""
     over_classes = float(output.std(axis=1).mean())
     return float(output.std(axis=0).mean()) / over_classes if over_classes else 0.0

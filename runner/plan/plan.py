@@ -31,14 +31,14 @@ def plan(loaded: Matrix, platform: str, devices: Sequence[str], only: Sequence[T
     Random, so that drift of the machine follows no axis; seeded, so that it can be repeated. ``only`` are
     (field, values) pairs that a cell must match.
     """
-    facts = {name: backends.facts(name) for name in backends.names()}
+    declared = {name: backends.declared(name) for name in backends.names()}
     cells: Dict[Cell, None] = OrderedDict()
     excluded: Dict[Cell, str] = OrderedDict()
     for block in loaded.blocks:
         for cell in _product(block, platform, devices, loaded.models):
             if not all(matches(cell, field, values) for field, values in only):
                 continue
-            reason = _misfit(cell, facts[cell.base_backend]) or _excluded(cell, loaded.exclude) or _unknown_size(cell, loaded.models)
+            reason = _misfit(cell, declared[cell.base_backend]) or _excluded(cell, loaded.exclude) or _unknown_size(cell, loaded.models)
             if reason:
                 excluded[cell] = reason
             else:
@@ -81,11 +81,11 @@ def _native(name: str) -> Tuple[int, Optional[str]]:
         return 0, str(error)
 
 
-def _misfit(cell: Cell, facts: Dict[str, Any]) -> Optional[str]:
+def _misfit(cell: Cell, declared: backends.Declared) -> Optional[str]:
     """Why the backend has no such cell here, from what it says of itself; None if it has."""
-    if cell.device not in facts["devices"]:
+    if cell.device not in declared.devices:
         return "%s has no %s device" % (cell.base_backend, cell.device)
-    if cell.precision not in facts["precisions"]:
+    if cell.precision not in declared.precisions:
         return "%s has no %s" % (cell.base_backend, cell.precision)
     return None
 

@@ -127,7 +127,7 @@ def axis_value(axis: str, value: Any, place: str) -> Any:
         base, _, variant = value.partition(":")
         if base not in backends.names():
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % show(value), base, backends.names())))
-        variants = backends.facts(base)["variants"]
+        variants = backends.declared(base).variants
         if ":" in value and variant not in variants:
             choices = ["%s:%s" % (base, known) for known in variants] or [base]
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % show(value), value, choices)))

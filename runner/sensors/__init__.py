@@ -2,21 +2,24 @@
 
 import importlib
 import pkgutil
+from typing import Dict, Tuple
+
+from runner.sensors.base import Sensor
 
 NAMES = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.name.startswith("_"))
 
 
-def inside(root="/"):
+def inside(root: str = "/") -> Tuple[Dict[str, Sensor], Dict[str, str]]:
     """(sensors by name, reasons by name) for the measuring process."""
     return _of("inside", root)
 
 
-def beside(root="/"):
+def beside(root: str = "/") -> Tuple[Dict[str, Sensor], Dict[str, str]]:
     """(sensors by name, reasons by name) for the supervisor."""
     return _of("beside", root)
 
 
-def _of(where, root):
+def _of(where: str, root: str) -> Tuple[Dict[str, Sensor], Dict[str, str]]:
     sensors, reasons = {}, {}
     for name in NAMES:
         sensor_class = importlib.import_module("%s.%s" % (__name__, name)).Sensor

@@ -1,6 +1,7 @@
 """Energy of a window from samples of a counter or of power: gross, above idle, per image; or None and why."""
 
 from bisect import bisect_left
+from typing import Any, Dict, List, Optional, Tuple
 
 from runner.sensors.base import Samples
 
@@ -14,49 +15,49 @@ class Meter:
     ``update_s`` is how often the device renews its reading. ``modulus_j`` is where a counter starts again from 0.
     """
 
-    def __init__(self, update_s, method, modulus_j=None):
+    def __init__(self, update_s: float, method: str, modulus_j: Optional[float] = None) -> None:
         self.update_s, self.method, self.modulus_j = update_s, method, modulus_j
         self.idle_power_w = None
         self.clear()
 
     @property
-    def window_s(self):
+    def window_s(self) -> float:
         """The window that surely has an energy, a sampler's lateness included."""
         return 1.05 * UPDATES_PER_WINDOW * self.update_s + 0.05
 
-    def clear(self):
+    def clear(self) -> None:
         """Forget the samples, not what idle is."""
         self.samples = Samples()
-        self._last = None
+        self._last: Optional[Tuple[float, float]] = None  # when, and the counter or the power then
         self._joules = 0.0
 
-    def count(self, at_s, counter_j):
+    def count(self, at_s: float, counter_j: float) -> None:
         """Add a reading of a counter."""
         if self._last is not None:
             step_j = counter_j - self._last[1]
             if step_j < 0 and self.modulus_j:
                 step_j += self.modulus_j
             elif step_j < 0:
-                self.lost(at_s, "the counter went back, and where it wraps is unknown")
+                self.lost(at_s, "the counter went backwards, and its range is unknown")
                 step_j = 0.0
             self._joules += step_j
         self._add(at_s, counter_j)
 
-    def integrate(self, at_s, power_w):
+    def integrate(self, at_s: float, power_w: float) -> None:
         """Add a reading of power; between two of them it is taken to change evenly."""
         if self._last is not None:
             self._joules += 0.5 * (power_w + self._last[1]) * (at_s - self._last[0])
         self._add(at_s, power_w)
 
-    def lost(self, at_s, reason):
+    def lost(self, at_s: float, reason: str) -> None:
         """A reading failed: no window that holds this moment has an energy."""
         self.samples.lost(at_s, reason)
 
-    def rest(self, begin_s, end_s):
+    def rest(self, begin_s: float, end_s: float) -> None:
         """Mean power of a window at rest."""
         self.idle_power_w = self.read(begin_s, end_s)["power_w"]
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         """Readings of a window, of all samples without one; None with the reason when they can't be known."""
         times = [at_s for at_s, _ in self.samples.rows]
         begin_s = begin_s if begin_s is not None else times[0] if times else 0.0
@@ -80,11 +81,11 @@ class Meter:
             readings["above_idle_j"] = energy_j - self.idle_power_w * window_s
         return readings
 
-    def _add(self, at_s, value):
+    def _add(self, at_s: float, value: float) -> None:
         self._last = (at_s, value)
         self.samples.add(at_s, {"joules": self._joules})
 
-    def _unknown(self, times, begin_s, end_s):
+    def _unknown(self, times: List[float], begin_s: float, end_s: float) -> Optional[str]:
         if not times:
             return self.samples.loss() or "no sample"
         loss = self.samples.loss(begin_s, end_s)
@@ -104,7 +105,7 @@ class Meter:
             return "a window of %.2f s is too short: it holds %d samples, %d are needed" % (window_s, inside, SAMPLES_PER_WINDOW)
         return None
 
-    def _at(self, times, at_s):
+    def _at(self, times: List[float], at_s: float) -> float:
         """Joules at a moment between two samples."""
         right = bisect_left(times, at_s)
         joules = self.samples.rows[right][1]["joules"]
@@ -114,7 +115,7 @@ class Meter:
         return before + (joules - before) * (at_s - times[right - 1]) / (times[right] - times[right - 1])
 
 
-def per_image(readings, images):
+def per_image(readings: Dict[str, Dict[str, Any]], images: int) -> Dict[str, Dict[str, Any]]:
     """Add energy per image, gross and above idle, to the readings of each sensor that has energy; None stays None."""
     for values in readings.values():
         if "energy_j" in values:

@@ -10,7 +10,7 @@ readings say so.
 """
 
 import time
-from typing import Dict, List
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 
 class Sensor:
@@ -20,17 +20,17 @@ class Sensor:
     every_s = 0.5  # between two samples
     window_s = 0.0  # the shortest window that it can tell all of; available() sets what this machine needs
 
-    def __init__(self, root="/"):
+    def __init__(self, root: str = "/") -> None:
         self.root = root
 
-    def available(self):
+    def available(self) -> Optional[str]:
         """None where it works here, else why it doesn't, and what would mend it, in one line."""
         return None
 
-    def start(self):
+    def start(self) -> None:
         """Forget all samples: a new measuring process begins."""
 
-    def sample(self, at_s=None):
+    def sample(self, at_s: Optional[float] = None) -> None:
         """Take one sample; never raises."""
         at_s = time.monotonic() if at_s is None else at_s
         try:
@@ -38,39 +38,40 @@ class Sensor:
         except Exception as error:  # unplugged, permission withdrawn, driver reset
             self.lost(at_s, "%s: %s" % (type(error).__name__, error))
 
-    def take(self, at_s):
+    def take(self, at_s: float) -> None:
         """Take one sample; may raise."""
 
-    def lost(self, at_s, reason):
+    def lost(self, at_s: float, reason: str) -> None:
         """A sample failed."""
 
-    def rest(self, begin_s, end_s):
+    def rest(self, begin_s: float, end_s: float) -> None:
         """The machine was at rest in this window: what "above idle" means from now on."""
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         """Readings of a window (of all samples without one), ready for JSON: names end in their unit.
 
         ``throttled`` lists what slowed the device down; None where the sensor can't tell.
         """
+        raise NotImplementedError
 
-    def close(self):
+    def close(self) -> None:
         """Free what was opened."""
 
 
 class Samples:
     """Values sampled over time, by name."""
 
-    def __init__(self):
-        self.rows = []
-        self.losses = []
+    def __init__(self) -> None:
+        self.rows: List[Tuple[float, Dict[str, Any]]] = []
+        self.losses: List[Tuple[float, str]] = []
 
-    def add(self, at_s, values):
+    def add(self, at_s: float, values: Dict[str, Any]) -> None:
         self.rows.append((at_s, values))
 
-    def lost(self, at_s, reason):
+    def lost(self, at_s: float, reason: str) -> None:
         self.losses.append((at_s, reason))
 
-    def within(self, begin_s=None, end_s=None):
+    def within(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, List[Any]]:
         """{name: values} of the samples in a window; all of them without one."""
         columns: Dict[str, List[float]] = {}
         for at_s, values in self.rows:
@@ -80,7 +81,7 @@ class Samples:
                         columns.setdefault(name, []).append(value)
         return columns
 
-    def loss(self, begin_s=None, end_s=None):
+    def loss(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Optional[str]:
         """Why samples in a window are missing, None if none are."""
         for at_s, reason in self.losses:
             if (begin_s is None or at_s >= begin_s) and (end_s is None or at_s <= end_s):
@@ -88,7 +89,13 @@ class Samples:
         return None
 
 
-def summary(values):
+def total(values: Sequence[Optional[float]]) -> Optional[float]:
+    """The sum; None where there is nothing to add, or one value is unknown."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
+
+
+def summary(values: Iterable[float]) -> Optional[Dict[str, Any]]:
     """{"n", "min", "median", "max"}; None without values."""
     ordered = sorted(values)
     if not ordered:

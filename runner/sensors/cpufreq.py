@@ -4,6 +4,7 @@ A low clock is no sign of throttling: an idle CPU and a governor do that too. Wh
 """
 
 import re
+from typing import Any, Dict, Optional
 
 from runner.machine import sysfs
 from runner.sensors import base
@@ -12,27 +13,27 @@ CPUS = "sys/devices/system/cpu/cpu[0-9]*/"
 
 
 class Sensor(base.Sensor):
-    def available(self):
+    def available(self) -> Optional[str]:
         self.clocks = {"".join(re.findall(r"/(cpu\d+)/", path)): path for path in sysfs.find(self.root, CPUS + "cpufreq/scaling_cur_freq")}
         self.counters = sysfs.find(self.root, CPUS + "thermal_throttle/*_throttle_count")
         self.start()
         return None if self.clocks or self.counters else "no cpufreq: a virtual machine, or its driver isn't loaded"
 
-    def start(self):
+    def start(self) -> None:
         self.samples = base.Samples()
 
-    def take(self, at_s):
-        values = {cpu: sysfs.number(self.root, path) for cpu, path in self.clocks.items()}
+    def take(self, at_s: float) -> None:
+        values: Dict[str, Optional[float]] = {cpu: sysfs.number(self.root, path) for cpu, path in self.clocks.items()}
         counts = [sysfs.number(self.root, path) for path in self.counters]
-        values["throttle_count"] = sum(counts) if counts and None not in counts else None
+        values["throttle_count"] = base.total(counts)
         if self.clocks and all(values[cpu] is None for cpu in self.clocks):
-            raise OSError("no CPU's clock can be read any more")
+            raise OSError("no CPU's clock can be read")
         self.samples.add(at_s, values)
 
-    def lost(self, at_s, reason):
+    def lost(self, at_s: float, reason: str) -> None:
         self.samples.lost(at_s, reason)
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         columns = self.samples.within(begin_s, end_s)
         counts = columns.pop("throttle_count", [])
         events = counts[-1] - counts[0] if counts else None

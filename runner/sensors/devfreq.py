@@ -4,7 +4,7 @@ The governor lowers the clock of an idle GPU; only a maximum below the hardware'
 """
 
 import re
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional
 
 from runner.machine import sysfs
 from runner.sensors import base
@@ -13,27 +13,27 @@ GPU = re.compile(r"(\.gpu|\.g[vabp]\d+[b]?|gpu-gpc-\d+)$")
 
 
 class Sensor(base.Sensor):
-    def available(self):
+    def available(self) -> Optional[str]:
         self.gpus = {path.rpartition("/")[2]: path for path in sysfs.find(self.root, "sys/class/devfreq/*") if GPU.search(path)}
         self.start()
         return None if self.gpus else "no GPU under devfreq: not a Jetson"
 
-    def start(self):
+    def start(self) -> None:
         self.samples = base.Samples()
 
-    def take(self, at_s):
+    def take(self, at_s: float) -> None:
         values = {}
         for name, path in self.gpus.items():
             values[name] = sysfs.number(self.root, path + "/cur_freq")
             values[name + " load"] = sysfs.number(self.root, path + "/device/load")  # per mille
             if values[name] is None:
-                raise OSError("%s/cur_freq can't be read any more" % path)
+                raise OSError("%s/cur_freq can no longer be read" % path)
         self.samples.add(at_s, values)
 
-    def lost(self, at_s, reason):
+    def lost(self, at_s: float, reason: str) -> None:
         self.samples.lost(at_s, reason)
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         columns = self.samples.within(begin_s, end_s)
         readings: Dict[str, Any] = {"gpus": {name: self._gpu(name, path, columns) for name, path in self.gpus.items()}}
         reason = self.samples.loss(begin_s, end_s) or (None if columns else "no sample in the window")
@@ -41,7 +41,7 @@ class Sensor(base.Sensor):
             readings["reason"] = reason
         return readings
 
-    def _gpu(self, name, path, columns):
+    def _gpu(self, name: str, path: str, columns: Dict[str, List[Any]]) -> Dict[str, Any]:
         load = base.summary([per_mille / 1000.0 for per_mille in columns.get(name + " load", [])])
         low, high = (sysfs.number(self.root, path + "/" + kind) for kind in ("min_freq", "max_freq"))
         return {

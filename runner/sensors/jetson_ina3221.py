@@ -8,6 +8,7 @@ The module's monitors don't see the carrier board's peripherals.
 
 import os
 import re
+from typing import Any, Dict, List, Optional, Tuple
 
 from runner.machine import sysfs
 from runner.sensors import base
@@ -20,7 +21,7 @@ FED_BY = {"VDDQ_VDD2_1V8AO": "VIN_SYS_5V0"}  # AGX Orin's memory rail hangs on i
 class Sensor(base.Sensor):
     every_s = 0.1
 
-    def available(self):
+    def available(self) -> Optional[str]:
         self.rails = find_rails(self.root)
         self.samples = base.Samples()
         if not self.rails:
@@ -33,35 +34,35 @@ class Sensor(base.Sensor):
         self.window_s = self.meter.window_s
         return None
 
-    def start(self):
+    def start(self) -> None:
         self.meter.clear()
         self.samples = base.Samples()
 
-    def take(self, at_s):
+    def take(self, at_s: float) -> None:
         values = {name: power_w(self.root, rail) for name, rail in self.rails.items()}
         missing = [name for name in self.total if values[name] is None]
         if missing:
-            self.lost(at_s, "rail %s can't be read any more" % ", ".join(missing))
+            self.lost(at_s, "rail %s can no longer be read" % ", ".join(missing))
         else:
-            self.meter.integrate(at_s, sum(values[name] for name in self.total))
+            self.meter.integrate(at_s, base.total([values[name] for name in self.total]) or 0.0)
         self.samples.add(at_s, values)
 
-    def lost(self, at_s, reason):
+    def lost(self, at_s: float, reason: str) -> None:
         self.meter.lost(at_s, reason)
 
-    def rest(self, begin_s, end_s):
+    def rest(self, begin_s: float, end_s: float) -> None:
         self.meter.rest(begin_s, end_s)
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         readings = self.meter.read(begin_s, end_s)
         rails = self.samples.within(begin_s, end_s)
         readings["rails_w"] = {name: sum(rails[name]) / len(rails[name]) if rails.get(name) else None for name in self.rails}
         return readings
 
 
-def find_rails(root="/"):
+def find_rails(root: str = "/") -> Dict[str, Tuple[str, ...]]:
     """{full name: path of its files} of all connected rails; two monitors may use one name, then the address is added."""
-    rails = {}
+    rails: Dict[str, Tuple[str, ...]] = {}
     for device in _devices(root):
         for label in sysfs.find(root, device + "/iio:device*/rail_name_*") + sysfs.find(root, device + "/hwmon/hwmon*/in*_label"):
             name = sysfs.text(root, label)
@@ -69,16 +70,13 @@ def find_rails(root="/"):
             if not name or name == "NC" or label.endswith("in7_label") or "sum of shunt" in name:
                 continue
             folder = os.path.dirname(label)
-            rail = (
-                (folder + "/in_power%s_input" % channel,)
-                if "iio:device" in folder
-                else (folder + "/in%s_input" % channel, folder + "/curr%s_input" % channel)
-            )
-            rails[name if name not in rails else "%s@%s" % (name, os.path.basename(device))] = rail
+            files = ("in_power%s_input",) if "iio:device" in folder else ("in%s_input", "curr%s_input")
+            unique = name if name not in rails else "%s@%s" % (name, os.path.basename(device))
+            rails[unique] = tuple("%s/%s" % (folder, file % channel) for file in files)
     return rails
 
 
-def total_rails(rails):
+def total_rails(rails: Dict[str, Tuple[str, ...]]) -> Tuple[List[str], str]:
     """(names to add up, method): the whole board's input rail, or the sum of all that don't hang on another."""
     for name in TOTAL_RAILS:
         if name in rails:
@@ -87,15 +85,15 @@ def total_rails(rails):
     return names, "INA3221 sum of " + ", ".join(names)
 
 
-def power_w(root, rail):
+def power_w(root: str, rail: Tuple[str, ...]) -> Optional[float]:
     """Watts of a rail from its file in mW, or from its files in mV and mA."""
-    values = [sysfs.number(root, path) for path in rail]
-    if None in values:
+    values = [value for value in (sysfs.number(root, path) for path in rail) if value is not None]
+    if len(values) < len(rail):
         return None
     return values[0] * 1e-3 if len(values) == 1 else values[0] * values[1] * 1e-6
 
 
-def _devices(root):
+def _devices(root: str) -> List[str]:
     """Folders of the monitors, each once although two paths lead to it."""
     paths = [
         os.path.dirname(name) for name in sysfs.find(root, "sys/bus/i2c/devices/*/name") if "ina3221" in (sysfs.text(root, name) or "")

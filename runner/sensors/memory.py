@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import sys
+from typing import Any, Dict, Optional, Tuple
 
 from runner.machine import sysfs
 from runner.sensors import base
@@ -18,17 +19,17 @@ class Sensor(base.Sensor):
     where = "inside"
     unit = "bytes"
 
-    def start(self):
+    def start(self) -> None:
         self.reset = _reset_peak(self.root)
         self.baseline = _status_bytes(self.root, "VmRSS") or _statm_bytes(self.root)
         self.cgroup = _cgroup_peak(self.root)
         self.available_bytes = _meminfo_bytes(self.root, "MemAvailable")
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         peak, method = _status_bytes(self.root, "VmHWM") if self.reset else None, "VmHWM"
         if peak is None:
             peak, method = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024), "ru_maxrss"
-        readings = {
+        readings: Dict[str, Any] = {
             "peak_bytes": peak,
             "baseline_bytes": self.baseline,
             "above_baseline_bytes": None if self.baseline is None else max(0, peak - self.baseline),
@@ -44,7 +45,7 @@ class Sensor(base.Sensor):
         return readings
 
 
-def _reset_peak(root):
+def _reset_peak(root: str) -> bool:
     """Whether the high-water mark could be set back to what is resident now."""
     try:
         with open(sysfs.join(root, "proc/self/clear_refs"), "w") as file:
@@ -55,25 +56,25 @@ def _reset_peak(root):
     return peak is not None and resident is not None and peak - resident <= max(2**20, resident // 50)
 
 
-def _status_bytes(root, name):
+def _status_bytes(root: str, name: str) -> Optional[int]:
     return _kilobytes(sysfs.text(root, "proc/self/status"), name)
 
 
-def _meminfo_bytes(root, name):
+def _meminfo_bytes(root: str, name: str) -> Optional[int]:
     return _kilobytes(sysfs.text(root, "proc/meminfo"), name)
 
 
-def _kilobytes(content, name):
+def _kilobytes(content: Optional[str], name: str) -> Optional[int]:
     match = re.search(r"^%s:\s*(\d+) kB" % name, content or "", re.MULTILINE)
     return int(match.group(1)) * 1024 if match else None
 
 
-def _statm_bytes(root):
+def _statm_bytes(root: str) -> Optional[int]:
     words = (sysfs.text(root, "proc/self/statm") or "").split()
     return int(words[1]) * os.sysconf("SC_PAGE_SIZE") if len(words) > 1 else None
 
 
-def _cgroup_peak(root):
+def _cgroup_peak(root: str) -> Optional[Tuple[int, str]]:
     """(bytes, name of the file): peak of the whole container since it started, page cache included; None where there is none."""
     for name in ("memory.peak", "memory.max_usage_in_bytes"):
         for path in sysfs.cgroup_files(root, "memory", name):

@@ -4,7 +4,7 @@ Memory is the device's, or the new processes' where the driver tells it: inside 
 measuring process is known by having come after ``start()``. Energy is the total-energy counter (Volta and later), else power integrated.
 """
 
-from typing import Any
+from typing import Any, Dict, List, Optional
 
 from runner.machine import gpus
 from runner.sensors import base
@@ -27,7 +27,7 @@ class Sensor(base.Sensor):
     every_s = 0.1
     nvml: Any = None
 
-    def available(self):
+    def available(self) -> Optional[str]:
         try:
             self.nvml = gpus.load_nvml()
         except ImportError:
@@ -47,7 +47,7 @@ class Sensor(base.Sensor):
         self.start()
         return None
 
-    def start(self):
+    def start(self) -> None:
         self.samples = base.Samples()
         self.before = self._processes()
         self.seen_us = 0
@@ -55,7 +55,7 @@ class Sensor(base.Sensor):
         if self.meter:
             self.meter.clear()
 
-    def take(self, at_s):
+    def take(self, at_s: float) -> None:
         values = {
             "used_bytes": self._used_bytes(),
             "sm_clock_hz": gpus.hz(self._ask("nvmlDeviceGetClockInfo", getattr(self.nvml, "NVML_CLOCK_SM", 1))),
@@ -70,11 +70,11 @@ class Sensor(base.Sensor):
             sizes = [size for pid, size in processes.items() if pid not in self.before]
             values["process_bytes"] = sum(sizes) if sizes and None not in sizes else None
         if all(value is None for value in values.values()):
-            raise OSError("NVML answers nothing any more")
+            raise OSError("NVML no longer answers")
         self.samples.add(at_s, values)
         self._sample_energy(at_s)
 
-    def _others_share(self):
+    def _others_share(self) -> Optional[float]:
         """Share of the multiprocessors' time that processes took which were there before ours; None where the driver doesn't tell."""
         if not self.before:
             return 0.0
@@ -85,27 +85,27 @@ class Sensor(base.Sensor):
         self.seen_us = max([sample.timeStamp for sample in samples] + [self.seen_us])
         return None if first else min(1.0, sum(sample.smUtil for sample in samples if sample.pid in self.before) / 100.0)
 
-    def _sample_energy(self, at_s):
+    def _sample_energy(self, at_s: float) -> None:
         if not self.meter:
             return
         value = self._ask("nvmlDeviceGetTotalEnergyConsumption" if self.counts else "nvmlDeviceGetPowerUsage")
         if value is None:
-            self.meter.lost(at_s, "NVML answers no energy any more")
+            self.meter.lost(at_s, "NVML no longer reports energy")
         elif self.counts:
             self.meter.count(at_s, value * 1e-3)
         else:
             self.meter.integrate(at_s, value * 1e-3)
 
-    def lost(self, at_s, reason):
+    def lost(self, at_s: float, reason: str) -> None:
         self.samples.lost(at_s, reason)
         if self.meter:
             self.meter.lost(at_s, reason)
 
-    def rest(self, begin_s, end_s):
+    def rest(self, begin_s: float, end_s: float) -> None:
         if self.meter:
             self.meter.rest(begin_s, end_s)
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         ever = self.samples.within()  # memory peaks while loading, so it counts since start()
         now = self.samples.within(begin_s, end_s)
         readings = dict(self._memory(ever))
@@ -118,17 +118,17 @@ class Sensor(base.Sensor):
         if self.meter:
             readings.update(self.meter.read(begin_s, end_s))
         else:
-            readings.update({"energy_j": None, "power_w": None, "reason": "this GPU tells neither energy nor power"})
+            readings.update({"energy_j": None, "power_w": None, "reason": "this GPU reports neither energy nor power"})
         loss = self.samples.loss(begin_s, end_s)
         if loss:
             readings["reason"] = loss
         return readings
 
-    def _memory(self, columns):
+    def _memory(self, columns: Dict[str, List[Any]]) -> Dict[str, Any]:
         used = columns.get("used_bytes")
         own = columns.get("process_bytes")
         if not used or self.baseline_bytes is None:
-            return {"peak_above_baseline_bytes": None, "memory_method": "NVML tells no memory here (a Jetson's GPU uses the host's)"}
+            return {"peak_above_baseline_bytes": None, "memory_method": "NVML reports no memory here (a Jetson's GPU uses the host's)"}
         delta = max(0, max(used) - self.baseline_bytes)
         return {
             "peak_above_baseline_bytes": max(own) if own else delta,
@@ -137,15 +137,15 @@ class Sensor(base.Sensor):
             "device_baseline_bytes": self.baseline_bytes,
         }
 
-    def _processes(self):
+    def _processes(self) -> Optional[Dict[int, Optional[int]]]:
         running = self._ask("nvmlDeviceGetComputeRunningProcesses")
         return None if running is None else {process.pid: process.usedGpuMemory for process in running}
 
-    def _used_bytes(self):
+    def _used_bytes(self) -> Optional[int]:
         memory = self._ask("nvmlDeviceGetMemoryInfo")
         return memory.used if memory else None
 
-    def _first(self, *calls):
+    def _first(self, *calls: str) -> Any:
         """The first answer; newer drivers renamed calls."""
         for call in calls:
             answer = self._ask(call)
@@ -153,18 +153,18 @@ class Sensor(base.Sensor):
                 return answer
         return None
 
-    def _ask(self, call, *arguments):
+    def _ask(self, call: str, *arguments: Any) -> Any:
         try:
             return getattr(self.nvml, call)(self.handle, *arguments)
         except (self.nvml.NVMLError, AttributeError):  # not for this GPU, or not in this binding
             return None
 
-    def close(self):
+    def close(self) -> None:
         if self.nvml:
             self.nvml.nvmlShutdown()
 
 
-def throttling(masks):
+def throttling(masks: List[int]) -> Dict[str, Any]:
     """Share of samples under each reason, and those of them that slow the device down; idle samples tell nothing about throttling."""
     if not masks:
         return {"clock_reasons": None, "throttled": None}
@@ -179,7 +179,7 @@ def throttling(masks):
     }
 
 
-def locked(clocks_hz, masks):
+def locked(clocks_hz: List[float], masks: List[int]) -> Optional[bool]:
     """Whether somebody holds the clocks: the driver names a user's setting as what limits them, and they never moved. None: no sample."""
     busy = [mask for mask in masks if not mask & IDLE]
     if not clocks_hz or not busy:

@@ -5,7 +5,7 @@ Inside a container /sys/devices/virtual/powercap is masked: mounted under anothe
 """
 
 import os
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from runner.machine import sysfs
 from runner.sensors import base
@@ -18,11 +18,11 @@ CHMOD = "sudo chmod -R a+r /sys/devices/virtual/powercap/intel-rapl"
 class Sensor(base.Sensor):
     every_s = 0.1
 
-    def available(self):
+    def available(self) -> Optional[str]:
         self.meters = {}
         zones = find_zones(self.root)
         if not zones:
-            return "no RAPL counters: none on this CPU or in this virtual machine, or Docker masks them (%s)" % MOUNT
+            return "no RAPL counters: none on this CPU or in this virtual machine, or Docker hides them (%s)" % MOUNT
         for name, path in sorted(zones.items()):
             if sysfs.number(self.root, path + "/energy_uj") is None:
                 return "%s/energy_uj can't be read: only root may (%s; without Docker: %s)" % (path, MOUNT, CHMOD)
@@ -31,31 +31,31 @@ class Sensor(base.Sensor):
         self.window_s = max((SAMPLES_PER_WINDOW + 2) * self.every_s, max(meter.window_s for _, meter in self.meters.values()))
         return None
 
-    def start(self):
+    def start(self) -> None:
         for _, meter in self.meters.values():
             meter.clear()
 
-    def take(self, at_s):
+    def take(self, at_s: float) -> None:
         for path, meter in self.meters.values():
             energy_uj = sysfs.number(self.root, path + "/energy_uj")
             if energy_uj is None:
-                meter.lost(at_s, "%s/energy_uj can't be read any more" % path)
+                meter.lost(at_s, "%s/energy_uj can no longer be read" % path)
             else:
                 meter.count(at_s, energy_uj * 1e-6)
 
-    def rest(self, begin_s, end_s):
+    def rest(self, begin_s: float, end_s: float) -> None:
         for _, meter in self.meters.values():
             meter.rest(begin_s, end_s)
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         return total({name: meter.read(begin_s, end_s) for name, (_, meter) in self.meters.items()})
 
 
-def total(zones):
+def total(zones: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
     """Sum over the zones that don't hold one another, and each zone's own energy beside it. One unknown makes the sum unknown."""
     added = {name: readings for name, readings in zones.items() if name.startswith("package") and "/" not in name or name.endswith("dram")}
     keys = ("energy_j", "power_w", "above_idle_j", "idle_power_w")
-    readings = {key: _sum([zone[key] for zone in added.values()]) for key in keys}
+    readings: Dict[str, Any] = {key: base.total([zone[key] for zone in added.values()]) for key in keys}
     readings["window_s"] = max(zone["window_s"] for zone in zones.values())
     readings["method"] = "RAPL counter: " + ", ".join(sorted(added))
     readings["zones_j"] = {name: zone["energy_j"] for name, zone in sorted(zones.items())}
@@ -65,7 +65,7 @@ def total(zones):
     return readings
 
 
-def find_zones(root="/"):
+def find_zones(root: str = "/") -> Dict[str, str]:
     """{name: folder}: package-0, package-0/dram, psys ... from powercap or, inside a container, from /rapl."""
     for base_path in ("sys/class/powercap", "sys/devices/virtual/powercap/intel-rapl", "rapl"):
         zones: Dict[str, Any] = {}
@@ -81,7 +81,3 @@ def find_zones(root="/"):
         if zones:
             return zones
     return {}
-
-
-def _sum(values):
-    return None if not values or None in values else sum(values)

@@ -1,5 +1,7 @@
 """Temperatures of the thermal zones, cooling devices that slow something down, and a Jetson's over-current events."""
 
+from typing import Any, Dict, Optional
+
 from runner.machine import sysfs, thermal
 from runner.sensors import base
 
@@ -7,7 +9,7 @@ HARMLESS = ("fan", "intel_powerclamp", "tcc offset", "charger", "lcd", "backligh
 
 
 class Sensor(base.Sensor):
-    def available(self):
+    def available(self) -> Optional[str]:
         self.zones = thermal.zones(self.root)
         self.coolers = {
             path: sysfs.text(self.root, path + "/type") or "" for path in sysfs.find(self.root, "sys/class/thermal/cooling_device*")
@@ -17,27 +19,27 @@ class Sensor(base.Sensor):
         self.start()
         return None if self.zones else "no thermal zone: a virtual machine, or its driver isn't loaded"
 
-    def start(self):
+    def start(self) -> None:
         self.samples = base.Samples()
         self.active = base.Samples()
 
-    def take(self, at_s):
+    def take(self, at_s: float) -> None:
         values = {name: thermal.celsius(self.root, path) for name, path in self.zones.items()}
         if all(value is None for value in values.values()):
-            raise OSError("no thermal zone can be read any more")
+            raise OSError("no thermal zone can be read")
         events = [sysfs.number(self.root, path) for path in self.overcurrent]
         self.samples.add(at_s, values)
-        states = {
+        states: Dict[str, Optional[float]] = {
             "%s %s" % (path.rpartition("_device")[2], name): sysfs.number(self.root, path + "/cur_state")
             for path, name in self.coolers.items()
         }
-        states[""] = sum(events) if events and None not in events else None
+        states[""] = base.total(events)
         self.active.add(at_s, states)
 
-    def lost(self, at_s, reason):
+    def lost(self, at_s: float, reason: str) -> None:
         self.samples.lost(at_s, reason)
 
-    def read(self, begin_s=None, end_s=None):
+    def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         columns = self.samples.within(begin_s, end_s)
         states = self.active.within(begin_s, end_s)
         events = states.pop("", [])

@@ -41,10 +41,10 @@ MEASURED = {
 }
 WRONG_HOST = {
     "cuda": "docker run --gpus all",
-    "jetson-jp4": "this machine is none",
-    "jetson-jp5": "this machine is none",
-    "jetson-jp6": "this machine is none",
-    "jetson-jp7": "this machine is none",
+    "jetson-jp4": "this machine is not one",
+    "jetson-jp5": "this machine is not one",
+    "jetson-jp6": "this machine is not one",
+    "jetson-jp7": "this machine is not one",
     "ncs2": "plug it in",
 }
 

@@ -3,7 +3,9 @@
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
+import numpy
 import onnxruntime
 
 from runner.backends import base
@@ -22,13 +24,13 @@ class Backend(base.Backend):
     variants = ("cuda", "tensorrt")
     needs = "onnx"
 
-    def load(self):
+    def load(self) -> None:
         cell = self.job.cell
         self._gpu = cell.device == "gpu"
         self._kind = (self.job.variant or "cuda") if self._gpu else "cpu"
         self._check()
         throughput = cell.scenario == "throughput"
-        self._done = {}
+        self._done: Dict[str, Any] = {}
         if self._gpu and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # CUDA and cuDNN from NVIDIA's wheels, which no search path names
         path = self._path = self._file()
@@ -55,7 +57,7 @@ class Backend(base.Backend):
         self._input = self._session.get_inputs()[0]
         self._binding = self._session.io_binding() if self._gpu else None
 
-    def _check(self):
+    def _check(self) -> None:
         cell, wanted = self.job.cell, PROVIDERS[self._kind]
         if self.job.variant and not self._gpu:
             raise Unsupported("onnxruntime:%s needs a GPU; on the CPU say onnxruntime" % self.job.variant)
@@ -64,13 +66,15 @@ class Backend(base.Backend):
             raise Unsupported("this onnxruntime %s has no %s (it has %s)" % (onnxruntime.__version__, wanted, have))
         own = getattr(self.job.artefact, "own_precision", None)
         if own not in (None, "fp32", cell.precision):
-            raise Unsupported("the file's weights are %s, and ONNX Runtime computes as the file says: it is no %s" % (own, cell.precision))
+            raise Unsupported(
+                "the file's weights are %s, and ONNX Runtime computes in the file's own precision, not %s" % (own, cell.precision)
+            )
         if not self._gpu and cell.precision in ("fp16", "tf32"):
             raise Unsupported("ONNX Runtime's CPU provider computes in fp32 and int8, not %s" % cell.precision)
         if self._kind == "cuda" and cell.precision == "int8":
             raise Unsupported("ONNX Runtime's CUDA provider has no int8 convolutions; onnxruntime:tensorrt has")
 
-    def _file(self):
+    def _file(self) -> str:
         """The ONNX file to load: the network's own, in fp16 or with Q/DQ."""
         if self.job.cell.precision == "int8":
             from runner.backends import _onnx_int8
@@ -80,10 +84,10 @@ class Backend(base.Backend):
         if self.job.cell.precision == "fp16" and self._kind == "cuda":
             from runner.backends import _onnx_fp16
 
-            return _onnx_fp16.half(self.job)
+            return _onnx_fp16.converted_file(self.job)
         return self.job.artefact.onnx_path
 
-    def _session_options(self, threads):
+    def _session_options(self, threads: int) -> "onnxruntime.SessionOptions":
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -95,7 +99,7 @@ class Backend(base.Backend):
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # old releases ignore it
         return options
 
-    def _providers(self):
+    def _providers(self) -> List[Any]:
         """The provider asked for, with its options, then those that may take what it can't."""
         precision = self.job.cell.precision
         if not self._gpu:
@@ -113,10 +117,10 @@ class Backend(base.Backend):
             providers.insert(0, (PROVIDERS["tensorrt"], engine))
         return providers
 
-    def _check_no_fallback(self, path):
+    def _check_no_fallback(self, path: str) -> None:
         asked, got = PROVIDERS[self._kind], self._session.get_providers()
         if got[0] != asked:
-            raise RuntimeError("ONNX Runtime fell back in silence: asked for %s, got %s" % (asked, ", ".join(got)))
+            raise RuntimeError("ONNX Runtime silently fell back: asked for %s, got %s" % (asked, ", ".join(got)))
         if not self._gpu:
             return
         nodes, cpu = onnxruntime_files.assigned(self._session), PROVIDERS["cpu"]
@@ -129,7 +133,7 @@ class Backend(base.Backend):
         if left:
             raise RuntimeError("ONNX Runtime left %s to the CPU though %s was asked for" % (left, asked))
 
-    def stage(self, batch):
+    def stage(self, batch: numpy.ndarray) -> None:
         if "float16" in self._input.type:
             batch = batch.astype("float16", copy=False)
         if not self._binding:
@@ -138,19 +142,19 @@ class Backend(base.Backend):
         self._value = onnxruntime.OrtValue.ortvalue_from_numpy(batch, "cuda", 0)
         self._bindings = [self._bind(self._session.io_binding()) for _ in range(self.in_flight)]
 
-    def _bind(self, binding):
+    def _bind(self, binding: Any) -> Any:
         binding.bind_ortvalue_input(self._input.name, self._value)
         for output in self._session.get_outputs():
             binding.bind_output(output.name, "cuda")
         return binding
 
-    def infer(self):
+    def infer(self) -> None:
         if self._binding:
             self._session.run_with_iobinding(self._bindings[0])  # waits for the device
         else:
             self._outputs = self._session.run(None, self._feeds)
 
-    def infer_many(self, count, done=None):
+    def infer_many(self, count: int, done: Optional[Callable[[], None]] = None) -> None:
         if self._binding:
             # each caller owns one binding, and takes every in_flight-th batch
             shares = [len(range(caller, count, self.in_flight)) for caller in range(self.in_flight)]
@@ -158,19 +162,19 @@ class Backend(base.Backend):
             return
         self._outputs = deque(self._callers.map(lambda _: self._run_once(done), range(count)), maxlen=1)[0]
 
-    def _run_bound(self, binding, times, done):
+    def _run_bound(self, binding: Any, times: int, done: Optional[Callable[[], None]]) -> None:
         for _ in range(times):
             self._session.run_with_iobinding(binding)
             if done:
                 done()
 
-    def _run_once(self, done):
+    def _run_once(self, done: Optional[Callable[[], None]]) -> List[numpy.ndarray]:
         outputs = self._session.run(None, self._feeds)
         if done:
             done()
         return outputs
 
-    def profile(self, batches):
+    def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
         feeds = {item.name: onnxruntime_files.zeros(item) for item in self._session.get_inputs()}
         if not self._binding:
             feeds = self._feeds
@@ -178,17 +182,17 @@ class Backend(base.Backend):
         found = onnxruntime_files.times(self._path, options, self._providers(), feeds, self.job.cache_dir, batches)
         return "ONNX Runtime's profile%s" % (", time to launch on the GPU" if self._gpu else ""), found
 
-    def trim(self):
+    def trim(self) -> None:
         options = onnxruntime.RunOptions()
         if self._binding and hasattr(options, "add_run_config_entry"):  # from 1.8 on
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "gpu:0")
             self._session.run_with_iobinding(self._bindings[0], options)
 
-    def outputs(self):
+    def outputs(self) -> numpy.ndarray:
         outputs = self._bindings[0].copy_outputs_to_cpu() if self._binding else self._outputs
         return outputs[0].astype("float32", copy=False)
 
-    def executed(self):
+    def executed(self) -> Dict[str, Any]:
         precision = self.job.cell.precision
         if precision == "fp32" and "float16" in self._input.type:
             precision = "fp16"
@@ -207,7 +211,7 @@ class Backend(base.Backend):
         read.update(self._done)
         return read
 
-    def close(self):
+    def close(self) -> None:
         self._callers.shutdown()
         self._bindings = []
         self._session = self._binding = self._value = None

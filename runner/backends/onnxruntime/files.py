@@ -3,18 +3,20 @@
 import json
 import os
 from collections import Counter, defaultdict
-from typing import DefaultDict, Dict
+from typing import Any, DefaultDict, Dict, List, Mapping, Optional, Tuple
 
 import numpy
+
+Operators = Dict[str, int]  # by type of operator: how many, or the bytes that they wrote
 
 CPU_SHARE = 0.01  # of the bytes that operators write: shape arithmetic on the CPU stays far below
 
 
-def zeros(item):
+def zeros(item: Any) -> numpy.ndarray:
     return numpy.zeros(item.shape, "float16" if "float16" in item.type else "float32")
 
 
-def assigned(session):
+def assigned(session: Any) -> Optional[Dict[str, Operators]]:
     """{provider: Counter of operators} as the session assigned them, or None if this release can't tell."""
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return None
@@ -24,7 +26,9 @@ def assigned(session):
     return dict(nodes)
 
 
-def profiled(path, options, providers, feeds, folder):
+def profiled(
+    path: str, options: Any, providers: List[Any], feeds: Dict[str, numpy.ndarray], folder: str
+) -> Tuple[Dict[str, Operators], Dict[str, Operators]]:
     """({provider: Counter of operators}, {provider: Counter of bytes written by operator}) of one run in a session of its own."""
     nodes: DefaultDict[str, Counter] = defaultdict(Counter)
     written: DefaultDict[str, Counter] = defaultdict(Counter)
@@ -35,7 +39,9 @@ def profiled(path, options, providers, feeds, folder):
     return dict(nodes), dict(written)
 
 
-def times(path, options, providers, feeds, folder, batches):
+def times(
+    path: str, options: Any, providers: List[Any], feeds: Dict[str, numpy.ndarray], folder: str, batches: int
+) -> List[Tuple[str, int, float]]:
     """[(operator, how often it ran, seconds)] of so many runs in a session of its own, after one that isn't counted."""
     seen: Dict[str, int] = Counter()
     count: Dict[str, int] = Counter()
@@ -49,7 +55,7 @@ def times(path, options, providers, feeds, folder, batches):
     return [(name, count[name], seconds[name]) for name in sorted(count)]
 
 
-def _events(path, options, providers, feeds, folder, runs):
+def _events(path: str, options: Any, providers: List[Any], feeds: Dict[str, numpy.ndarray], folder: str, runs: int) -> List[Dict[str, Any]]:
     """The profile's events of operators that ran, in order of time."""
     import onnxruntime
 
@@ -66,7 +72,7 @@ def _events(path, options, providers, feeds, folder, runs):
     return [event for event in ran if event.get("args", {}).get("provider")]
 
 
-def left_on_cpu(nodes, written, provider):
+def left_on_cpu(nodes: Mapping[str, Operators], written: Mapping[str, Operators], provider: str) -> str:
     """What of the work stayed on the CPU, "2 Clip (13 % of the bytes)", or "" where it is no more than shape arithmetic.
 
     ``nodes`` and ``written`` are those of ``profiled``; ``provider`` is the CPU's.
@@ -80,7 +86,7 @@ def left_on_cpu(nodes, written, provider):
     return "%s (%.0f %% of the bytes)" % (", ".join("%d %s" % (nodes[provider][name], name) for name in largest), 100 * share)
 
 
-def operators(path):
+def operators(path: str) -> Operators:
     """Operators of an optimised ONNX file and how many; the file is removed."""
     import onnx
 

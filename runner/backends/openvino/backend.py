@@ -2,8 +2,9 @@
 
 import importlib.util
 from collections import Counter, defaultdict
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
+import numpy
 import openvino
 
 from runner.backends import base
@@ -50,7 +51,7 @@ class Backend(base.Backend):
     precisions = ("fp32", "fp16", "bf16", "int8")
     needs = "onnx"
 
-    def load(self):
+    def load(self) -> None:
         cell = self.job.cell
         self._done = {}
         if cell.precision not in BY_DEVICE[cell.device]:
@@ -58,7 +59,7 @@ class Backend(base.Backend):
                 "OpenVINO on %s computes in %s, not %s" % (NAMES[cell.device], " and ".join(BY_DEVICE[cell.device]), cell.precision)
             )
         if cell.device == "myriad" and cell.batch_size != 1:
-            raise Unsupported("MYRIAD takes batch size 1 only")
+            raise Unsupported("MYRIAD only takes batch size 1")
         path = self.job.artefact.onnx_path
         if cell.precision == "int8":
             from runner.backends.openvino import int8 as openvino_int8
@@ -78,7 +79,7 @@ class Backend(base.Backend):
         self.load_cached = self._network.loaded_from_cache
         self._check_precision()
 
-    def _check_precision(self):
+    def _check_precision(self) -> None:
         """Compare what the compiled network computes in with what was asked: the default is bf16 wherever a CPU has it."""
         asked = self.job.cell.precision
         self._compute: Dict[str, Any] = {}
@@ -96,17 +97,17 @@ class Backend(base.Backend):
         elif asked == "fp32" and others:
             raise RuntimeError("OpenVINO computes part of the network in %s though fp32 was asked for" % ", ".join(others))
 
-    def stage(self, batch):
+    def stage(self, batch: numpy.ndarray) -> None:
         self._batch = batch
         self._network.stage(batch)
 
-    def infer(self):
+    def infer(self) -> None:
         self._network.infer()
 
-    def infer_many(self, count, done=None):
+    def infer_many(self, count: int, done: Optional[Callable[[], None]] = None) -> None:
         self._network.infer_many(count, done)
 
-    def profile(self, batches):
+    def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
         network = Network(*self._made, counters=True)
         network.stage(self._batch)
         network.infer()
@@ -120,13 +121,13 @@ class Backend(base.Backend):
         network.close()
         return "OpenVINO's performance counters", [(kind, count[kind], seconds[kind]) for kind in sorted(count)]
 
-    def outputs(self):
+    def outputs(self) -> numpy.ndarray:
         return self._network.outputs()
 
-    def executed(self):
+    def executed(self) -> Dict[str, Any]:
         totals = {name: sum(kinds.values()) for name, kinds in self._compute.items()}
         if not totals:  # a device whose plugin doesn't tell
-            precision = PRECISIONS.get(self._network.precision, self.job.cell.precision)
+            precision = PRECISIONS.get(self._network.precision or "", self.job.cell.precision)
         else:
             precision = self.job.cell.precision if self.job.cell.precision in totals else max(totals, key=lambda name: totals[name])
         read = {"precision": precision, "compute_operators": self._compute, "api": self._network.api, "version": self._network.version}
@@ -137,11 +138,11 @@ class Backend(base.Backend):
         read.update(self._done)
         return read
 
-    def close(self):
+    def close(self) -> None:
         self._network.close()
 
 
-def _reason(text):
+def _reason(text: str) -> str:
     """The end of a nested exception says why; the beginning only where."""
     parts = [part for part in text.split(" Exception from ") if part.strip()]
     return (parts[-1] if len(parts) > 1 else text)[:400]

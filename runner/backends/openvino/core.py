@@ -1,6 +1,7 @@
 """A compiled network in OpenVINO's API of 2022 and later. Properties are strings, which every such release takes."""
 
 from collections import Counter
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 import openvino
@@ -24,7 +25,17 @@ READ_BACK = (
 class Network:
     api = "Core"
 
-    def __init__(self, path, device, precision, threads, throughput, cache_dir, shape, counters=False):
+    def __init__(
+        self,
+        path: str,
+        device: str,
+        precision: str,
+        threads: int,
+        throughput: bool,
+        cache_dir: Optional[str],
+        shape: Sequence[int],
+        counters: bool = False,
+    ) -> None:
         core = openvino.Core()
         self.version = openvino.get_version()
         properties = {"PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY"}
@@ -43,18 +54,18 @@ class Network:
             _compress(model)
         self._compiled = core.compile_model(model, device, properties)
         self._read = self._properties()
-        self.precision = self._read.get("INFERENCE_PRECISION_HINT")
+        self.precision: Optional[str] = self._read.get("INFERENCE_PRECISION_HINT")
         self.loaded_from_cache = bool(self._read.get("LOADED_FROM_CACHE"))
         # never start a request of the queue by hand: its callback frees it twice and the queue then waits for ever
         self._request = self._compiled.create_infer_request()
         self._queue = openvino.AsyncInferQueue(self._compiled, int(self._read["OPTIMAL_NUMBER_OF_INFER_REQUESTS"])) if throughput else None
         self.in_flight = len(self._queue) if self._queue is not None else 1
 
-    def _properties(self):
+    def _properties(self) -> Dict[str, Any]:
         known = set(self._compiled.get_property("SUPPORTED_PROPERTIES"))
         return {name: _plain(self._compiled.get_property(name)) for name in READ_BACK if name in known}
 
-    def operators(self):
+    def operators(self) -> List[Tuple[str, str, int]]:
         """(kind, precision, count) of the operators as compiled; empty where the plugin doesn't tell."""
         try:
             nodes = [node.get_rt_info() for node in self._compiled.get_runtime_model().get_ops()]
@@ -63,23 +74,23 @@ class Network:
             return []
         return [(kind, precision, number) for (kind, precision), number in count.items()]
 
-    def counters(self):
+    def counters(self) -> List[Tuple[str, float]]:
         """(kind, seconds) of each operator that ran in the last infer()."""
         told = getattr(self._request, "profiling_info", None) or self._request.get_profiling_info()
         return [(item.node_type, item.real_time.total_seconds()) for item in told if str(item.status).endswith("EXECUTED")]
 
-    def stage(self, batch):
+    def stage(self, batch: numpy.ndarray) -> None:
         self._batch = numpy.ascontiguousarray(batch)  # 2022's tensors don't keep the memory that they share
         self._tensor = openvino.Tensor(self._batch, shared_memory=True)
         for request in [self._request] + list(self._queue or ()):
             request.set_input_tensor(self._tensor)
 
-    def infer(self):
+    def infer(self) -> None:
         self._request.start_async()  # infer() would copy the outputs into new arrays
         self._request.wait()
         self._last = self._request
 
-    def infer_many(self, count, done=None):
+    def infer_many(self, count: int, done: Optional[Callable[[], None]] = None) -> None:
         for index in range(count):
             if self._queue is None:
                 self.infer()
@@ -90,22 +101,23 @@ class Network:
         if self._queue is None:
             return
         self._queue.wait_all()
-        for _ in range(min(count, self.in_flight) if done else 0):  # those that were still under way
-            done()
+        for _ in range(min(count, self.in_flight)):  # those that were still under way
+            if done:
+                done()
         self._last = self._queue[0]
 
-    def outputs(self):
+    def outputs(self) -> numpy.ndarray:
         return self._last.get_output_tensor(0).data.astype("float32")
 
-    def read_back(self):
+    def read_back(self) -> Dict[str, Any]:
         threads = self._read.get("INFERENCE_NUM_THREADS")
         return {"threads": int(threads) if threads is not None else None, "properties": self._read}
 
-    def close(self):
+    def close(self) -> None:
         self._request = self._last = self._queue = self._compiled = None
 
 
-def _compress(model):
+def _compress(model: Any) -> None:
     """Turn weights into fp16, the only ones that MYRIAD takes; releases without this module have no MYRIAD either."""
     try:
         from openvino.offline_transformations import compress_model_transformation
@@ -114,7 +126,7 @@ def _compress(model):
     compress_model_transformation(model)
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
@@ -124,5 +136,5 @@ def _plain(value):
     return str(value).split(".")[-1]
 
 
-def _text(value):
+def _text(value: Any) -> str:
     return str(getattr(value, "value", value))

@@ -4,7 +4,9 @@ import os
 import re
 import tempfile
 from collections import Counter
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+import numpy
 from openvino.inference_engine import IECore
 from openvino.inference_engine import __version__ as VERSION
 
@@ -16,7 +18,17 @@ class Network:
     version = VERSION
     loaded_from_cache = False  # it has a cache, and no way to ask whether it was used
 
-    def __init__(self, path, device, precision, threads, throughput, cache_dir, shape, counters=False):
+    def __init__(
+        self,
+        path: str,
+        device: str,
+        precision: str,
+        threads: int,
+        throughput: bool,
+        cache_dir: Optional[str],
+        shape: Sequence[int],
+        counters: bool = False,
+    ) -> None:
         core = IECore()
         network = core.read_network(path)
         name = list(network.input_info)[0]
@@ -40,13 +52,14 @@ class Network:
         self.in_flight = len(self._requests)
         self._read = self._properties()
         # it has no hint to read back: the CPU computes in f32 unless ENFORCE_BF16 says otherwise, MYRIAD in f16
-        self.precision = {"YES": "bf16", "NO": "f32"}.get(self._read.get("ENFORCE_BF16")) if device == "CPU" else None
+        by_flag = {"YES": "bf16", "NO": "f32"}
+        self.precision: Optional[str] = by_flag.get(self._read.get("ENFORCE_BF16", "")) if device == "CPU" else None
 
-    def _properties(self):
+    def _properties(self) -> Dict[str, Any]:
         known = self._executable.get_metric("SUPPORTED_CONFIG_KEYS")
         return {name: str(self._executable.get_config(name)) for name in READ_BACK if name in known}
 
-    def operators(self):
+    def operators(self) -> List[Tuple[str, str, int]]:
         """(kind, precision, count) of the operators as compiled, read from the serialised execution graph."""
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "graph.xml")
@@ -59,21 +72,21 @@ class Network:
         count = Counter(re.findall(r'<layer [^>]*type="([^"]*)"[^>]*>\s*<data [^>]*runtimePrecision="([^"]*)"', text))
         return [(kind, precision, number) for (kind, precision), number in count.items()]
 
-    def counters(self):
+    def counters(self) -> List[Tuple[str, float]]:
         """(kind, seconds) of each operator that ran in the last infer()."""
         told = self._last.get_perf_counts().values()
         return [(item["layer_type"], item["real_time"] * 1e-6) for item in told if item["status"] == "EXECUTED"]
 
-    def stage(self, batch):
+    def stage(self, batch: numpy.ndarray) -> None:
         for request in self._requests:
             request.input_blobs[self._input].buffer[:] = batch
 
-    def infer(self):
+    def infer(self) -> None:
         self._requests[0].async_infer()  # infer() would copy inputs and outputs
         self._check(self._requests[0].wait())
         self._last = self._requests[0]
 
-    def infer_many(self, count, done=None):
+    def infer_many(self, count: int, done: Optional[Callable[[], None]] = None) -> None:
         for index in range(count):
             request = self._requests[index % self.in_flight]
             if index >= self.in_flight:
@@ -88,18 +101,18 @@ class Network:
         self._last = self._requests[0]
 
     @staticmethod
-    def _check(status):
+    def _check(status: int) -> None:
         if status != 0:
             raise RuntimeError("OpenVINO's request ended with status %d" % status)
 
-    def outputs(self):
+    def outputs(self) -> numpy.ndarray:
         return self._last.output_blobs[self._output].buffer.astype("float32")
 
-    def read_back(self):
+    def read_back(self) -> Dict[str, Any]:
         threads = self._read.get("CPU_THREADS_NUM")
         return {"threads": int(threads) if threads else None, "properties": self._read}
 
-    def close(self):
+    def close(self) -> None:
         self._last = self._requests = self._executable = None
 
 
@@ -123,7 +136,7 @@ FOLDED = (
 REWRITTEN = ("GroupConvolution",)
 
 
-def _check_operators(core, network, device):
+def _check_operators(core: Any, network: Any, device: str) -> None:
     """Raise for operators that the device doesn't have; answers with no device attached."""
     import ngraph
 

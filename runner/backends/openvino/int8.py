@@ -5,17 +5,19 @@ import hashlib
 import os
 import shutil
 import sys
+from typing import Tuple
 
 import openvino
 
 from runner.backends import _onnx_int8
+from runner.backends.base import Job
 from runner.errors import Unsupported
 from runner.files import sha256, whole
 
 HASHES = "sha256"  # the file of hashes in a network's folder
 
 
-def quantised(job):
+def quantised(job: Job) -> Tuple[str, str]:
     """(path of the int8 network, what it was calibrated on)."""
     try:
         import nncf
@@ -42,7 +44,7 @@ def quantised(job):
     return path, source
 
 
-def _is_as_made(folder):
+def _is_as_made(folder: str) -> bool:
     """Whether both files of a network have the hashes that were recorded when they were made."""
     try:
         with open(os.path.join(folder, HASHES), encoding="ascii") as file:
@@ -51,5 +53,5 @@ def _is_as_made(folder):
         return False
 
 
-def _hashes(folder):
+def _hashes(folder: str) -> str:
     return "".join("%s  %s\n" % (sha256(os.path.join(folder, name)), name) for name in ("network.bin", "network.xml"))

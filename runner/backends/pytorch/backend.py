@@ -2,7 +2,9 @@
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+import numpy
 import torch
 
 from runner.backends import base
@@ -19,7 +21,7 @@ class Backend(base.Backend):
     variants = ("eager", "channels_last", "torchscript", "compile", "cudagraphs", "autocast")
     needs = "torch"
 
-    def load(self):
+    def load(self) -> None:
         cell = self.job.cell
         self._throughput = cell.scenario == "throughput"
         self._variant = self.job.variant or "eager"
@@ -27,7 +29,7 @@ class Backend(base.Backend):
         torch_variants.check(cell.precision, self._gpu, self._variant)
         self._device = torch.device("cuda" if self._gpu else "cpu")
         self._dtype = DTYPES[cell.precision]
-        self._done = {}
+        self._done: Dict[str, Any] = {}
         self._set_threads()
         torch_variants.set_flags(cell.precision)
         module = self.job.artefact.module().eval()
@@ -37,18 +39,19 @@ class Backend(base.Backend):
             module = module.to(self._dtype)
         module = module.to(self._device)
         if self._variant == "channels_last":
-            module = module.to(memory_format=torch.channels_last)
-        self._x = self._on_device(torch.zeros((cell.batch_size,) + tuple(self.job.artefact.input_shape)))
-        self._replay = None
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub leaves this one out
+        self._x: Any = self._on_device(torch.zeros((cell.batch_size,) + tuple(self.job.artefact.input_shape)))
+        self._replay: Optional[Callable[[], None]] = None
+        self._y: Any = None
         try:
-            self._module = self._made(module)
+            self._module: Any = self._made(module)
         except RuntimeError as error:
             raise torch_variants.refusal(error) or error
         if self._gpu:
             self._events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
             torch.cuda.synchronize()
 
-    def _made(self, module):
+    def _made(self, module: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
         with self._mode():
             if self._variant == "torchscript":
                 return torch_variants.scripted(module, self._x)
@@ -58,7 +61,7 @@ class Backend(base.Backend):
                 self._replay, self._y = torch_variants.graphed(module, self._x)
         return module
 
-    def _set_threads(self):
+    def _set_threads(self) -> None:
         """One caller of many threads for latency; many callers of one thread each, or several streams, for throughput."""
         wide = self._throughput and not self._gpu
         self._threads = 1 if wide else self.job.threads
@@ -72,7 +75,7 @@ class Backend(base.Backend):
         self._streams = [torch.cuda.Stream() for _ in range(self.in_flight)] if self._throughput and self._gpu else []
 
     @contextlib.contextmanager
-    def _mode(self):
+    def _mode(self) -> Iterator[None]:
         # both are per thread
         with torch.inference_mode():
             if self._variant == "autocast":
@@ -81,11 +84,11 @@ class Backend(base.Backend):
             else:
                 yield
 
-    def _on_device(self, x):
+    def _on_device(self, x: torch.Tensor) -> torch.Tensor:
         x = x.to(self._device, torch.float32 if self._variant == "autocast" else self._dtype)
         return x.contiguous(memory_format=torch.channels_last) if self._variant == "channels_last" else x
 
-    def stage(self, batch):
+    def stage(self, batch: numpy.ndarray) -> None:
         x = self._on_device(torch.from_numpy(batch))
         if self._replay:
             self._x.copy_(x)  # the captured graph reads this very memory
@@ -94,7 +97,7 @@ class Backend(base.Backend):
         if self._gpu:
             torch.cuda.synchronize()
 
-    def _forward(self):
+    def _forward(self) -> None:
         if self._replay:
             self._replay()
             return
@@ -104,7 +107,7 @@ class Backend(base.Backend):
         except RuntimeError as error:
             raise torch_variants.refusal(error) or error
 
-    def infer(self):
+    def infer(self) -> None:
         if not self._gpu:
             self._forward()
             return
@@ -113,7 +116,7 @@ class Backend(base.Backend):
         self._events[1].record()
         torch.cuda.synchronize()
 
-    def infer_many(self, count, done=None):
+    def infer_many(self, count: int, done: Optional[Callable[[], None]] = None) -> None:
         if self._callers:
             for _ in self._callers.map(lambda _: self._call(done), range(count)):
                 pass
@@ -124,19 +127,19 @@ class Backend(base.Backend):
         if self._gpu:
             torch.cuda.synchronize()
 
-    def _call(self, done):
+    def _call(self, done: Optional[Callable[[], None]]) -> None:
         torch.set_num_threads(self._threads)  # OpenMP keeps the number per calling thread
         self._forward()
         if done:
             done()
 
-    def outputs(self):
+    def outputs(self) -> numpy.ndarray:
         return self._y.float().cpu().numpy()
 
-    def device_latency(self):
+    def device_latency(self) -> Optional[float]:
         return self._events[0].elapsed_time(self._events[1]) / 1000 if self._gpu else None
 
-    def executed(self):
+    def executed(self) -> Dict[str, Any]:
         precision = self.job.cell.precision
         if precision not in ("int8", "tf32") and self._variant != "autocast":
             precision = {value: key for key, value in DTYPES.items() if key in ("fp32", "fp16", "bf16")}.get(
@@ -158,22 +161,22 @@ class Backend(base.Backend):
         read.update(self._done)
         return read
 
-    def memory(self):
+    def memory(self) -> Dict[str, int]:
         if not self._gpu:
             return {}
         return {"torch_peak_allocated": torch.cuda.max_memory_allocated(), "torch_peak_reserved": torch.cuda.max_memory_reserved()}
 
-    def profile(self, batches):
+    def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
         return torch_variants.profiled(self.infer, batches, self._gpu)
 
-    def allocator(self):
+    def allocator(self) -> Optional[Tuple[int, int]]:
         return (torch.cuda.memory_reserved(), torch.cuda.max_memory_reserved()) if self._gpu else None
 
-    def trim(self):
+    def trim(self) -> None:
         if self._gpu:
             torch.cuda.empty_cache()
 
-    def close(self):
+    def close(self) -> None:
         if self._callers:
             self._callers.shutdown()
         self._module = self._replay = self._x = self._y = None

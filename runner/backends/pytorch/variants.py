@@ -2,13 +2,15 @@
 
 import os
 import shutil
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 
 import torch
 
+from runner.backends.base import Job
 from runner.errors import Unsupported
 
 
-def check(precision, gpu, variant):
+def check(precision: str, gpu: bool, variant: str) -> None:
     """Raise Unsupported for what this PyTorch on this device can't do."""
     if gpu and not torch.cuda.is_available():
         built = "is built without CUDA" if torch.version.cuda is None else "sees no GPU that it can use"
@@ -33,14 +35,14 @@ def check(precision, gpu, variant):
         raise Unsupported("PyTorch's own int8 kernels are for eager and TorchScript modules on the CPU")
 
 
-def refusal(error):
+def refusal(error: Exception) -> Optional[Unsupported]:
     """Unsupported, if the error says that an operator has no kernel for this format; else None."""
     if "not implemented for" in str(error) or "Could not run" in str(error):  # "batch_norm" not implemented for 'BFloat16'
         return Unsupported("PyTorch %s: %s" % (torch.__version__, str(error).splitlines()[0]))
     return None
 
 
-def set_flags(precision):
+def set_flags(precision: str) -> None:
     """fp32 means fp32: no format is left to a default, for the defaults changed between releases."""
     tf32 = precision == "tf32"
     if hasattr(torch, "set_float32_matmul_precision"):  # also stops mkldnn from computing fp32 in bf16
@@ -50,7 +52,7 @@ def set_flags(precision):
     torch.backends.cudnn.benchmark = True  # shapes are static, so the search for the fastest algorithm is paid once, in the warm-up
 
 
-def flags():
+def flags() -> Dict[str, Any]:
     """The flags in force, read back."""
     read = {
         "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
@@ -63,7 +65,7 @@ def flags():
     return read
 
 
-def autocast(device_type, dtype):
+def autocast(device_type: str, dtype: torch.dtype) -> ContextManager[Any]:
     if hasattr(torch, "autocast"):
         return torch.autocast(device_type, dtype=dtype)
     if device_type == "cuda" and dtype == torch.float16:
@@ -71,7 +73,7 @@ def autocast(device_type, dtype):
     raise Unsupported("PyTorch %s has autocast to fp16 on CUDA only" % torch.__version__)
 
 
-def quantised(module, job):
+def quantised(module: torch.nn.Module, job: Job) -> Tuple[torch.nn.Module, Dict[str, Any]]:
     """(module, what was done): static int8 where the graph can be traced, else int8 weights in linear layers alone."""
     from runner.backends import _onnx_int8
 
@@ -97,7 +99,7 @@ def quantised(module, job):
                 prepared(example)
             converted = quantize_fx.convert_fx(prepared)
             converted(examples[0])
-        done = {"int8_method": "static, traced by FX", "calibration": source}
+        done: Dict[str, Any] = {"int8_method": "static, traced by FX", "calibration": source}
     except Exception as error:  # control flow that depends on data, an operator without int8 kernel
         if not any(isinstance(layer, torch.nn.Linear) for layer in module.modules()):
             raise Unsupported("PyTorch's static int8: %s" % " ".join(str(error).split())[:300])
@@ -113,7 +115,7 @@ def quantised(module, job):
     return converted, done
 
 
-def scripted(module, x):
+def scripted(module: torch.nn.Module, x: torch.Tensor) -> torch.nn.Module:
     traced = torch.jit.freeze(torch.jit.trace(module, x, check_trace=False).eval())
     if x.device.type == "cpu" and x.dtype == torch.float32 and hasattr(torch.jit, "optimize_for_inference"):
         traced = torch.jit.optimize_for_inference(traced)
@@ -122,7 +124,7 @@ def scripted(module, x):
     return traced
 
 
-def compiled(module, x, cache_dir):
+def compiled(module: torch.nn.Module, x: torch.Tensor, cache_dir: str) -> Callable[[torch.Tensor], torch.Tensor]:
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(cache_dir, "inductor")
     import torch._dynamo
     import torch._inductor.config
@@ -138,13 +140,13 @@ def compiled(module, x, cache_dir):
     return run
 
 
-def graph_breaks():
+def graph_breaks() -> int:
     from torch._dynamo.utils import counters
 
     return sum(counters["graph_break"].values())
 
 
-def graphed(module, x):
+def graphed(module: torch.nn.Module, x: torch.Tensor) -> Tuple[Callable[[], None], torch.Tensor]:
     """(replay, output): the module's kernels captured once, on a stream of its own, after the warm-up that capture asks for."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -158,7 +160,7 @@ def graphed(module, x):
     return graph.replay, y
 
 
-def profiled(infer, batches, gpu):
+def profiled(infer: Callable[[], None], batches: int, gpu: bool) -> Tuple[str, List[Tuple[str, int, float]]]:
     """(method, operators) by torch.profiler; on a GPU the time of the kernels that an operator launched."""
     if not hasattr(torch, "profiler"):
         raise Unsupported("PyTorch %s has no torch.profiler (1.8.1 and later have)" % torch.__version__)

@@ -8,6 +8,10 @@ except ImportError as error:  # the bindings are a package of their own; the lib
         "the tensorrt libraries of the same version" % error
     )
 
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy
+
 from runner.errors import Unsupported
 from runner.files import atomic_write
 
@@ -37,11 +41,11 @@ class Backend(base.Backend):
     variants = ("weak", "strong")
     needs = "onnx"
 
-    def load(self):
+    def load(self) -> None:
         cell = self.job.cell
         self._strong = trt_build.strongly_typed(trt, self.job.variant == "strong")
         self._check()
-        self._done = {}
+        self._done: Dict[str, Any] = {}
         self._log = trt_build.make_log(trt)
         if hasattr(trt, "init_libnvinfer_plugins"):
             trt.init_libnvinfer_plugins(self._log, "")  # operators that the parser maps to plugins
@@ -55,18 +59,18 @@ class Backend(base.Backend):
         self._events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
         torch.cuda.synchronize()
 
-    def _lane(self):
+    def _lane(self) -> trt_engine.Lane:
         outputs = {port.name: self._empty(port) for port in self._io if not port.is_input}
         return trt_engine.Lane(self._engine, self._io, self._inputs, outputs, torch.cuda.Stream())
 
     @staticmethod
-    def _empty(port):
+    def _empty(port: trt_engine.Port) -> "torch.Tensor":
         return torch.empty(port.shape, dtype=getattr(torch, trt_engine.TORCH_DTYPES[port.dtype]), device="cuda")
 
-    def _check(self):
+    def _check(self) -> None:
         cell, variant = self.job.cell, self.job.variant
         if torch is None:
-            raise Unsupported("TensorRT needs the Python package torch here, which owns its memory and streams")
+            raise Unsupported("TensorRT needs the Python package torch, whose memory and streams it uses here")
         if not torch.cuda.is_available():
             raise Unsupported("TensorRT needs an NVIDIA GPU, and torch %s sees none" % torch.__version__)
         if variant == "weak" and self._strong:
@@ -82,7 +86,7 @@ class Backend(base.Backend):
         if capability < needs or (cell.precision == "int8" and capability == (6, 2)):  # 6.2: Jetson TX2
             raise Unsupported("this GPU (compute capability %d.%d) has no fast %s" % (capability + (cell.precision,)))
 
-    def _plan(self):
+    def _plan(self) -> bytes:
         """The serialised engine: from the cache if everything that matters is the same, else built."""
         path, calibration = self._file()
         with open(path, "rb") as file:
@@ -117,7 +121,7 @@ class Backend(base.Backend):
         trt_cache.keep(stem, plan, done)
         return plan
 
-    def _file(self):
+    def _file(self) -> Tuple[str, Optional[str]]:
         """(ONNX file, what int8 is calibrated on): strongly typed networks carry their precision in the file."""
         precision = self.job.cell.precision
         if precision == "int8":
@@ -130,10 +134,10 @@ class Backend(base.Backend):
         if precision == "fp16" and self._strong:
             from runner.backends import _onnx_fp16
 
-            return _onnx_fp16.half(self.job), None
+            return _onnx_fp16.converted_file(self.job), None
         return self.job.artefact.onnx_path, None
 
-    def _build(self, onnx, workspace, timing, log_path):
+    def _build(self, onnx: bytes, workspace: int, timing: str, log_path: str) -> Tuple[bytes, Dict[str, Any]]:
         precision, calibrator = self.job.cell.precision, None
         if precision == "int8" and not self._strong:
             calibrator = trt_build.make_calibrator(trt, torch, self._batches[1])
@@ -152,32 +156,34 @@ class Backend(base.Backend):
             atomic_write(timing, times)
         return plan, done
 
-    def stage(self, batch):
+    def stage(self, batch: numpy.ndarray) -> None:
         name = next(iter(self._inputs))
         self._inputs[name].copy_(torch.from_numpy(batch))
         torch.cuda.synchronize()
 
-    def infer(self):
+    def infer(self) -> None:
         lane = self._lanes[0]
         self._events[0].record(lane.stream)
         lane.enqueue()
         self._events[1].record(lane.stream)
         lane.stream.synchronize()
 
-    def infer_many(self, count, done=None):  # what a stream has ended can't be told without waiting for it
+    def infer_many(
+        self, count: int, done: Optional[Callable[[], None]] = None
+    ) -> None:  # what a stream has ended can't be told without waiting for it
         for index in range(count):
             self._lanes[index % len(self._lanes)].enqueue()
         for lane in self._lanes:
             lane.stream.synchronize()
 
-    def outputs(self):
+    def outputs(self) -> numpy.ndarray:
         name = next(port.name for port in self._io if not port.is_input)
         return self._lanes[0].outputs[name].float().cpu().numpy()
 
-    def device_latency(self):
+    def device_latency(self) -> Optional[float]:
         return self._events[0].elapsed_time(self._events[1]) / 1000
 
-    def executed(self):
+    def executed(self) -> Dict[str, Any]:
         formats = trt_engine.layer_formats(trt, self._engine)
         read = {
             "precision": trt_engine.computed(formats, self.job.cell.precision),
@@ -192,18 +198,18 @@ class Backend(base.Backend):
         read.update(self._done)
         return read
 
-    def memory(self):
+    def memory(self) -> Dict[str, int]:
         return {
             "tensorrt_device_memory": trt_engine.device_memory(self._engine) * self.in_flight,
             "torch_peak_reserved": torch.cuda.max_memory_reserved(),
         }
 
-    def profile(self, batches):
+    def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
         return "TensorRT's IProfiler, by layer of the engine", trt_engine.profiled(trt, self._lanes[0], batches)
 
-    def trim(self):
+    def trim(self) -> None:
         torch.cuda.empty_cache()
 
-    def close(self):
+    def close(self) -> None:
         self._lanes = []
         self._engine = self._runtime = None

@@ -4,6 +4,11 @@ Two ways to a precision. Weakly typed networks (up to 10): an fp32 file and buil
 builder decides per layer. Strongly typed networks (from 9; the only ones in 11): the file says it, layer by layer.
 """
 
+from types import ModuleType
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy
+
 
 class BuildError(Exception):
     """No engine; the message ends with the builder's last words."""
@@ -13,34 +18,34 @@ class Refused(BuildError):
     """This can never work here: the parser doesn't know an operator, the board has no DLA."""
 
 
-def make_log(trt):
+def make_log(trt: ModuleType) -> Any:
     """A logger that keeps what it hears: ``log.lines``, a list of (severity, text)."""
 
     class Log(trt.ILogger):  # type: ignore[name-defined]
-        def __init__(self):
+        def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.lines = []
+            self.lines: List[Tuple[str, str]] = []
 
-        def log(self, severity, text):
+        def log(self, severity: Any, text: str) -> None:
             self.lines.append((str(severity).split(".")[-1], text))
 
-        def tail(self, count=4):
+        def tail(self, count: int = 4) -> str:
             loud = [text for severity, text in self.lines if severity in ("ERROR", "INTERNAL_ERROR", "WARNING")]
             return " | ".join(" ".join(text.split()) for text in loud[-count:])
 
     return Log()
 
 
-def has_flag(trt, name):
+def has_flag(trt: ModuleType, name: str) -> bool:
     return hasattr(trt.BuilderFlag, name)
 
 
-def strongly_typed(trt, wanted):
+def strongly_typed(trt: ModuleType, wanted: bool) -> bool:
     """Whether the network will be strongly typed: where asked and possible, and where there is no other kind."""
     return (wanted and hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")) or not has_flag(trt, "FP16")
 
 
-def network_flags(trt, strong):
+def network_flags(trt: ModuleType, strong: bool) -> int:
     flags = trt.NetworkDefinitionCreationFlag
     bits = 0
     if hasattr(flags, "EXPLICIT_BATCH"):  # until 10; ONNX networks need it up to 9
@@ -50,7 +55,7 @@ def network_flags(trt, strong):
     return bits
 
 
-def set_workspace(trt, config, size):
+def set_workspace(trt: ModuleType, config: Any, size: int) -> None:
     """Always: the default is 0 up to 8.3, and no or a poor engine comes of it."""
     if hasattr(config, "set_memory_pool_limit"):
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, size)
@@ -58,7 +63,7 @@ def set_workspace(trt, config, size):
         config.max_workspace_size = size
 
 
-def set_precision(trt, config, precision, strong, calibrator):
+def set_precision(trt: ModuleType, config: Any, precision: str, strong: bool, calibrator: Any) -> List[str]:
     """Set the flags; returns the names of those that are set. TF32 is on by default everywhere, so fp32 clears it."""
     flags = []
     if has_flag(trt, "TF32"):
@@ -78,14 +83,14 @@ def set_precision(trt, config, precision, strong, calibrator):
     return flags
 
 
-def set_device(trt, config, dla):
+def set_device(trt: ModuleType, config: Any, dla: bool) -> None:
     if dla:
         config.default_device_type = trt.DeviceType.DLA
         config.DLA_core = 0
         config.set_flag(trt.BuilderFlag.GPU_FALLBACK)  # some layers of every classification network need it; the inspector tells which
 
 
-def parse(trt, builder, onnx, strong, log):
+def parse(trt: ModuleType, builder: Any, onnx: bytes, strong: bool, log: Any) -> Tuple[Any, Any]:
     """The network definition of an ONNX file's bytes."""
     network = builder.create_network(network_flags(trt, strong))
     parser = trt.OnnxParser(network, log)
@@ -95,7 +100,17 @@ def parse(trt, builder, onnx, strong, log):
     return network, parser
 
 
-def build(trt, onnx, precision, workspace, log, strong=False, calibrator=None, timing=b"", dla=False):
+def build(
+    trt: ModuleType,
+    onnx: bytes,
+    precision: str,
+    workspace: int,
+    log: Any,
+    strong: bool = False,
+    calibrator: Any = None,
+    timing: bytes = b"",
+    dla: bool = False,
+) -> Tuple[bytes, bytes, Dict[str, Any]]:
     """(plan, timing cache, what was done) from the bytes of a single-file ONNX with static shapes."""
     builder = trt.Builder(log)
     if dla and not builder.num_DLA_cores:
@@ -104,7 +119,7 @@ def build(trt, onnx, precision, workspace, log, strong=False, calibrator=None, t
     network, parser = parse(trt, builder, onnx, strong, log)
     config = builder.create_builder_config()
     set_workspace(trt, config, workspace)
-    done = {"typing": "strong" if strong else "weak", "workspace_bytes": workspace}
+    done: Dict[str, Any] = {"typing": "strong" if strong else "weak", "workspace_bytes": workspace}
     done["builder_flags"] = set_precision(trt, config, precision, strong, calibrator)
     set_device(trt, config, dla)
     cache = None
@@ -126,21 +141,21 @@ def build(trt, onnx, precision, workspace, log, strong=False, calibrator=None, t
     return bytes(plan), bytes(cache.serialize()) if cache is not None else b"", done
 
 
-def make_calibrator(trt, torch, batches):
+def make_calibrator(trt: ModuleType, torch: ModuleType, batches: List[numpy.ndarray]) -> Any:
     """An entropy calibrator that feeds float32 batches from the device's memory, or None where there are none (11 on)."""
     if not hasattr(trt, "IInt8EntropyCalibrator2"):
         return None
 
     class Calibrator(trt.IInt8EntropyCalibrator2):  # type: ignore[name-defined]
-        def __init__(self):
+        def __init__(self) -> None:
             trt.IInt8EntropyCalibrator2.__init__(self)
             self._rest = iter(batches)
             self._on_device = torch.empty(batches[0].shape, dtype=torch.float32, device="cuda")
 
-        def get_batch_size(self):
+        def get_batch_size(self) -> int:
             return batches[0].shape[0]
 
-        def get_batch(self, names, *_):
+        def get_batch(self, names: Any, *_: Any) -> Optional[List[int]]:
             batch = next(self._rest, None)
             if batch is None:
                 return None
@@ -148,10 +163,10 @@ def make_calibrator(trt, torch, batches):
             torch.cuda.synchronize()
             return [int(self._on_device.data_ptr())]
 
-        def read_calibration_cache(self, *_):
+        def read_calibration_cache(self, *_: Any) -> None:
             return None
 
-        def write_calibration_cache(self, *_):
+        def write_calibration_cache(self, *_: Any) -> None:
             pass
 
     return Calibrator()

@@ -3,7 +3,8 @@
 import json
 import re
 from collections import Counter, defaultdict, namedtuple
-from typing import Dict
+from types import ModuleType
+from typing import Any, Dict, List, Optional, Tuple
 
 FORMATS = (
     ("bf16", r"bf16|bfloat16"),
@@ -27,7 +28,7 @@ TORCH_DTYPES = {
 }
 
 
-def load(trt, plan, log):
+def load(trt: ModuleType, plan: bytes, log: Any) -> Tuple[Any, Any]:
     """(runtime, engine); the runtime has to live as long as the engine."""
     runtime = trt.Runtime(log)
     engine = runtime.deserialize_cuda_engine(plan)
@@ -36,7 +37,7 @@ def load(trt, plan, log):
     return runtime, engine
 
 
-def ports(trt, engine):
+def ports(trt: ModuleType, engine: Any) -> List[Port]:
     """Inputs and outputs of an engine, in its order."""
     if hasattr(engine, "num_io_tensors"):
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
@@ -60,14 +61,14 @@ def ports(trt, engine):
     ]
 
 
-def _name(dtype):
+def _name(dtype: Any) -> str:
     return str(dtype).split(".")[-1]
 
 
 class Lane:
     """One execution context with its stream and outputs; several of them are several batches in flight."""
 
-    def __init__(self, engine, io, inputs, outputs, stream):
+    def __init__(self, engine: Any, io: List[Port], inputs: Dict[str, Any], outputs: Dict[str, Any], stream: Any) -> None:
         for port in io:
             if -1 in port.shape:
                 raise RuntimeError(
@@ -86,11 +87,11 @@ class Lane:
         else:
             self._bindings = [addresses[port.name] for port in io]
 
-    def profile_with(self, profiler):
+    def profile_with(self, profiler: Any) -> None:
         """Have the context report each layer's time from now on."""
         self._context.profiler = profiler
 
-    def enqueue(self):
+    def enqueue(self) -> None:
         """Start one batch on the stream."""
         if self._bindings is None:
             started = self._context.execute_async_v3(self.stream.cuda_stream)
@@ -100,7 +101,7 @@ class Lane:
             raise RuntimeError("TensorRT could not start the batch")
 
 
-def layer_formats(trt, engine):
+def layer_formats(trt: ModuleType, engine: Any) -> Optional[Dict[str, int]]:
     """How many layers put out which format, as the engine inspector tells: {"Half": 20, ...}; None before 8.2."""
     if not hasattr(engine, "create_engine_inspector"):
         return None
@@ -112,7 +113,7 @@ def layer_formats(trt, engine):
     return dict(count) or None
 
 
-def layer_types(trt, engine):
+def layer_types(trt: ModuleType, engine: Any) -> Optional[Dict[str, int]]:
     """How many layers are of which type, `DLA` among them, as the engine inspector tells; None before 8.2 or without details."""
     if not hasattr(engine, "create_engine_inspector"):
         return None
@@ -123,7 +124,7 @@ def layer_types(trt, engine):
     return dict(count) or None
 
 
-def computed(formats, asked):
+def computed(formats: Optional[Dict[str, int]], asked: str) -> str:
     """The precision that the layers' formats tell of: the one asked for where layers put it out, else the most frequent.
 
     A network's outputs are fp32 whatever it computes in, so some fp32 is no proof of fp32; it has to be the most frequent. ``formats`` is that of
@@ -140,24 +141,24 @@ def computed(formats, asked):
     return asked if is_asked or most == wanted else most
 
 
-def device_memory(engine):
+def device_memory(engine: Any) -> int:
     """Bytes of activations and workspace."""
     size = getattr(engine, "device_memory_size_v2", None)
     return int(size if size is not None else engine.device_memory_size)
 
 
-def profiled(trt, lane, batches):
+def profiled(trt: ModuleType, lane: Lane, batches: int) -> List[Tuple[str, int, float]]:
     """[(kind of layer, how often it ran, seconds)] by TensorRT's IProfiler; a layer's kind is its name without numbers."""
 
     base = trt.IProfiler
 
     class Profiler(base):  # type: ignore
-        def __init__(self):
+        def __init__(self) -> None:
             base.__init__(self)
             self.count: Dict[str, int] = Counter()
             self.seconds: Dict[str, float] = defaultdict(float)
 
-        def report_layer_time(self, layer_name, ms):
+        def report_layer_time(self, layer_name: str, ms: float) -> None:
             kind = re.sub(r"[^A-Za-z]*\d[\d_./]*", "", layer_name.split("/")[-1]) or layer_name
             self.count[kind] += 1
             self.seconds[kind] += ms * 1e-3

@@ -48,7 +48,7 @@ def _networks(trial: Trial, names: Sequence[str], batch: int) -> List[Line]:
     trial.heading("two networks, all precisions, batch 1 and %d" % batch)
     blocks: List[Block] = []
     for name in names:
-        precisions = [one for one in PRECISIONS if one in backends.facts(name)["precisions"]]
+        precisions = [one for one in PRECISIONS if one in backends.declared(name).precisions]
         blocks.append({"backend": [name], "model": list(NETWORKS), "precision": precisions, "batch_size": [1]})
         blocks.append(
             {

@@ -15,7 +15,7 @@ def usable(trial: Trial, names: Sequence[str]) -> List[str]:
     """The backends that have a device here; a row for each that hasn't."""
     found = []
     for name in names:
-        if set(trial.devices).intersection(backends.facts(name)["devices"]):
+        if set(trial.devices).intersection(backends.declared(name).devices):
             found.append(name)
         else:
             trial.leave_out(name, "%s has no %s device" % (name, " or ".join(trial.devices)))
@@ -28,11 +28,11 @@ def run(trial: Trial, names: Sequence[str]) -> List[str]:
     here = usable(trial, names)
     base = {"model": [NETWORK], "input_px": [INPUT_PX], "batch_size": [1]}  # type: Dict[str, List[Any]]
     lines = trial.measure("backends", [dict(base, backend=[name], precision=_first(name)) for name in here]) if here else []
-    running = [name for name in here if backends.available(name) is None and backends.facts(name)["needs"] is not None]
+    running = [name for name in here if backends.available(name) is None and backends.declared(name).needs is not None]
     if running:
         trial.heading("precisions")
         others = [
-            (name, [one for one in PRECISIONS if one in backends.facts(name)["precisions"] and [one] != _first(name)]) for name in running
+            (name, [one for one in PRECISIONS if one in backends.declared(name).precisions and [one] != _first(name)]) for name in running
         ]
         blocks = [dict(base, backend=[name], precision=precisions) for name, precisions in others if precisions]
         lines += trial.measure("precisions", blocks) if blocks else []
@@ -46,7 +46,7 @@ def run(trial: Trial, names: Sequence[str]) -> List[str]:
 
 
 def _first(backend: str) -> List[str]:
-    known = list(backends.facts(backend)["precisions"])
+    known = list(backends.declared(backend).precisions)
     return [name for name in known if name == "fp32"] or known[:1]
 
 

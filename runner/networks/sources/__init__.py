@@ -8,22 +8,27 @@ Asking about names imports no framework; ``build`` does.
 import difflib
 import importlib
 import pkgutil
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from runner.errors import ModelUnavailable
+from runner.networks.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def modules():
+def modules() -> Dict[str, Any]:
     return {name: importlib.import_module("%s.%s" % (__name__, name)) for name in MODULES}
 
 
-def names():
+def names() -> List[str]:
     """Every name that needs no prefix."""
     return sorted(name for source in modules().values() for name in source.NAMES)
 
 
-def source_of(name):
+def source_of(name: str) -> Tuple[Optional[str], str]:
     """(source, bare name); the source of ``package.module:function`` is ``function``; None for an unknown name."""
     prefix, colon, rest = name.partition(":")
     if colon and prefix in MODULES and prefix != "function":
@@ -37,50 +42,47 @@ def source_of(name):
     return None, name
 
 
-def known(name):
+def known(name: str) -> bool:
     source, bare = source_of(name)
     return source is not None and (not modules()[source].NAMES or bare in modules()[source].NAMES)
 
 
-def suggest(name):
+def suggest(name: str) -> Optional[str]:
     """The known name that an unknown one was probably meant to be, or None."""
     matches = difflib.get_close_matches(name.lower().replace("-", "_"), names(), n=1, cutoff=0.6)
     return matches[0] if matches else None
 
 
-def native_px(name):
+def native_px(name: str) -> int:
     """Height and width of the input that the network was designed for."""
-    source, bare = source_of(name)
-    return modules()[source].native_px(bare)
+    _, module, bare = _found(name)
+    return module.native_px(bare)
 
 
-def has_data_config(spec):
+def has_data_config(spec: ModelSpec) -> bool:
     """Whether the source says itself how images are prepared for the network: timm always, torchvision of the weights that a tag names."""
     source, _ = source_of(spec.name)
     return source == "timm" or (source == "torchvision" and isinstance(spec.published, str))
 
 
-def data_config(spec):
+def data_config(spec: ModelSpec) -> Optional[Dict[str, Any]]:
     """How images are prepared for the network, as its source says; None where it doesn't."""
-    source, bare = source_of(spec.name)
-    return modules()[source].data_config(bare, spec.published) if has_data_config(spec) else None
+    _, module, bare = _found(spec.name)
+    return module.data_config(bare, spec.published) if has_data_config(spec) else None
 
 
-def weights_tag(spec):
+def weights_tag(spec: ModelSpec) -> Optional[str]:
     """The tag of the published weights that are loaded, None for all others."""
-    source, bare = source_of(spec.name)
-    find = getattr(modules()[source], "weights_tag", None)
+    _, module, bare = _found(spec.name)
+    find = getattr(module, "weights_tag", None)
     return find(bare, spec.published) if find and spec.published else None
 
 
-def build(spec, seed):
+def build(spec: ModelSpec, seed: int) -> "torch.nn.Module":
     """The network in eval mode on the CPU, with its final weights; raises ModelUnavailable."""
     from runner.networks import weights
 
-    source, bare = source_of(spec.name)
-    if source is None:
-        raise ModelUnavailable("%s: no such network%s" % (spec.name, _meant(spec.name)))
-    module = modules()[source]
+    source, module, bare = _found(spec.name)
     if isinstance(spec.published, str) and not hasattr(module, "weights_tag"):
         raise ModelUnavailable(
             "%s: has no published weights called %s; set `weights: random` or a checkpoint's path" % (spec.name, spec.weights)
@@ -103,17 +105,21 @@ def build(spec, seed):
     return model.eval()
 
 
-def channels(name, model):
+def channels(name: str, model: "torch.nn.Module") -> int:
     """Channels of the image that a built network takes."""
     return modules()["function"].channels(model) if source_of(name)[0] == "function" else 3
 
 
-def preload():
+def preload() -> None:
     """Import what the sources need to build networks, so that each forked process finds it imported."""
     for module in modules().values():
         getattr(module, "preload", lambda: None)()
 
 
-def _meant(name):
-    match = suggest(name)
-    return "; did you mean %s?" % match if match else ""
+def _found(name: str) -> Tuple[str, Any, str]:
+    """(source, its module, bare name); raises ModelUnavailable for a name that no source has."""
+    source, bare = source_of(name)
+    if source is None:
+        match = suggest(name)
+        raise ModelUnavailable("%s: no such network%s" % (name, "; did you mean %s?" % match if match else ""))
+    return source, modules()[source], bare

@@ -6,17 +6,21 @@ like any other; ``weights: pretrained`` keeps those that the function has set.
 
 import importlib
 import inspect
+from typing import TYPE_CHECKING, Any, Union
 
 from runner.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    import torch
 
 NAMES = ()
 
 
-def native_px(name):
+def native_px(name: str) -> int:
     return 224
 
 
-def build(name, num_classes, pretrained):
+def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.nn.Module":
     """The network of a function, or the network that the name stands for; ModelUnavailable, in one line, where there is none to measure."""
     import torch
 
@@ -42,7 +46,7 @@ def build(name, num_classes, pretrained):
     return model.cpu().float()  # the cell's precision is set by the backend
 
 
-def _call(name, function, num_classes):
+def _call(name: str, function: Any, num_classes: int) -> Any:
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -61,7 +65,7 @@ def _call(name, function, num_classes):
         raise ModelUnavailable("%s: the function failed: %s" % (name, _said(error)))
 
 
-def _first_output(module, _, output):
+def _first_output(module: "torch.nn.Module", _: Any, output: Any) -> "torch.Tensor":
     """What is measured and compared is one tensor: `logits` where the output names it, else the first."""
     import torch
 
@@ -75,13 +79,13 @@ def _first_output(module, _, output):
     raise ModelUnavailable("its output is %s, and holds no tensor" % type(output).__name__)
 
 
-def channels(model):
+def channels(model: "torch.nn.Module") -> int:
     """Channels of the image that the network takes: those of its first convolution."""
     import torch
 
     return next((module.in_channels for module in model.modules() if isinstance(module, torch.nn.Conv2d)), 3)
 
 
-def _said(error):
+def _said(error: Exception) -> str:
     text = " ".join(str(error).split())
     return "%s: %s" % (type(error).__name__, text[:200]) if text else type(error).__name__

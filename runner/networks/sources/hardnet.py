@@ -5,7 +5,10 @@ feature maps to be read from memory. A layer that many others read is made wider
 in its index. A block outputs its odd layers and its last one. The ``ds`` networks are depthwise separable.
 """
 
-from typing import Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, List, Union
+
+if TYPE_CHECKING:
+    import torch
 
 NAMES = ("hardnet39ds", "hardnet68", "hardnet68ds", "hardnet85")
 
@@ -42,30 +45,30 @@ DESIGNS: Dict[str, Dict[str, Any]] = {
 }
 
 
-def native_px(name):
+def native_px(name: str) -> int:
     return 224
 
 
-def links(layer):
+def links(layer: int) -> List[int]:
     """Earlier layers that ``layer`` (from 1) reads; 0 is the block's input."""
     return [layer - 2**n for n in range(layer.bit_length()) if layer % 2**n == 0]
 
 
-def width(layer, growth, m):
+def width(layer: int, growth: int, m: float) -> int:
     """Channels of ``layer`` (from 1), rounded to an even number."""
-    exact = growth
+    exact = float(growth)
     for _ in links(layer)[1:]:
         exact *= m
     return int(int(exact + 1) / 2) * 2
 
 
-def build(name, num_classes, pretrained):
+def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.nn.Module":
     from torch import nn
 
     from runner.errors import ModelUnavailable
 
     if pretrained:
-        raise ModelUnavailable("%s: no published weights that are ours to fetch; set `weights: random` or a checkpoint's path" % name)
+        raise ModelUnavailable("%s: Dyno can't fetch published weights for it; set `weights: random` or a checkpoint's path" % name)
     separable, design = name.endswith("ds"), DESIGNS[name]
     parts = [convolution(3, design["stem"][0], 3, stride=2), convolution(design["stem"][0], design["stem"][1], 1 if separable else 3)]
     channels = design["stem"][1]
@@ -79,25 +82,25 @@ def build(name, num_classes, pretrained):
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(design["dropout"]), nn.Linear(channels, num_classes))
 
 
-def convolution(channels, out, kernel, stride=1):
+def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> "torch.nn.Module":
     from torch import nn
 
     return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU6(inplace=True))
 
 
-def depthwise(channels, stride):
+def depthwise(channels: int, stride: int) -> "torch.nn.Module":
     from torch import nn
 
     return nn.Sequential(nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False), nn.BatchNorm2d(channels))
 
 
-def _block_class():
+def _block_class() -> Any:
     """The block's class, made on first use: this module is read where there is no torch."""
     import torch
     from torch import nn
 
     class HarmonicDenseBlock(nn.Module):
-        def __init__(self, channels, growth, m, layers, separable):
+        def __init__(self, channels: int, growth: int, m: float, layers: int, separable: bool) -> None:
             super().__init__()
             widths = [channels] + [width(layer, growth, m) for layer in range(1, layers + 1)]
             self.layers = nn.ModuleList()
@@ -110,7 +113,7 @@ def _block_class():
             self.kept = [layer for layer in range(1, layers + 1) if layer % 2 or layer == layers]
             self.out_channels = sum(widths[layer] for layer in self.kept)
 
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             maps = [x]
             for layer, convolve in enumerate(self.layers, 1):
                 read = [maps[link] for link in links(layer)]

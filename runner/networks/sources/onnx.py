@@ -1,11 +1,13 @@
 """A user's ONNX file, as ``onnx:PATH``: it goes to the backends as it is, with its own input shape."""
 
+from typing import Union
+
 from runner.errors import ModelUnavailable
 
 NAMES = ()
 
 
-def native_px(name):
+def native_px(name: str) -> int:
     """Height of the file's input; it must be an image input, and square. A file whose size is free has none of its own: 224."""
     from runner.networks import onnx_input
 
@@ -18,5 +20,5 @@ def native_px(name):
     return height or width or 224
 
 
-def build(name, num_classes, pretrained):
-    raise ModelUnavailable("onnx:%s: an ONNX file is no PyTorch network; the other backends take it" % name)
+def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> None:
+    raise ModelUnavailable("onnx:%s: an ONNX file can't run in PyTorch; the other backends take it" % name)

@@ -2,9 +2,13 @@
 
 import difflib
 import inspect
+from typing import TYPE_CHECKING, Any, Dict, Optional, Union
 
 from runner.errors import ModelUnavailable
 from runner.networks.checkpoints import checked_downloads
+
+if TYPE_CHECKING:
+    import torch
 
 NAMES = ()  # timm has too many to list here: any name is taken, and looked up when it is built
 
@@ -12,11 +16,11 @@ NAMES = ()  # timm has too many to list here: any name is taken, and looked up w
 DATA_CONFIG = ("input_size", "test_input_size", "interpolation", "crop_pct", "test_crop_pct", "crop_mode", "mean", "std")
 
 
-def native_px(name):
+def native_px(name: str) -> int:
     return data_config(name).get("input_size", (3, 224, 224))[-1]
 
 
-def weights_tag(name, pretrained):
+def weights_tag(name: str, pretrained: Union[bool, str]) -> Optional[str]:
     """The tag of the weights that build() loads: the one asked for, the name's own, or timm's default; None before timm 0.9."""
     timm = import_timm()
     if isinstance(pretrained, str) or "." in name:
@@ -25,12 +29,12 @@ def weights_tag(name, pretrained):
     return getattr(find(name), "tag", None) if find else None
 
 
-def tagged(name, pretrained):
+def tagged(name: str, pretrained: Union[bool, str]) -> str:
     """timm's own name of a network with certain weights: resnet50.a1_in1k."""
     return "%s.%s" % (name.partition(".")[0], pretrained) if isinstance(pretrained, str) else name
 
 
-def data_config(name, pretrained=False):
+def data_config(name: str, pretrained: Union[bool, str] = False) -> Dict[str, Any]:
     """What timm says of the images that the published weights were evaluated on: those of DATA_CONFIG that it knows."""
     timm, name = import_timm(), tagged(name, pretrained)
     if hasattr(timm.models, "get_pretrained_cfg"):
@@ -41,7 +45,7 @@ def data_config(name, pretrained=False):
     return {key: found[key] for key in DATA_CONFIG if found.get(key) is not None}
 
 
-def build(name, num_classes, pretrained):
+def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.nn.Module":
     timm = import_timm()
     if not timm.is_model(name.split(".")[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=1)
@@ -62,7 +66,7 @@ def build(name, num_classes, pretrained):
         raise ModelUnavailable("timm:%s: can't get the pretrained weights (%s); set `weights: random` to measure without" % (name, reason))
 
 
-def import_timm():
+def import_timm() -> Any:
     from runner.networks.sources.torchvision import import_torchvision
 
     import_torchvision()

@@ -1,10 +1,14 @@
 """torchvision's classification networks, from 0.10 (``pretrained=``) to today's (``weights=``)."""
 
 import inspect
-from typing import Any, List
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Union
 
 from runner.errors import ModelUnavailable
 from runner.networks.checkpoints import checked_downloads, drop_broken_download
+
+if TYPE_CHECKING:
+    import torch
 
 NAMES = tuple(
     """
@@ -39,18 +43,18 @@ NATIVE_PX = {
 }
 
 
-def native_px(name):
+def native_px(name: str) -> int:
     return NATIVE_PX.get(name, 224)
 
 
-def preload():
+def preload() -> None:
     try:
         import_torchvision()
     except ModelUnavailable:
         pass  # building a network says so
 
 
-def build(name, num_classes, pretrained):
+def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.nn.Module":
     """``pretrained``: False, True for the weights published first, or their tag (IMAGENET1K_V2)."""
     torchvision = import_torchvision()
     function = getattr(torchvision.models, name, None)
@@ -70,13 +74,13 @@ FIRST = (
 )  # the first published weights: those that every torchvision has, and that the studies used
 
 
-def weights_tag(name, pretrained):
+def weights_tag(name: str, pretrained: Union[bool, str]) -> str:
     """The tag of the weights that build() loads."""
     published = _published(import_torchvision(), name)
     return pretrained if isinstance(pretrained, str) else next((tag for tag in FIRST if tag in published), FIRST[0])
 
 
-def data_config(name, pretrained):
+def data_config(name: str, pretrained: Union[bool, str]) -> Optional[Dict[str, Any]]:
     """How the images are prepared on which the weights of a tag were evaluated."""
     published = _published(import_torchvision(), name)
     tag = weights_tag(name, pretrained)
@@ -92,13 +96,15 @@ def data_config(name, pretrained):
     }
 
 
-def _published(torchvision, name):
+def _published(torchvision: Any, name: str) -> Dict[str, Any]:
     """{tag: weights}, empty before torchvision 0.13."""
     find = getattr(torchvision.models, "get_model_weights", None)
     return {choice.name: choice for choice in find(name)} if find else {}
 
 
-def _pretrained(torchvision, function, name, num_classes, pretrained):
+def _pretrained(
+    torchvision: Any, function: Callable[..., Any], name: str, num_classes: int, pretrained: Union[bool, str]
+) -> "torch.nn.Module":
     if num_classes != 1000:
         raise ModelUnavailable(
             "%s: the pretrained weights are for 1000 classes, not %d; set `weights: random` or a checkpoint's path" % (name, num_classes)
@@ -128,7 +134,7 @@ def _pretrained(torchvision, function, name, num_classes, pretrained):
         )
 
 
-def _without_aux(model):
+def _without_aux(model: Any) -> "torch.nn.Module":
     """Auxiliary heads serve training alone: never timed, never counted."""
     for head in ("aux1", "aux2", "AuxLogits"):
         if getattr(model, head, None) is not None:
@@ -138,7 +144,7 @@ def _without_aux(model):
     return model
 
 
-def import_torchvision():
+def import_torchvision() -> Any:
     """torchvision, also where its compiled operators don't load (its CUDA build beside a CPU torch).
 
     Importing it then dies with "operator torchvision::nms does not exist", for want of two detection
@@ -155,7 +161,7 @@ def import_torchvision():
         spec = importlib.util.find_spec("torchvision")
         if spec is None or spec.origin is None:
             raise ModelUnavailable("torchvision is not installed here")
-        if not any(_loads(torch, path) for path in pathlib.Path(spec.origin).parent.glob("_C.*")):
+        if not any(_loads(torch, str(path)) for path in pathlib.Path(spec.origin).parent.glob("_C.*")):
             _declare_operators(torch)
     try:
         import torchvision
@@ -167,15 +173,15 @@ def import_torchvision():
 _declared: List[Any] = []  # a torch.library.Library withdraws its operators when it is collected
 
 
-def _loads(torch, path):
+def _loads(torch: ModuleType, path: str) -> bool:
     try:
-        torch.ops.load_library(str(path))
+        torch.ops.load_library(path)
     except OSError:  # a library that it needs (CUDA's) is missing
         return False
     return True
 
 
-def _declare_operators(torch):
+def _declare_operators(torch: ModuleType) -> None:
     library = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
         library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

@@ -21,7 +21,7 @@ from analysis.merge import table as cached
 from runner import cli
 from runner.errors import MatrixError, Unprepared
 from runner.measure import history
-from runner.networks import interchange
+from runner.networks import artefact, interchange
 from runner.networks.spec import ModelSpec
 from runner.plan import matrix, plan
 from runner.records import accuracy_totals
@@ -239,7 +239,7 @@ def test_broken_onnx_headers_are_understood_or_refused_in_a_line(tmp_path, count
 def _adopted(path, cache):
     """0: taken; 1: refused in a line; 2: anything else."""
     try:
-        interchange.make(interchange.artefact(cache, ModelSpec("onnx:" + path), 0, 1, 8), "onnx").batch()
+        interchange.make(artefact.in_cache(cache, ModelSpec("onnx:" + path), 0, 1, 8), "onnx").batch()
         return 0
     except Unprepared as error:
         return 1 if "\n" not in str(error) else 2

@@ -140,7 +140,7 @@ if "onnxruntime" in FRAMEWORKS:
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
         with pytest.raises(RuntimeError) as error:
             backends.create("onnxruntime")(tiny_network.job(tmp_path, device="gpu")).load()
-        assert "fell back in silence: asked for CUDAExecutionProvider, got CPUExecutionProvider" in str(error.value)
+        assert "silently fell back: asked for CUDAExecutionProvider, got CPUExecutionProvider" in str(error.value)
 
     def test_operators_left_to_the_cpu_are_found_by_profile_and_by_assignment(tmp_path):
         from runner.backends.onnxruntime import files as onnxruntime_files

@@ -1,5 +1,6 @@
 """The registry of backends: what is known without importing a framework, and what importing one does."""
 
+import dataclasses
 import importlib
 import json
 import os
@@ -35,20 +36,21 @@ def test_a_new_file_needs_no_registration(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(backends, "__path__", list(backends.__path__)[:1] + [str(tmp_path)])
     assert "abacus" in backends.names()
-    assert backends.facts("abacus")["variants"] == ("wood",) and backends.facts("abacus")["precisions"] == ("fp32",)
+    assert backends.declared("abacus").variants == ("wood",) and backends.declared("abacus").precisions == ("fp32",)
     assert backends.available("abacus") is None
     assert issubclass(backends.create("abacus"), base.Backend)
     sys.modules.pop("runner.backends.abacus")
 
 
-def test_facts_are_known_without_importing_any_framework():
+def test_what_a_backend_declares_is_known_without_importing_any_framework():
     code = "import json, sys; from runner import backends; backends.describe(); print(json.dumps(sorted(sys.modules)))"
     assert not {"torch", "onnxruntime", "openvino", "tensorrt", "onnx"} & set(python(code))
 
 
 @pytest.mark.parametrize("name", INSTALLED)
-def test_facts_are_those_of_the_class(name):
-    assert backends.facts(name) == {fact: getattr(backends.create(name), fact) for fact in backends.FACTS}
+def test_what_is_read_from_a_backends_source_is_what_its_class_has(name):
+    made = backends.create(name)
+    assert backends.declared(name) == backends.Declared(*[getattr(made, literal) for literal in backends.LITERALS])
 
 
 @pytest.mark.parametrize("name", INSTALLED)
@@ -58,8 +60,8 @@ def test_importing_a_backend_starts_no_thread(name):
 
 
 def test_a_missing_package_is_a_reason(monkeypatch):
-    facts = dict(backends.facts("tensorrt"), package="no_such_framework")
-    monkeypatch.setattr(backends, "facts", lambda name: facts)
+    declared = dataclasses.replace(backends.declared("tensorrt"), package="no_such_framework")
+    monkeypatch.setattr(backends, "declared", lambda name: declared)
     assert backends.available("tensorrt") == "the Python package no_such_framework is not installed"
     assert [row["reason"] for row in backends.describe()][0] == "the Python package no_such_framework is not installed"
 

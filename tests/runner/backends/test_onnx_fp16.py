@@ -27,7 +27,7 @@ def relu6(path, opset):
 @pytest.mark.parametrize("opset,expected", [(11, 12), (13, 13)])
 def test_a_clip_is_brought_to_the_opset_that_has_it_in_fp16(opset, expected, tmp_path):
     path = relu6(tmp_path / "relu6.onnx", opset)
-    converted = _onnx_fp16.half(tiny_network.job(tmp_path, onnx_path=path))
+    converted = _onnx_fp16.converted_file(tiny_network.job(tmp_path, onnx_path=path))
     assert onnx.load(converted).opset_import[0].version == expected
     x = numpy.random.RandomState(1).standard_normal((1, 3, 8, 8)).astype(numpy.float32)
     (before,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"input": x})
@@ -37,5 +37,5 @@ def test_a_clip_is_brought_to_the_opset_that_has_it_in_fp16(opset, expected, tmp
 
 
 def test_a_network_without_clip_keeps_its_opset(tmp_path):
-    converted = _onnx_fp16.half(tiny_network.job(tmp_path))
+    converted = _onnx_fp16.converted_file(tiny_network.job(tmp_path))
     assert onnx.load(converted).opset_import[0].version == onnx.load(tiny_network.ONNX).opset_import[0].version

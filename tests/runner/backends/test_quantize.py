@@ -22,7 +22,7 @@ def test_synthetic_images_are_seeded_whole_batches_and_not_the_measured_input(tm
 def test_a_folder_without_images_is_a_reason(tmp_path):
     with pytest.raises(Unsupported) as error:
         _onnx_int8.batches(tiny_network.job(tmp_path, calibration=str(tmp_path)))
-    assert "int8's calibration" in str(error.value) and "empty" in str(error.value)
+    assert "int8 calibration" in str(error.value) and "empty" in str(error.value)
 
 
 def test_images_of_a_folder_are_prepared_as_for_accuracy_and_broken_ones_left_out(tmp_path):

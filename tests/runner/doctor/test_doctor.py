@@ -226,7 +226,7 @@ def test_a_stick_must_be_on_the_bus_and_the_bus_in_the_container(tmp_path, monke
     none = checked("device myriad", tmp_path / "results", "ncs2", tmp_path)
     assert none.ok is False and "c 189:* rmw" in none.mend
     trees.build(tmp_path, {"sys/bus/usb/devices/1-4/idVendor": "03e7", "sys/bus/usb/devices/1-4/idProduct": "2485"})
-    assert "isn't in the container" in checked("device myriad", tmp_path / "results", "ncs2", tmp_path).found
+    assert "isn't mounted in the container" in checked("device myriad", tmp_path / "results", "ncs2", tmp_path).found
     trees.build(tmp_path, {"dev/bus/usb": None})
     assert checked("device myriad", tmp_path / "results", "ncs2", tmp_path).ok is True
 
@@ -276,7 +276,7 @@ def test_a_power_mode_below_the_most_is_something_to_know(tmp_path):
 
 def test_a_jetson_image_on_another_machine_stops():
     error = doctor.identity_error(platform="jetson-jp6")
-    assert error.startswith("this image is for a Jetson (jetson-jp6), but this machine is none") and "\n" not in error
+    assert error.startswith("this image is for a Jetson (jetson-jp6), but this machine is not one") and "\n" not in error
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import time
 import pytest
 import trees
 
-from runner.machine import contention
+from runner.machine import contention, cpu_counters
 from runner.machine.threads import affinity
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -20,8 +20,9 @@ BUSY = [sys.executable, "-c", "while True: pass"]
 
 @pytest.fixture
 def two_cpus(monkeypatch):
-    monkeypatch.setattr(contention, "affinity", lambda: frozenset([0, 1]))
-    monkeypatch.setattr(contention, "_ticks_per_s", lambda: 100)
+    monkeypatch.setattr(cpu_counters, "affinity", lambda: frozenset([0, 1]))
+    monkeypatch.setattr(cpu_counters, "ticks_per_s", lambda: 100)
+    monkeypatch.setattr(contention, "ticks_per_s", lambda: 100)
 
 
 def at(root, seconds, cpus, own_s=0.0, total_us=None):
@@ -29,8 +30,8 @@ def at(root, seconds, cpus, own_s=0.0, total_us=None):
     files = {"proc/stat": trees.stat(cpus)}
     if total_us is not None:
         files["proc/pressure/cpu"] = "some avg10=0.00 avg60=0.00 avg300=0.00 total=%d\nfull avg10=0.00 total=0" % total_us
-    taken = contention.snapshot(trees.build(root, files))
-    return contention.Snapshot(seconds, taken.cpus, taken.busy_s, taken.idle_s, taken.steal_s, own_s, 0, taken.pressure_s)
+    taken = cpu_counters.snapshot(trees.build(root, files))
+    return cpu_counters.Snapshot(seconds, taken.cpus, taken.busy_s, taken.idle_s, taken.steal_s, own_s, 0, taken.pressure_s)
 
 
 def test_others_share_is_what_was_not_idle_less_our_own(tmp_path, two_cpus):
@@ -50,8 +51,9 @@ def test_waiting_for_a_disk_is_idle(tmp_path, two_cpus):
 
 
 def test_cpus_that_this_process_may_not_use_do_not_count(tmp_path, monkeypatch):
-    monkeypatch.setattr(contention, "affinity", lambda: frozenset([1]))
-    monkeypatch.setattr(contention, "_ticks_per_s", lambda: 100)
+    monkeypatch.setattr(cpu_counters, "affinity", lambda: frozenset([1]))
+    monkeypatch.setattr(cpu_counters, "ticks_per_s", lambda: 100)
+    monkeypatch.setattr(contention, "ticks_per_s", lambda: 100)
     before = at(tmp_path, 0.0, [(0, 0, 0, 0, 0), (0, 0, 0, 0, 0)])
     after = at(tmp_path, 1.0, [(0, 0, 100, 0, 0), (25, 0, 75, 0, 0)])
     assert contention.between(before, after)["others_share"] == pytest.approx(0.25)
@@ -94,7 +96,7 @@ def test_a_sandbox_without_counters_is_unknown_not_contended(tmp_path, two_cpus)
 
 
 def test_no_proc_at_all_is_unknown_and_counts_as_quiet(tmp_path):
-    readings = contention.between(contention.snapshot(str(tmp_path)), contention.snapshot(str(tmp_path)))
+    readings = contention.between(cpu_counters.snapshot(str(tmp_path)), cpu_counters.snapshot(str(tmp_path)))
     assert readings["others_share"] is None and readings["pressure_share"] is None
     assert contention.wait_for_quiet(root=str(tmp_path), sleep=lambda seconds: time.sleep(0.01))[::2] == (True, None)
 
@@ -102,7 +104,7 @@ def test_no_proc_at_all_is_unknown_and_counts_as_quiet(tmp_path):
 def test_what_threads_waited_for_a_cpu_counts_however_many_cpus_there_are(tmp_path, two_cpus):
     def taken(seconds, *waited_ms):
         files = {"proc/self/task/%d/schedstat" % at: "%d %d 7" % (seconds * 1e9, 1e6 * ms) for at, ms in enumerate(waited_ms)}
-        found = contention.snapshot(trees.build(tmp_path, dict(files, **{"proc/stat": trees.stat([(0, 0, 0, 0, 0)] * 2)})))
+        found = cpu_counters.snapshot(trees.build(tmp_path, dict(files, **{"proc/stat": trees.stat([(0, 0, 0, 0, 0)] * 2)})))
         return dataclasses.replace(found, at_s=seconds)
 
     before = taken(1.0, 10, 20)
@@ -112,7 +114,7 @@ def test_what_threads_waited_for_a_cpu_counts_however_many_cpus_there_are(tmp_pa
     assert contention.between(before, taken(3.0))["run_delay"] is not None
     one_wait = dict(quiet, run_delay=0.8, window_s=0.005)  # of 4 ms, shorter than a tick
     assert not contention.contended(one_wait, 0.05) and contention.contended(dict(one_wait, window_s=2.0), 0.05)
-    nothing = contention.snapshot(str(tmp_path / "none"))
+    nothing = cpu_counters.snapshot(str(tmp_path / "none"))
     assert nothing.waited_s is None and contention.between(nothing, nothing)["run_delay"] is None
 
 
@@ -126,7 +128,7 @@ def test_what_threads_waited_for_a_cpu_counts_however_many_cpus_there_are(tmp_pa
 def test_what_a_quota_stops_is_counted_of_either_cgroup(tmp_path, group, path, counts):
     def taken(seconds, *values):
         return dataclasses.replace(
-            contention.snapshot(trees.build(tmp_path, {"proc/self/cgroup": group, path: counts % values})), at_s=seconds
+            cpu_counters.snapshot(trees.build(tmp_path, {"proc/self/cgroup": group, path: counts % values})), at_s=seconds
         )
 
     readings = contention.between(taken(1.0, 100, 10, 500000), taken(3.0, 120, 25, 1500000))
@@ -140,11 +142,11 @@ def test_what_a_quota_stops_is_counted_of_either_cgroup(tmp_path, group, path, c
 QUOTA = "/sys/fs/cgroup/cpu/dyno-test-%d"
 CHILD = """
 import os, sys, time
-from runner.machine import contention
-before, end = contention.snapshot(), time.monotonic() + 0.6
+from runner.machine import contention, cpu_counters
+before, end = cpu_counters.snapshot(), time.monotonic() + 0.6
 while time.monotonic() < end:
     pass
-print(contention.between(before, contention.snapshot()))
+print(contention.between(before, cpu_counters.snapshot()))
 """
 
 
@@ -193,9 +195,9 @@ def least(work, windows=6):
     """The smallest share of others over several windows with ``work`` in them, and our own share then: this machine may not be quiet."""
     found = []
     for _ in range(windows):
-        before = contention.snapshot()
+        before = cpu_counters.snapshot()
         work()
-        after = contention.snapshot()
+        after = cpu_counters.snapshot()
         found.append((contention.between(before, after)["others_share"], (after.own_s - before.own_s) / (after.at_s - before.at_s)))
     return min(found)
 
@@ -215,10 +217,10 @@ def test_busy_threads_of_our_own_are_not_others():
         for thread in threads:
             thread.join()
 
-    before = contention.snapshot()
+    before = cpu_counters.snapshot()
     for _ in range(50):  # where many run beside it, 0.3 s of work are no 0.1 s of CPU
         work()
-        after = contention.snapshot()
+        after = cpu_counters.snapshot()
         if after.own_s - before.own_s > 0.1:
             break
     share, own_s = contention.between(before, after)["others_share"], after.own_s - before.own_s
@@ -243,9 +245,9 @@ def test_busy_processes_beside_us_make_our_thread_wait_for_a_cpu():
     busy = [subprocess.Popen(BUSY) for _ in affinity()]
     try:
         time.sleep(0.2)
-        before = contention.snapshot()
+        before = cpu_counters.snapshot()
         hash_for(0.6)
-        readings = contention.between(before, contention.snapshot())
+        readings = contention.between(before, cpu_counters.snapshot())
         assert readings["run_delay"] > 0.2 and contention.contended(dict(readings, others_share=None), 0.05)
     finally:
         for process in busy:
@@ -257,27 +259,27 @@ def test_the_process_tree_of_the_supervisor_is_our_own_but_its_neighbour_is_not(
     child = subprocess.Popen([sys.executable, "-c", "import subprocess, sys; subprocess.call([sys.executable, '-c', 'while True: pass'])"])
     try:
         for _ in range(50):
-            tree = contention.own_tree()
+            tree = cpu_counters.own_tree()
             if len(tree) >= 3:
                 break
             time.sleep(0.05)
         assert {os.getpid(), child.pid} < tree and os.getppid() not in tree
-        before = contention.snapshot(own_pids=tree)
+        before = cpu_counters.snapshot(own_pids=tree)
         for _ in range(50):  # where many run beside it, half a second is no 0.1 s of CPU
             time.sleep(0.5)
-            own_s = contention.snapshot(own_pids=tree).own_s - before.own_s
+            own_s = cpu_counters.snapshot(own_pids=tree).own_s - before.own_s
             if own_s > 0.1:
                 break
         assert own_s > 0.1  # the grandchild's
     finally:
-        for pid in contention.own_tree() - {os.getpid()}:
+        for pid in cpu_counters.own_tree() - {os.getpid()}:
             os.kill(pid, 9)
         child.wait()
 
 
 def test_a_name_with_brackets_and_blanks_is_read(tmp_path):
     trees.build(tmp_path, {"proc/77/stat": "77 (a) b (c) S %d 1 1 0 -1 0 0 0 0 0 150 50 25 25 20 0" % os.getpid()})
-    assert 77 in contention.own_tree(str(tmp_path))
+    assert 77 in cpu_counters.own_tree(str(tmp_path))
     rate = float(os.sysconf("SC_CLK_TCK"))
-    with_it = contention._tree_cpu_s(str(tmp_path), {77, os.getpid()}) - contention._tree_cpu_s(str(tmp_path), {os.getpid()})
+    with_it = cpu_counters.tree_cpu_s(str(tmp_path), {77, os.getpid()}) - cpu_counters.tree_cpu_s(str(tmp_path), {os.getpid()})
     assert with_it == pytest.approx(250 / rate, abs=0.05)

@@ -213,7 +213,7 @@ def test_a_network_that_answers_with_other_classes_than_it_says_is_skipped(tmp_p
         ),
         (
             lambda folder: [folder.mkdir(), (folder / "test_batch.bin").write_bytes(b"x" * 3072)],
-            "3072 bytes are no whole number of images of 3073 bytes",
+            "3072 bytes is not a whole number of 3073-byte images",
         ),
         (lambda folder: [folder.mkdir(), (folder / "test_batch.bin").write_bytes(b"")], "no images in it"),
         (
@@ -350,7 +350,7 @@ def test_a_broken_pickle_is_one_line(tmp_path, content):
     (tmp_path / "test_batch").write_bytes(content)
     with pytest.raises(DataError) as caught:
         datasets.open_data(str(tmp_path))
-    assert "not CIFAR's pickle" in str(caught.value) and "\n" not in str(caught.value)
+    assert "not a CIFAR pickle" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_hostile_pickle_runs_no_code(tmp_path):

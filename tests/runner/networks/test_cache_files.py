@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from runner import files
-from runner.networks import content, interchange
+from runner.networks import artefact, content, interchange
 from runner.networks.spec import ModelSpec
 
 
@@ -32,7 +32,7 @@ def made(tmp_path_factory):
 
     sys.modules["cached_nets"] = type(sys)("cached_nets")
     sys.modules["cached_nets"].net = tiny.network
-    art = interchange.artefact(str(tmp_path_factory.mktemp("cache")), ModelSpec("cached_nets:net"), 0, 2, 32)
+    art = artefact.in_cache(str(tmp_path_factory.mktemp("cache")), ModelSpec("cached_nets:net"), 0, 2, 32)
     yield interchange.make(art, "onnx"), torch
     del sys.modules["cached_nets"]
 
@@ -59,7 +59,7 @@ def test_weights_of_an_older_release_without_a_hash_serve_unless_they_are_cut_of
     art, _ = made
     interchange.make(art, "torch")
     manifest = {name: value for name, value in art.manifest.items() if name != "weights_sha256"}
-    old = interchange.Artefact(art.folder, art.spec, art.seed, art.batch_size, art.input_px, manifest)
+    old = artefact.Artefact(art.folder, art.spec, art.seed, art.batch_size, art.input_px, manifest)
     assert old.missing("torch") is None
     cut(old.weights_path)
     assert old.missing("torch") == "weights"

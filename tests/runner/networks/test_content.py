@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from runner.networks import content, interchange
+from runner.networks import artefact, content
 from runner.networks.spec import ModelSpec
 
 
@@ -54,5 +54,5 @@ def test_two_networks_never_share_a_folder_of_the_cache(tmp_path):
     names = ["a/b", "a b", "a-b", "网络", "сеть", "timm:a", "timm-a"]
     specs = [ModelSpec("resnet18", label=name) for name in names]
     specs += [ModelSpec("resnet18", weights=path) for path in ("/a/best.pth", "/b/best.pth")]
-    folders = [interchange.artefact(str(tmp_path), spec, 0, 1, 224).folder for spec in specs]
+    folders = [artefact.in_cache(str(tmp_path), spec, 0, 1, 224).folder for spec in specs]
     assert len(set(folders)) == len(specs) and all(name.endswith("-s0-c1000-224px") for name in folders)

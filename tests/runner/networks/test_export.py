@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from runner.errors import ExportError
-from runner.networks import export, interchange, sources, weights
+from runner.networks import artefact, export, interchange, sources, weights
 from runner.networks.spec import ModelSpec
 
 
@@ -124,11 +124,11 @@ def test_weights_over_2_gb_are_refused_before_any_work(tmp_path):
 
 def test_a_large_batch_repeats_a_few_images_and_so_does_its_reference(tmp_path):
     """Preparing 8192 images on the CPU would take minutes; eight tell as much about parity."""
-    art = interchange.make(interchange.artefact(str(tmp_path), ModelSpec("squeezenet1_1"), 0, 20, 64), "torch")
+    art = interchange.make(artefact.in_cache(str(tmp_path), ModelSpec("squeezenet1_1"), 0, 20, 64), "torch")
     batch, reference = art.batch(), art.reference()
-    assert batch.shape[0] == reference.shape[0] == 20 and len(art.distinct()) == interchange.DISTINCT
-    assert (batch[: interchange.DISTINCT] == art.distinct()).all()
+    assert batch.shape[0] == reference.shape[0] == 20 and len(art.distinct()) == artefact.DISTINCT
+    assert (batch[: artefact.DISTINCT] == art.distinct()).all()
     for index in range(20):
-        assert (batch[index] == batch[index % interchange.DISTINCT]).all()
-        assert (reference[index] == reference[index % interchange.DISTINCT]).all()
-    assert len({row.tobytes() for row in batch}) == interchange.DISTINCT
+        assert (batch[index] == batch[index % artefact.DISTINCT]).all()
+        assert (reference[index] == reference[index % artefact.DISTINCT]).all()
+    assert len({row.tobytes() for row in batch}) == artefact.DISTINCT

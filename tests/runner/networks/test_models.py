@@ -106,7 +106,7 @@ def test_a_network_that_this_torchvision_lacks_says_so(monkeypatch):
 
 
 def test_an_onnx_file_is_no_torch_network():
-    with pytest.raises(ModelUnavailable, match="no PyTorch network"):
+    with pytest.raises(ModelUnavailable, match="can.t run in PyTorch"):
         sources.build(ModelSpec("onnx:net.onnx", input_px=8), 0)
 
 

@@ -59,7 +59,7 @@ def test_type_shape_and_layout_are_read_from_the_file(tmp_path, options, kind, l
 
 @pytest.mark.parametrize(("options", "said"), [
     ({"shape": (1, 16), "kind": LONG}, "int64, as token ids are"), ({"shape": None}, "has no shape"), ({"second": True}, "2 inputs .x, mask."),
-    ({"domain": "com.acme"}, "com.acme:Magic is no standard operator"), ({"shape": (1, 3, 8)}, "height, width. is needed"),
+    ({"domain": "com.acme"}, "com.acme:Magic is not a standard operator"), ({"shape": (1, 3, 8)}, "height, width. is needed"),
 ])  # fmt: skip
 def test_what_no_image_fits_is_refused_in_our_words(tmp_path, options, said):
     with pytest.raises(GraphError, match=said):

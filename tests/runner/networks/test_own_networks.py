@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import nn
 
 from runner.errors import ModelUnavailable
-from runner.networks import interchange, sources
+from runner.networks import artefact, interchange, sources
 from runner.networks.spec import ModelSpec
 
 Output = namedtuple("Output", "hidden logits")
@@ -63,7 +63,7 @@ def _module(monkeypatch):
     "name", ["plain", "pair", "mapping", "named", "gray", "half", "double", "parallel", "traced", "instance", "only32"]
 )
 def test_the_logits_of_every_form_of_network_are_measured(tmp_path, name):
-    art = interchange.artefact(str(tmp_path), ModelSpec("own_nets:" + name, num_classes=10), 0, 2, 32)
+    art = artefact.in_cache(str(tmp_path), ModelSpec("own_nets:" + name, num_classes=10), 0, 2, 32)
     art = interchange.make(art, "torch")
     assert art.input_shape == ((1 if name == "gray" else 3), 32, 32) and art.reference().shape == (2, 10)
     with torch.no_grad():

@@ -217,7 +217,7 @@ def test_a_rail_that_vanishes_in_mid_run_makes_the_energy_unknown_with_a_reason(
 
     readings = sampled(sensor, change=change)
     assert readings["energy_j"] is None and readings["power_w"] is None
-    assert "POM_5V_IN can't be read any more" in readings["reason"]
+    assert "POM_5V_IN can no longer be read" in readings["reason"]
     trees.build(tmp_path, {power: 4200})
     assert sampled(sensor)["energy_j"] == pytest.approx(12.6)  # the next measurement has it again
 
@@ -293,7 +293,7 @@ def test_a_sensor_that_vanishes_in_mid_run_says_so(tmp_path, module, tree, path)
         trees.build(tmp_path, {"sys/class/thermal/thermal_zone0/type": "cpu", path: 40000})
     sensor = working(module, tmp_path)
     readings = sampled(sensor, change=lambda at_s: trees.remove(tmp_path, path) if at_s == 1.5 else None)
-    assert "can be read any more" in readings["reason"] or "can't be read any more" in readings["reason"]
+    assert "be read" in readings["reason"]
 
 
 # Memory
@@ -494,7 +494,7 @@ def test_a_gpu_that_falls_off_the_bus_says_so_in_its_readings(gpu):
                 gpu.answers[call] = None
 
     readings = sampled(sensor, change=change)
-    assert "NVML answers nothing any more" in readings["reason"] and readings["energy_j"] is None
+    assert "NVML no longer answers" in readings["reason"] and readings["energy_j"] is None
 
 
 def test_the_gpu_is_the_one_that_the_frameworks_see(gpu, monkeypatch):

@@ -23,13 +23,18 @@ bench: $(VENV)/.bench ## measure the quick part of matrix.yaml on this machine's
 
 # analysis(command, options): in .venv, or with IN_DOCKER=1 in the host image, which sees the results at /results.
 analysis = $(if $(IN_DOCKER),sh docker/run.sh dyno-host:$(VERSION) $(1) $(subst RESULTS,/results,$(2)),$(BIN)/dyno $(1) $(subst RESULTS,"$$RESULTS",$(2)))
-ANALYSIS := $(if $(IN_DOCKER),build-host,$(VENV)/.bench)
+ANALYSIS := $(if $(IN_DOCKER),analysis-image,$(VENV)/.bench)
 
 report: $(ANALYSIS) ## merge the records of every machine and write results/report/index.html (IN_DOCKER=1: in the host image)
 	@$(call analysis,report,--records RESULTS/records --out RESULTS/report) $(ARGS)
 
 recommend: $(ANALYSIS) ## name the networks that meet limits: ARGS="--platform jetson-jp6 --max-latency-ms 50" (IN_DOCKER=1)
 	@$(call analysis,recommend,--records RESULTS/records) $(ARGS)
+
+.PHONY: analysis-image
+analysis-image:
+	@sh docker/inputs.sh report
+	@$(MAKE) --no-print-directory build-host
 
 test-fast: $(VENV)/.dev ## run what needs no framework and no drawing, in less than a minute
 	$(BIN)/python -m pytest $(FAST)

@@ -76,7 +76,7 @@ $(PLATFORMS:%=compare-%): compare-%:
 	$(if $(A)$(B),$(alternate),$(against))
 
 define alternate
-@sh docker/inputs.sh run
+@sh docker/inputs.sh compare
 @$(MAKE) --no-print-directory build-$* build-host
 @sh docker/compare.sh $(call image,$*) $(call image,host) $(ARGS)
 endef

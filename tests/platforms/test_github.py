@@ -18,7 +18,9 @@ def test_a_workflow_names_its_machine_its_limit_and_releases_of_what_it_uses(pat
     for job in workflow["jobs"].values():
         assert re.fullmatch(r"ubuntu-\d\d\.\d\d", job["runs-on"]) and job["timeout-minutes"] < 360
         assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
-        assert all(set(step) <= {"name", "uses", "with", "run", "if", "env"} and ("run" in step) != ("uses" in step) for step in job["steps"])
+        assert all(
+            set(step) <= {"name", "uses", "with", "run", "if", "env"} and ("run" in step) != ("uses" in step) for step in job["steps"]
+        )
 
 
 def test_the_checks_on_github_are_those_of_any_machine_with_every_python_that_they_take():
@@ -26,7 +28,9 @@ def test_the_checks_on_github_are_those_of_any_machine_with_every_python_that_th
     *_, pythons, checks = job["steps"]
     assert checks["run"].endswith(" .ci/run") and checks["run"].startswith("sudo ")
     built = {".".join(version.split(".")[:2]) for version in re.search(r"for version in ([\d. ]+);", pythons["run"])[1].split()}
-    stand_ins = {f"3.{minor}" for minor in re.findall(r'"py3(\d+)\b', (ROOT / "tests/images/conftest.py").read_text())} - {"3.11"}  # Debian's own
+    stand_ins = {f"3.{minor}" for minor in re.findall(r'"py3(\d+)\b', (ROOT / "tests/images/conftest.py").read_text())} - {
+        "3.11"
+    }  # Debian's own
     others = {f"3.{minor}" for minor in re.findall(r"^on 3\.(\d+)", (ROOT / "tests/on_pythons.sh").read_text(), re.MULTILINE)}
     assert len(stand_ins) >= 4 and stand_ins | others <= built
 
@@ -35,7 +39,11 @@ def test_the_checks_on_github_are_those_of_any_machine_with_every_python_that_th
 def test_an_issue_form_has_what_github_asks_for(path):
     form = yaml.safe_load(path.read_text())
     assert form["name"] and form["description"] and set(form) <= {"name", "description", "title", "labels", "body"}
-    kinds = {"markdown": {"value"}, "input": {"label", "description", "placeholder"}, "textarea": {"label", "description", "placeholder", "render"}}
+    kinds = {
+        "markdown": {"value"},
+        "input": {"label", "description", "placeholder"},
+        "textarea": {"label", "description", "placeholder", "render"},
+    }
     for item in form["body"]:
         assert set(item["attributes"]) <= kinds[item["type"]]
     fields = [item for item in form["body"] if item["type"] != "markdown"]

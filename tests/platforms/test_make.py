@@ -450,7 +450,9 @@ def test_ctrl_c_on_make_sets_it_again_too(house, orin, nvpmodel):
 
 def test_the_report_can_be_made_in_the_host_image(house):
     shutil.copy(ROOT / "Makefile", house)
-    run(house, "mkdir", "-p", "results")
+    done = run(house, "make", "report", "IN_DOCKER=1", check=False)
+    assert done.returncode == 2 and "RESULTS=results: no such folder; measure first" in done.stderr and builds(done.stdout) == []
+    (house / "results").mkdir()
     out = run(house, "make", "report", "IN_DOCKER=1").stdout
     assert builds(out)[0].endswith(" .") and "--tag dyno-host:1.2.3" in builds(out)[0]
     assert out.strip().splitlines()[-1].endswith("[dyno-host:1.2.3][report][--records][/results/records][--out][/results/report]")
@@ -498,9 +500,15 @@ def test_two_matrices_are_compared_in_the_platforms_own_image(house):
         ([], "BEFORE=: name the earlier records"),
     ],
 )
-def test_what_can_not_be_compared_is_said_before_anything_is_measured(house, given, said):
+def test_what_can_not_be_compared_is_said_before_anything_is_built(house, given, said):
     done = run(house, "make", "compare-cpu", *given, check=False)
-    assert done.returncode == 2 and said in done.stderr and "[--round]" not in done.stdout
+    assert done.returncode == 2 and said in done.stderr and builds(done.stdout) == []
+
+
+def test_an_image_that_is_not_here_is_named_before_anything_is_measured(house):
+    done = run(house, "make", "compare-cpu", "A=dyno-cpu:1", "B=dyno-cpu:2", check=False, ABSENT="yes")
+    assert done.returncode == 2 and "dyno-cpu:1: no matrix (.yaml), and no image that is here" in done.stderr
+    assert "[--round]" not in done.stdout
 
 
 def test_a_search_is_chosen_in_the_host_image_and_measured_in_the_platforms_own_in_turns(house):

@@ -103,6 +103,12 @@ def test_make_jetson_builds_the_image_of_this_release_on_its_base(house):
     assert "--build-arg BASE=nvcr.io/nvidia/l4t-pytorch:r32.6.1-pth1.9-py3" in build and "--build-arg L4T=32.6.1" in build
 
 
+def test_the_run_is_told_what_was_typed_so_that_it_can_say_what_to_type_next(house):
+    (house / "l4t").write_text("# R32 (release), REVISION: 6.1, GCID: 1\n")
+    assert "[--env][DYNO_MAKE=jetson]" in run(house, "make", "jetson", L4T_RELEASE_FILE=str(house / "l4t")).stdout.splitlines()[-1]
+    assert "[--env][A=b][--env][DYNO_MAKE=cpu]" in run(house, "make", "cpu", "RUN_FLAGS=--env A=b").stdout.splitlines()[-1]
+
+
 def builds(out):
     """The docker build commands that were given, each as one string."""
     return [line[1:-1].replace("][", " ") for line in out.splitlines() if line.startswith("[build]")]

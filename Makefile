@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retrie
 
 .DEFAULT_GOAL := help
 export RESULTS
-.PHONY: help bench report recommend test test-fast test-long test-images test-images-arm64 test-pythons check lint venv dev clean
+.PHONY: help bench report recommend test test-fast test-long test-images test-images-long test-pythons check lint venv dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,13 +23,18 @@ bench: $(VENV)/.bench ## measure the quick part of matrix.yaml on this machine's
 
 # analysis(command, options): in .venv, or with IN_DOCKER=1 in the host image, which sees the results at /results.
 analysis = $(if $(IN_DOCKER),sh docker/run.sh dyno-host:$(VERSION) $(1) $(subst RESULTS,/results,$(2)),$(BIN)/dyno $(1) $(subst RESULTS,"$$RESULTS",$(2)))
-ANALYSIS := $(if $(IN_DOCKER),build-host,$(VENV)/.bench)
+ANALYSIS := $(if $(IN_DOCKER),analysis-image,$(VENV)/.bench)
 
 report: $(ANALYSIS) ## merge the records of every machine and write results/report/index.html (IN_DOCKER=1: in the host image)
 	@$(call analysis,report,--records RESULTS/records --out RESULTS/report) $(ARGS)
 
 recommend: $(ANALYSIS) ## name the networks that meet limits: ARGS="--platform jetson-jp6 --max-latency-ms 50" (IN_DOCKER=1)
 	@$(call analysis,recommend,--records RESULTS/records) $(ARGS)
+
+.PHONY: analysis-image
+analysis-image:
+	@sh docker/inputs.sh report
+	@$(MAKE) --no-print-directory build-host
 
 test-fast: $(VENV)/.dev ## run what needs no framework and no drawing, in less than a minute
 	$(BIN)/python -m pytest $(FAST)
@@ -40,8 +45,8 @@ test: $(VENV)/.dev ## run all tests that need no Docker
 test-images: $(VENV)/.dev ## build every image on a stand-in base and run what a CPU can (needs root: it starts a Docker of its own)
 	tests/images/run.sh
 
-test-images-arm64: $(VENV)/.dev ## the same for arm64 under emulation, and every lock's wheels for both processors; takes long
-	tests/images/run.sh tests/images/test_arm64.py
+test-images-long: $(VENV)/.dev ## the same for arm64 under emulation, every lock on its Python and for both processors, all networks on the stick's plugin
+	tests/images/run.sh -m long
 
 test-long: test test-pythons test-images ## run everything: also the other Pythons and, with Docker, the images
 

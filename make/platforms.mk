@@ -57,16 +57,16 @@ $(PLATFORMS:%=accuracy-%): accuracy-%:
 	@$(MAKE) --no-print-directory build-$*
 	@sh docker/run.sh $(call image,$*) accuracy /data $(ARGS)
 
-# Doctor's findings are advice here: run itself stops on a machine that the image is not made for.
+# Doctor's findings are advice here: run itself stops on a machine that the image is not made for. DYNO_MAKE: what it tells to type next.
 $(PLATFORMS): %:
 	@sh docker/inputs.sh run
 	@$(MAKE) --no-print-directory build-$*
 	-@sh docker/run.sh $(call image,$*) doctor
-	@sh docker/run.sh $(call image,$*) run $(ARGS)
+	@RUN_FLAGS="$$RUN_FLAGS --env DYNO_MAKE=$(or $(DYNO_TARGET),$*)" sh docker/run.sh $(call image,$*) run $(ARGS)
 
 jetson: ## find this Jetson's JetPack, then make its platform; POWER_MODES="0 1" does it per power mode
 	@fit=$$(sh docker/jetson.sh) && set -- $$fit && \
-		$(if $(POWER_MODES),sh docker/power_modes.sh '$(POWER_MODES)') $(MAKE) --no-print-directory $$1 DYNO_BASE="$$2" DYNO_L4T="$$3"
+		$(if $(POWER_MODES),sh docker/power_modes.sh '$(POWER_MODES)') $(MAKE) --no-print-directory $$1 DYNO_TARGET=jetson DYNO_BASE="$$2" DYNO_L4T="$$3"
 
 $(PLATFORMS:%=pin-%): pin-%:
 	@sh docker/pins/pin.sh $*
@@ -76,7 +76,7 @@ $(PLATFORMS:%=compare-%): compare-%:
 	$(if $(A)$(B),$(alternate),$(against))
 
 define alternate
-@sh docker/inputs.sh run
+@sh docker/inputs.sh compare
 @$(MAKE) --no-print-directory build-$* build-host
 @sh docker/compare.sh $(call image,$*) $(call image,host) $(ARGS)
 endef

@@ -1,5 +1,6 @@
 """Records as a person reads them in a terminal: a line a cell, a table of a run, how many are clean, what to type next."""
 
+import os
 import shlex
 from statistics import median
 from typing import Any, Dict, List, Optional, Sequence, Union
@@ -101,12 +102,16 @@ def _counted(words: Any) -> str:
 
 
 def command(name: str, options: Dict[str, Any]) -> str:
-    """A command to type: ``options`` without a value are left out."""
-    words = ["dyno", name]
+    """A command to type: ``options`` without a value are left out. In a container that make started it is one of make's."""
+    words: List[str] = []
     for option, value in options.items():
         for one in value if isinstance(value, (list, tuple)) else [value] if value else []:
             words += [option, shlex.quote(str(one))]
-    return " ".join(words)
+    target = os.environ.get("DYNO_MAKE")
+    if target and name in ("run", "report"):
+        given = ' ARGS="%s"' % " ".join(words) if words else ""
+        return "make %s%s" % (target if name == "run" else name, given)
+    return " ".join(["dyno", name] + words)
 
 
 def next_command(lines: Sequence[Record], left: int, options: Dict[str, Any]) -> Optional[str]:

@@ -8,6 +8,8 @@ import configparser
 import os
 import shutil
 import subprocess
+import tempfile
+from io import StringIO
 from pathlib import Path
 
 # What pyenv's interpreters link to, what OpenVINO's MYRIAD plugin and torch link to, and Debian's own Python 3.11.
@@ -76,8 +78,6 @@ def pip_settings():
         parser["global"]["index-url"] = known["index-url"]
     if links():
         parser["global"]["find-links"] = str(links())
-    from io import StringIO
-
     text = StringIO()
     parser.write(text)
     return text.getvalue()
@@ -98,30 +98,26 @@ def interpreter(version):
     return found[-1]
 
 
-def import_base(docker, root, tag, version=None, platform=None):
-    """The image ``tag`` of the files in ``root`` and, if named, pyenv's Python ``version``."""
-    command = [
-        "tar",
-        "-c",
-        "--exclude=__pycache__",
-        "--exclude=*.a",
-        "--exclude=lib/python3*/test",
-        "--exclude=site-packages/*",
-        "-C",
-        root,
-        ".",
-    ]
-    path = PATH
-    if version:
-        prefix = interpreter(version)
-        command += ["-C", "/", str(prefix).lstrip("/")]
-        path = f"{prefix}/bin:{PATH}"
-    elif links():
-        command += ["-C", "/", str(links()).lstrip("/")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as tar:
-        docker("import", *(["--platform", platform] if platform else []), "--change", f"ENV PATH={path}", "-", tag, stdin=tar.stdout)
-    if version:
-        build(docker, tag, f"FROM {tag}\nRUN python3 -m ensurepip --upgrade\n")
+def import_debian(docker, root, tag, platform=None):
+    """The image ``tag`` of the files in ``root``."""
+    with subprocess.Popen(["tar", "-c", "-C", root, "."], stdout=subprocess.PIPE) as tar:
+        docker("import", *(["--platform", platform] if platform else []), "--change", f"ENV PATH={PATH}", "-", tag, stdin=tar.stdout)
+
+
+def with_folder(docker, tag, base, folder, more=""):
+    """The image ``tag``: ``base`` and a folder of this machine in the same place, less what nothing here runs."""
+    left_out = [f"--exclude={pattern}" for pattern in ("__pycache__", "*.a", "lib/python3*/test", "site-packages/*")]
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "Dockerfile").write_text(f"FROM {base}\nCOPY {str(folder).lstrip('/')} {folder}\n{more}")
+        command = ["tar", "-c", *left_out, "-C", place, "Dockerfile", "-C", "/", str(folder).lstrip("/")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as tar:
+            docker("build", "--network=host", "--tag", tag, "-", stdin=tar.stdout)
+
+
+def with_python(docker, tag, base, version):
+    """The image ``tag``: ``base`` with pyenv's Python ``version`` before its own."""
+    prefix = interpreter(version)
+    with_folder(docker, tag, base, prefix, f"ENV PATH={prefix}/bin:{PATH}\nRUN python3 -m ensurepip --upgrade\n")
 
 
 def build(docker, tag, dockerfile):

@@ -1,5 +1,6 @@
 """Docker, stand-in bases and the images built on them, made when first asked for and gone after the tests."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -34,16 +35,21 @@ STAND_INS = {
     "jetson-jp7-arm64": ("arm64-torch210", {"FRAMEWORKS": "base"}),
     "host-arm64": ("arm64", {}),
 }
-SUITES = {"arm64": "bookworm", "arm64old": "bullseye"}
+# What debootstrap makes: architecture (this machine's where none is named) and suite.
+SUITES = {"debian": (None, "bookworm"), "arm64": ("arm64", "bookworm"), "arm64old": ("arm64", "bullseye")}
 # Bases that are another one and what the real base has besides Python.
 DERIVED = {
-    "arm64old-torch21": "FROM dyno-standin:arm64old\nRUN python3 -m pip install --no-cache-dir --no-deps torch==2.1.0 torchvision==0.16.0\n",
-    "arm64-torch25": "FROM dyno-standin:arm64\nRUN python3 -m pip install --no-cache-dir --no-deps torch==2.5.0 torchvision==0.20.0\n",
+    "arm64old-torch21": ("arm64old", "--no-deps torch==2.1.0 torchvision==0.16.0"),
+    "arm64-torch25": ("arm64", "--no-deps torch==2.5.0 torchvision==0.20.0"),
     # with what it imports: the real base of jetson-jp7 brings all of it
-    "arm64-torch210": "FROM dyno-standin:arm64\nRUN python3 -m pip install --no-cache-dir torch==2.10.0 torchvision==0.25.0\n",
-    "py36-torch110": "FROM dyno-standin:py36\nRUN python3 -m pip install --no-cache-dir --no-deps torch==1.10.0 torchvision==0.11.1\n",
-    "py38-openvino2022": "FROM dyno-standin:py38\nRUN python3 -m pip install --no-cache-dir --no-deps openvino==2022.3.2\n",
+    "arm64-torch210": ("arm64", "torch==2.10.0 torchvision==0.25.0"),
+    "py36-torch110": ("py36", "--no-deps torch==1.10.0 torchvision==0.11.1"),
+    "py38-openvino2022": ("py38", "--no-deps openvino==2022.3.2"),
 }
+RECIPE = hashlib.sha256(Path(bases.__file__).read_bytes() + repr((SUITES, DERIVED)).encode()).hexdigest()[:8]
+
+
+LARGE = 1_000_000_000  # bytes; a smaller image is not worth the steps of the next builds
 
 
 class Images:
@@ -52,29 +58,33 @@ class Images:
     def __init__(self, docker, folder):
         self.docker = docker
         self.folder = folder
-        self._roots = {}
         self._made = {}
 
-    def root(self, name=None):
-        """Files of a Debian: this machine's architecture, or one of SUITES."""
-        if name not in self._roots:
-            folder = self.folder / f"debian-{name}"
-            self._roots[name] = bases.debian(folder, "arm64", SUITES[name]) if name else bases.debian(folder)
-        return self._roots[name]
-
     def base(self, name):
-        tag = f"dyno-standin:{name}"
+        """The tag of a stand-in base; a daemon that outlives the tests keeps it for as long as this recipe holds."""
+        tag = f"dyno-standin-{RECIPE}:{name}"
         if tag not in self._made:
-            if name in DERIVED:
-                self.base(name.split("-")[0])
-                bases.build(self.docker, tag, DERIVED[name])
-            elif name in SUITES:
-                bases.import_base(self.docker, self.root(name), tag)
-            else:
-                version = name.replace("py3", "3.")
-                bases.import_base(self.docker, self.root(), tag, None if version == "3.11" else version)
+            if self.docker("image", "inspect", tag, check=False).returncode:
+                self._make_base(name, tag)
             self._made[tag] = tag
         return tag
+
+    def _make_base(self, name, tag):
+        if name in DERIVED:
+            below, packages = DERIVED[name]
+            bases.build(self.docker, tag, f"FROM {self.base(below)}\nRUN python3 -m pip install --no-cache-dir {packages}\n")
+        elif name in SUITES:
+            folder = self.folder / f"debian-{name}"
+            bases.import_debian(self.docker, bases.debian(folder, *SUITES[name]), tag)
+            shutil.rmtree(folder)
+        elif name == "py311":  # Debian's own, and the wheels that this machine's pip looks into
+            below = self.base("debian")
+            if bases.links():
+                bases.with_folder(self.docker, tag, below, bases.links())
+            else:
+                self.docker("tag", below, tag)
+        else:
+            bases.with_python(self.docker, tag, self.base("debian"), name.replace("py3", "3."))
 
     def __call__(self, name):
         if name not in self._made:
@@ -88,6 +98,15 @@ class Images:
             self.docker("tag", built, tag)
             self._made[name] = tag
         return self._made[name]
+
+    def drop(self, name):
+        """Give an image's disk back; the layers that no other image shares go with it."""
+        tag = self._made.pop(name, None)
+        if tag:
+            size = int(self.docker("image", "inspect", "--format", "{{.Size}}", tag).stdout)
+            self.docker("rmi", "--force", self.docker("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip())
+            if size > LARGE:  # with the images go the steps of builds, which the next ones would find again
+                self.docker("builder", "prune", "--force", "--filter", "type=regular")
 
     def make(self, *arguments):
         """make in the repository with this Docker; its output."""

@@ -26,7 +26,7 @@ class Docker:
 
     def __enter__(self):
         if not os.path.exists(CLIENT) or not shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin"):
-            raise NoDocker("docker is not installed; tests/images/run installs what these tests need")
+            raise NoDocker("docker is not installed; tests/images/run.sh installs what these tests need")
         if self._answers():
             return self
         self._folder = Path(tempfile.mkdtemp(prefix="dyno-docker-"))
@@ -64,6 +64,9 @@ class Docker:
                 self._daemon.wait()
             self._daemon = None
         if self._folder:
+            for mount in reversed(Path("/proc/self/mounts").read_text().splitlines()):  # dockerd leaves its network namespace mounted
+                if mount.split()[1].startswith(f"{self._folder}/"):
+                    subprocess.run(["umount", mount.split()[1]], stderr=subprocess.DEVNULL)
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 

@@ -1,6 +1,7 @@
-"""What runs on another processor: arm64 images under emulation, and the locks' aarch64 wheels. Slow, so `make test-images-arm64` runs it."""
+"""What runs on another processor: arm64 images under emulation, and the locks' aarch64 wheels. Slow, so `make test-images-long` runs it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from conftest import ROOT, USER
 from test_images import cells, command, matrix_file, networks  # noqa: F401 (networks is a fixture)
 
+pytestmark = pytest.mark.long
 LOCKS = sorted(path.stem for path in (ROOT / "docker/pins").glob("py*.txt"))
 GLIBC = {"py36": 27, "py38": 31, "py39": 31, "py310": 35, "py311": 36, "py312": 36}
 
@@ -58,6 +60,7 @@ def test_a_lock_downloads_with_its_hashes_for_every_processor_that_it_names(lock
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(list((tmp_path / "wheels").iterdir())) == len(lines)
+    shutil.rmtree(tmp_path / "wheels")  # up to 1 GB
 
 
 @pytest.fixture

@@ -103,6 +103,12 @@ def test_make_jetson_builds_the_image_of_this_release_on_its_base(house):
     assert "--build-arg BASE=nvcr.io/nvidia/l4t-pytorch:r32.6.1-pth1.9-py3" in build and "--build-arg L4T=32.6.1" in build
 
 
+def test_the_run_is_told_what_was_typed_so_that_it_can_say_what_to_type_next(house):
+    (house / "l4t").write_text("# R32 (release), REVISION: 6.1, GCID: 1\n")
+    assert "[--env][DYNO_MAKE=jetson]" in run(house, "make", "jetson", L4T_RELEASE_FILE=str(house / "l4t")).stdout.splitlines()[-1]
+    assert "[--env][A=b][--env][DYNO_MAKE=cpu]" in run(house, "make", "cpu", "RUN_FLAGS=--env A=b").stdout.splitlines()[-1]
+
+
 def builds(out):
     """The docker build commands that were given, each as one string."""
     return [line[1:-1].replace("][", " ") for line in out.splitlines() if line.startswith("[build]")]
@@ -450,7 +456,9 @@ def test_ctrl_c_on_make_sets_it_again_too(house, orin, nvpmodel):
 
 def test_the_report_can_be_made_in_the_host_image(house):
     shutil.copy(ROOT / "Makefile", house)
-    run(house, "mkdir", "-p", "results")
+    done = run(house, "make", "report", "IN_DOCKER=1", check=False)
+    assert done.returncode == 2 and "RESULTS=results: no such folder; measure first" in done.stderr and builds(done.stdout) == []
+    (house / "results").mkdir()
     out = run(house, "make", "report", "IN_DOCKER=1").stdout
     assert builds(out)[0].endswith(" .") and "--tag dyno-host:1.2.3" in builds(out)[0]
     assert out.strip().splitlines()[-1].endswith("[dyno-host:1.2.3][report][--records][/results/records][--out][/results/report]")
@@ -498,9 +506,15 @@ def test_two_matrices_are_compared_in_the_platforms_own_image(house):
         ([], "BEFORE=: name the earlier records"),
     ],
 )
-def test_what_can_not_be_compared_is_said_before_anything_is_measured(house, given, said):
+def test_what_can_not_be_compared_is_said_before_anything_is_built(house, given, said):
     done = run(house, "make", "compare-cpu", *given, check=False)
-    assert done.returncode == 2 and said in done.stderr and "[--round]" not in done.stdout
+    assert done.returncode == 2 and said in done.stderr and builds(done.stdout) == []
+
+
+def test_an_image_that_is_not_here_is_named_before_anything_is_measured(house):
+    done = run(house, "make", "compare-cpu", "A=dyno-cpu:1", "B=dyno-cpu:2", check=False, ABSENT="yes")
+    assert done.returncode == 2 and "dyno-cpu:1: no matrix (.yaml), and no image that is here" in done.stderr
+    assert "[--round]" not in done.stdout
 
 
 def test_a_search_is_chosen_in_the_host_image_and_measured_in_the_platforms_own_in_turns(house):

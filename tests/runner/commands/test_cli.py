@@ -143,6 +143,16 @@ def test_a_run_without_a_terminal_prints_a_line_a_cell_then_a_table_a_count_and_
     assert lines[-1] == "next: dyno run --matrix %s --results %s --retry failed" % (path, tmp_path)
 
 
+def test_in_a_container_of_make_the_next_command_is_one_of_makes(monkeypatch):
+    from runner.program import results
+
+    assert results.command("run", {"--retry": "contended", "--only": ["model=a b"]}) == "dyno run --retry contended --only 'model=a b'"
+    monkeypatch.setenv("DYNO_MAKE", "jetson")
+    given = {"--retry": "contended", "--only": ["model=a b"], "--profile": None}
+    assert results.command("run", given) == "make jetson ARGS=\"--retry contended --only 'model=a b'\""
+    assert [results.command(name, {}) for name in ("run", "report", "status")] == ["make jetson", "make report", "dyno status"]
+
+
 def test_strict_makes_a_failed_cell_an_error_and_so_does_a_run_without_a_single_time(tmp_path):
     path = matrix(tmp_path, "backend: ['fault:error_load', noop], model: resnet18, input_px: 32")
     assert dyno("run", "-m", path, "-r", str(tmp_path / "a"), "--strict")[0] == 1

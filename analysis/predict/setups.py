@@ -28,7 +28,8 @@ class Setup:
     precision: str
 
     def __str__(self) -> str:
-        return f"{self.platform}, {self.backend} {self.precision} on {self.device}"
+        where = "" if self.device == self.platform else f" on {self.device}"
+        return f"{self.platform}, {self.backend} {self.precision}{where}"
 
 
 @dataclass(frozen=True)
@@ -118,5 +119,10 @@ def nets(rows: pd.DataFrame, batch: np.ndarray) -> Networks:
 
 
 def key(model: str, px: float) -> str:
-    """A network is its graph at one input size: what measurements of it are told apart by."""
-    return f"{model} at {px:.0f} px"
+    """A network is its graph at one input size: what measurements of it are told apart by. The tag of its weights is no part of it."""
+    return f"{untagged(model)} at {px:.0f} px"
+
+
+def untagged(model: str) -> str:
+    """A name without the tag of timm's weights: timm:resnet50.a1_in1k -> timm:resnet50."""
+    return model.split(".")[0] if model.startswith("timm:") else model

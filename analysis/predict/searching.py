@@ -1,5 +1,6 @@
 """A search for real: what records say of the candidates, and what to measure next."""
 
+import functools
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -55,7 +56,7 @@ class Task:
         """What this search's lines in the path bear."""
         return path.search_id({"limits": asdict(self.limits), "arms": [asdict(arm) for arm in self.arms], "batch_size": self.batch_size})
 
-    @property
+    @functools.cached_property
     def pool(self) -> Pool:
         """Every candidate in every arm: row = arm x candidates + candidate."""
         count = len(self.candidates)

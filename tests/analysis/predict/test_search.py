@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from searches import a_task, measured
 from typer.testing import CliRunner
 
 from analysis.cli import app
@@ -135,12 +136,6 @@ def test_every_candidate_is_one_graph_with_its_best_weights_and_licences_are_kep
     assert all(c.top1 >= 85 for c in candidates.catalogued(min_top1=85))
 
 
-def a_task(*arms, count=60, limit_s=0.04):
-    return Task(
-        tuple(candidates.catalogued(min_top1=70)[:count]), arms or (Arm("onnxruntime", "fp32", "cpu"),), Limits(latency_s=limit_s), 1
-    )
-
-
 def test_next_prints_a_matrix_that_the_runner_takes_the_same_one_when_asked_again_and_another_when_it_left_no_record(tmp_path):
     places = drive.Places(tmp_path)
     first, second, third = (drive.next_matrix(a_task(), places, 20) for _ in range(3))
@@ -193,18 +188,6 @@ def test_what_a_busy_machine_says_is_marked_and_measured_once_more_where_it_woul
     assert searching.again(busy) == row  # 1.5 times the limit
     quiet = dataclasses.replace(now, records={row: record | {"contended": False}})
     assert searching.again(quiet) is None and "busy" not in answer.text(quiet)
-
-
-def measured(task, *cells):
-    """A frame of cells: (number of the candidate, seconds, contended, more columns)."""
-    rows = [
-        dict.fromkeys(noise.COLUMNS, np.nan) | {"role": "cell", "device": "cpu", "scenario": "latency", "batch_size": 1, "status": "ok", "reason": None, "backend": "onnxruntime",
-         "precision": "fp32", "model": task.candidates[number].model, "input_px": task.candidates[number].input_px, "latency_s": seconds, "contended": busy,
-         "memory_mb": np.nan, "energy_j": np.nan, "parity_max_rel": np.nan, "n_replicates": 1, "noise": np.nan, "cell_id": str(number), "file": "cpu-a",
-         "attempt": 1, "source": "records", "platform": "board", "host": "a", "anchor": None, "run": "r", "started_at": "2026-11-27T12:00:00Z", **more}
-        for number, seconds, busy, more in cells
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
 
 
 def test_what_missed_beside_busy_neighbours_teaches_nothing_and_stays_open_until_it_was_asked_for_again():

@@ -14,7 +14,7 @@ from analysis.data.families import family
 from analysis.errors import FrameError
 from analysis.predict import graphs
 from analysis.predict.networks import Networks, networks
-from analysis.predict.setups import key
+from analysis.predict.tables import key
 from runner.networks.sources import torchvision
 
 COLUMNS = ("model", "top1", "input_px")

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import noise, published
+from analysis.frame.setups import Setup
 from analysis.predict import batch
 from analysis.predict.conformal import COVERAGE
 from analysis.predict.learn import learn
 from analysis.predict.limits import Z90, Limits
-from analysis.predict.setups import PER_IMAGE, Setup, nets, untagged, with_graph
+from analysis.predict.tables import PER_IMAGE, nets, untagged, with_graph
 from analysis.stats.intervals import wilson
 
 LEAST_SPREAD = 0.01  # a measured time is repeated no better than this

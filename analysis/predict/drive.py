@@ -214,6 +214,11 @@ def _measure(now: State, places: Places, row: int, count: int) -> None:
         raise
     if child.returncode == exits.USAGE:
         said = (err or out).strip().splitlines()[-1].removeprefix("dyno: ")
+        if said.startswith("nothing to measure"):
+            _, arm = now.task.of(row)
+            raise FrameError(
+                f"--device {arm.device}: this machine can't measure there in {arm}; choose another --device or --backend (`dyno doctor` says what it has)"
+            )
         raise FrameError(said.removeprefix("next.yaml: axes.") if said.startswith("next.yaml: axes.") else f"dyno run: {said}")
     if child.returncode == exits.INTERRUPTED:
         raise KeyboardInterrupt

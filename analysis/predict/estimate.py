@@ -9,13 +9,14 @@ import pandas as pd
 from analysis.errors import FrameError
 from analysis.frame import noise
 from analysis.frame.cached import keeping
+from analysis.frame.setups import Setup, choose, setups
 from analysis.predict import batch as curves
 from analysis.predict import public
 from analysis.predict.conformal import COVERAGE
 from analysis.predict.graphs import Graph
 from analysis.predict.learn import SHARED, learn
 from analysis.predict.predictor import FEWEST
-from analysis.predict.setups import PER_IMAGE, QUANTITIES, Setup, choose, setups, table
+from analysis.predict.tables import PER_IMAGE, QUANTITIES, table
 
 
 @dataclass(frozen=True)

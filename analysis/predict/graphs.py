@@ -13,7 +13,7 @@ from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.errors import FrameError
 from analysis.predict.networks import Networks, networks
-from analysis.predict.setups import key, untagged, with_graph
+from analysis.predict.tables import key, untagged, with_graph
 from runner.errors import ModelUnavailable, Unprepared
 from runner.networks import sources
 from runner.networks.informative import GROUPS

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame.cached import once
+from analysis.frame.setups import Setup, setups
 from analysis.predict import predictor, public
 from analysis.predict.blend import Blended, Source, blend
 from analysis.predict.networks import Networks
-from analysis.predict.setups import BOUNDED, Setup, Table, setups, table
+from analysis.predict.tables import BOUNDED, Table, table
 
 FAR = 1.5  # a network this much larger or smaller than all of training is an extrapolation in size
 SOURCES = 3  # other set-ups that a transfer is tried from

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame.cached import keeping
+from analysis.frame.setups import matching
 from analysis.predict.contenders import candidates
 from analysis.predict.limits import Limits, chance, relax, settling
-from analysis.predict.setups import matching
 from analysis.stats.pareto import frontier
 
 LIKELY = 0.5

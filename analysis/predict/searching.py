@@ -16,7 +16,7 @@ from analysis.predict.candidates import Candidate, nets
 from analysis.predict.contenders import unlike
 from analysis.predict.limits import Limits
 from analysis.predict.search import Choice, Pool, Seen
-from analysis.predict.setups import untagged
+from analysis.predict.tables import untagged
 
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "contention_retries": 1,

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from analysis.errors import FrameError
-from analysis.predict import batch, estimate, graphs, learn, predictor, setups, show, transfer
+from analysis.frame import setups
+from analysis.predict import batch, estimate, graphs, learn, predictor, show, transfer
 from analysis.predict.conformal import half_width, jackknife_plus
 from analysis.predict.law import SLACK, Method, fit, view
 from analysis.predict.networks import networks, unseen_groups

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from analysis.analyses import recommendation
 from analysis.data import catalogue
 from analysis.errors import FrameError
+from analysis.frame import setups
 from analysis.frame.frame import Merged
 from analysis.predict import advice as advice_text
-from analysis.predict import candidates, limits, recommend, setups, show
+from analysis.predict import candidates, limits, recommend, show
 from analysis.predict.limits import Limits
 
 ZOO = cost_laws.zoo(24)

@@ -4,8 +4,8 @@ import pandas as pd
 
 from analysis.frame import metrics
 from analysis.frame.cached import once
+from analysis.frame.setups import cells
 from analysis.predict import limits, recommend
-from analysis.predict.setups import cells
 
 TITLE = "Recommendation"
 

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
         frame = table.merge(records or [below_results("records")]).frame
         limits = Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
         mine = networks.own(candidates, frame) if candidates else []
-        others = [] if only_records else networks.catalogued(license, min_top1)
+        others = [] if only_records else networks.catalogued(license, every_tag=all_)
         chosen = mine + [c for c in others if c.key not in {own.key for own in mine}]
         known = networks.rows(chosen) if chosen else None
         found = advice.advise(frame, platform, limits, batch_size, known, backend=backend, device=device, precision=precision)

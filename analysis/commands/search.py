@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
         only_candidates: Annotated[
             bool, typer.Option("--only-candidates", help="The networks of --candidates alone, without the catalogue's.")
         ] = False,
-        measurements: Annotated[int, typer.Option(min=1, help="Most networks to measure.")] = 20,
+        measurements: Annotated[
+            int | None, typer.Option(min=1, help="Most networks to measure.", show_default="20; with --budget, any")
+        ] = None,
         budget: Annotated[str | None, typer.Option(help="Begin nothing after this time: 90s, 15m, 2h.")] = None,
         results: str = RESULTS,
         next_: Annotated[
@@ -43,6 +45,10 @@ def register(app: typer.Typer) -> None:
 
         if license not in (None, "commercial"):
             raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
+        if "int8" in (precision or ()):
+            raise typer.BadParameter(
+                "what int8 costs in accuracy is known only once it is counted; search fp32, tf32, fp16 or bf16", param_hint="--precision"
+            )
         limits = Limits(max_latency_ms and max_latency_ms / 1e3, max_memory_mb, max_energy_j, min_top1)
         places = drive.Places(Path(results), platform)
         frame = drive.frame_of(places)
@@ -55,9 +61,10 @@ def register(app: typer.Typer) -> None:
         arms = [Arm(b, p, device) for b in dict.fromkeys(backend or ["pytorch"]) for p in dict.fromkeys(precision or ["fp32"])]
         drive.check(found, limits)
         task = Task(tuple(found), tuple(arms), limits, batch_size)
+        most = measurements or (drive.USUAL if budget is None else drive.ANY)
         if next_:
-            typer.echo(drive.next_matrix(task, places, measurements))
+            typer.echo(drive.next_matrix(task, places, most))
             return
         budget_s = drive.seconds(budget)
         with measuring(results, "what is measured is kept, the same command goes on"):
-            typer.echo(drive.run(task, places, measurements, budget_s, typer.echo))
+            typer.echo(drive.run(task, places, most, budget_s, typer.echo))

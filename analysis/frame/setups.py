@@ -1,15 +1,32 @@
-"""Which rows may be compared: a set-up is everything of a cell but its model and batch size."""
+"""Which rows may be compared, and what a predictor is fitted for: a set-up is everything of a cell but its model and batch size."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.errors import FrameError
 from analysis.frame.cached import once
-from analysis.frame.frame import ranked
+from analysis.frame.frame import latest, ranked
 
+KEYS = ("platform", "device", "backend", "precision")  # of a Setup: what a predictor is fitted for, whatever the host and input size
 SETUP = ["machine", "backend", "device", "precision", "input_px", "scenario", "source"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One platform, device, backend and precision: what a predictor is fitted for."""
+
+    platform: str
+    device: str
+    backend: str
+    precision: str
+
+    def __str__(self) -> str:
+        where = "" if self.device == self.platform else f" on {self.device}"
+        return f"{self.platform}, {self.backend} {self.precision}{where}"
 
 
 def usable(frame: pd.DataFrame) -> pd.DataFrame:
@@ -98,3 +115,57 @@ def told(said: Iterable[str], most: int = 3) -> str:
 def lines(table: pd.DataFrame) -> Iterator[Any]:
     """Rows as named tuples, without pandas' types, which know no column."""
     yield from table.itertuples()
+
+
+def cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows that a predictor may learn from: comparable, with one batch in flight."""
+    return one_in_flight(ranked(frame))
+
+
+@once
+def setups(frame: pd.DataFrame) -> dict[Setup, pd.DataFrame]:
+    """Rows of every set-up, the ones with most networks first."""
+    groups = {Setup(*map(str, key)): rows for key, rows in cells(frame).groupby(list(KEYS), dropna=False)}
+    return dict(sorted(groups.items(), key=lambda item: (-item[1]["model"].nunique(), str(item[0]))))
+
+
+def choose(frame: pd.DataFrame, platform: str, **wanted: str | None) -> tuple[Setup, pd.DataFrame]:
+    """The set-up of a platform with most networks among those that match `wanted`; raises FrameError with what there is."""
+    return next(iter(matching(frame, platform, **wanted).items()))
+
+
+def matching(frame: pd.DataFrame, platform: str, **wanted: str | None) -> dict[Setup, pd.DataFrame]:
+    """The set-ups of a platform that match `wanted` (backend, device, precision), at least one; raises FrameError with what there is."""
+    everything = setups(frame)
+    mine = {setup: rows for setup, rows in everything.items() if setup.platform == platform}
+    if not mine:
+        unusable = _unusable(frame, platform)
+        if unusable:
+            raise FrameError(f"--platform {platform}: {unusable}")
+        known = sorted({setup.platform for setup in everything})
+        raise FrameError(
+            f"--platform {platform}: no records of it; there are {', '.join(known) or 'none'}. `dyno plan --informative 10` picks what to measure first"
+        )
+    for name, value in wanted.items():
+        if value:
+            fit = {setup: rows for setup, rows in mine.items() if getattr(setup, name) == value}
+            if not fit:
+                raise FrameError(
+                    f"--{name} {value}: not measured on {platform}; choose from {', '.join(sorted({getattr(s, name) for s in mine}))}"
+                )
+            mine = fit
+    return mine
+
+
+def _unusable(frame: pd.DataFrame, platform: str) -> str:
+    """Why nothing can be learnt from a platform that there are records of; empty where there are none."""
+    last = latest(frame[frame["role"].eq("cell") & frame["platform"].eq(platform)])
+    if last.empty:
+        return ""
+    busy = int((last["status"].eq("ok") & last["contended"].astype(bool)).sum())
+    how = f"{busy} of {len(last)} cells had busy neighbours" if busy else f"none of {len(last)} cells is ok"
+    return (
+        f"{how}, and nothing else can be ranked; "
+        + ("`dyno run --retry contended`" if busy else "`dyno run --retry failed`")
+        + " measures them again"
+    )

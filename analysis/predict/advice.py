@@ -27,8 +27,10 @@ def text(advice: Advice, everything: bool = False) -> str:
     wanted = ", ".join(f"{NAMES[n]} {'at least' if n == 'top1' else 'at most'} {said(n, v)}" for n, v in given.items()) or "no limits"
     lines = [f"{advice.platform}, batch {advice.batch_size}: {wanted}"]
     if advice.relax:
-        count = advice.candidates["model"].nunique()
-        return "\n".join([*lines, f"none of {count} networks meets this; relax one:", *(f"  {line}" for line in advice.relax)])
+        count = len(advice.candidates[["model", "input_px"]].drop_duplicates())
+        return "\n".join(
+            [*lines, f"none of {count} networks (each input size counts) meets this; relax one:", *(f"  {line}" for line in advice.relax)]
+        )
     if everything:
         shown, left = advice.fitting, 0
     else:
@@ -36,16 +38,21 @@ def text(advice: Advice, everything: bool = False) -> str:
         shown, left = pd.concat([advice.best_measured, predicted.head(MOST)], ignore_index=True), max(len(predicted) - MOST, 0)
     names = ["latency_s", *(n for n in ("memory_mb", "energy_j") if n in given)]
     wide = max([len("network"), *(len(_network(row)) for row in shown.to_dict("records"))])
+    tags = max([len("weights"), *(len(str(row["weights"])) for row in shown.to_dict("records"))])
     way = max([len("set-up"), *(len(_way(row)) for row in shown.to_dict("records"))])
     lines.append(
-        f"  {'network':{wide}}  {'set-up':{way}}  {'Top-1':>5}  " + "".join(f"{NAMES[n] + ' (90 %)':>30}" for n in names) + "  sure"
+        f"  {'network':{wide}}  {'weights':{tags}}  {'set-up':{way}}  {'Top-1':>5}  "
+        + "".join(f"{NAMES[n] + ' (90 %)':>30}" for n in names)
+        + "  sure"
     )
     for row in shown.to_dict("records"):
         accuracy = "?" if row["top1"] != row["top1"] else f"{row['top1']:.1f}"
         ranges = "".join(f"{_range(row, n):>30}" for n in names)
         sure = "?" if row["sure"] != row["sure"] else f"{row['sure']:.0%}"
         note = "; ".join(part for part in (_kind(row), row["terms"], *_short(row["extrapolates"])) if part)
-        lines.append(f"{MARKS[row['kind']]} {_network(row):{wide}}  {_way(row):{way}}  {accuracy:>5}  {ranges}  {sure:>4}  {note}".rstrip())
+        lines.append(
+            f"{MARKS[row['kind']]} {_network(row):{wide}}  {row['weights']:{tags}}  {_way(row):{way}}  {accuracy:>5}  {ranges}  {sure:>4}  {note}".rstrip()
+        )
     if left:
         lines.append(f"and {left} more on the predicted frontier; --all shows everything that meets the limits")
     lines.append("● measured  ○ predicted; sure: the chance to meet the limits")

@@ -1,6 +1,7 @@
 """What can be deployed: the catalogue's networks with their best published weights, and the user's own."""
 
 import csv
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from analysis.data.families import family
 from analysis.errors import FrameError
 from analysis.predict import graphs
 from analysis.predict.networks import Networks, networks
-from analysis.predict.setups import key
+from analysis.predict.tables import key
 from runner.networks.sources import torchvision
 
 COLUMNS = ("model", "top1", "input_px")
@@ -22,7 +23,7 @@ OWN = "own"  # weights and licence of a candidate of the user
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network at an input size with the weights that are most accurate there. `model` is the name that a matrix and records use."""
+    """A network at an input size with one set of weights. `model` is the name that a matrix and records use, `also` those of the very same graph."""
 
     model: str
     input_px: int
@@ -32,6 +33,12 @@ class Candidate:
     license: str
     source: str
     complexity: dict[str, Any]
+    also: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that measurements of it may bear."""
+        return (self.model, *self.also)
 
     @property
     def key(self) -> str:
@@ -50,8 +57,8 @@ class Candidate:
         }.get(meaning, "licence unknown")
 
 
-def catalogued(license: str | None = None, min_top1: float | None = None) -> list[Candidate]:
-    """The catalogue's graphs, each with its most accurate weights; `license`: commercial leaves out what forbids that.
+def catalogued(license: str | None = None, min_top1: float | None = None, every_tag: bool = False) -> list[Candidate]:
+    """The catalogue's graphs, each with its most accurate weights; `license`: commercial leaves out what forbids that; `every_tag`: with each set of weights.
 
     Networks with the very same graph and input size (resnet50 of torchvision and of timm) are one candidate. torchvision's vision transformers stand
     at the size that they are built for alone.
@@ -63,13 +70,29 @@ def catalogued(license: str | None = None, min_top1: float | None = None) -> lis
         rows = rows[rows["license"].map(catalogue.licence).ne("non-commercial")]
     if min_top1 is not None:
         rows = rows[rows["top1"] >= min_top1]
+    prints, twins = _graphs()
     rows = rows.sort_values(["top1", "default"], ascending=False, kind="stable").merge(known.graphs, on=["model", "input_px"])
-    rows = rows.drop_duplicates(list(known.graphs.columns.drop("model")))
+    rows["print"] = [prints[model, px] for model, px in zip(rows["model"], rows["input_px"], strict=True)]
+    if not every_tag:
+        rows = rows.drop_duplicates("print")
     return [
         Candidate(r["model"], int(r["input_px"]), float(r["top1"]), float(r["top5"]), str(r["weights"]), str(r["license"]), str(r["source"]),
-                  catalogue.complexity(r))
+                  catalogue.complexity(r), tuple(name for name in twins[r["print"]] if name != r["model"]))
         for r in rows.to_dict("records")
     ]  # fmt: skip
+
+
+@functools.cache
+def _graphs() -> tuple[dict[tuple[str, int], int], dict[int, list[str]]]:
+    """The number of every graph of the catalogue, the same for the very same graph, and the names that each number has."""
+    graphs = catalogue.load().graphs
+    numbers: dict[tuple, int] = {}
+    of: dict[tuple[str, int], int] = {}
+    names: dict[int, list[str]] = {}
+    for model, px, mark in zip(graphs["model"], graphs["input_px"], map(tuple, graphs.drop(columns="model").to_numpy()), strict=True):
+        number = of[model, px] = numbers.setdefault(mark, len(numbers))
+        names.setdefault(number, []).append(model)
+    return of, names
 
 
 def _native(model: str) -> int:
@@ -106,6 +129,6 @@ def rows(candidates: list[Candidate]) -> pd.DataFrame:
     """Candidates with the frame's columns of a network, as analysis.recommend takes them."""
     return pd.DataFrame(
         {"model": c.model, "input_px": c.input_px, "top1": c.top1, "top5": c.top5, "accuracy_source": "published", "accuracy_weights": c.weights,
-         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model), "terms": c.terms}
+         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model), "weights": c.weights, "terms": c.terms, "names": c.names}
         for c in candidates
     )  # fmt: skip

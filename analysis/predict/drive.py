@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.errors import FrameError
 from analysis.frame import frame as frames
 from analysis.frame.metrics import MILLI
-from analysis.predict import path, search, searching
+from analysis.predict import answer, path, search, searching
 from analysis.predict.candidates import Candidate
 from analysis.predict.limits import Limits
 from analysis.predict.searching import State, Task
@@ -23,6 +23,7 @@ from runner.program import exits
 
 FINISHED = "# nothing more to measure"  # first line that --next prints when the search has ended
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+USUAL, ANY = 20, sys.maxsize  # networks to measure without a budget of time, and with one
 GRACE_S = 20.0  # that `dyno run` has to end its cell's processes when a search is stopped
 
 
@@ -81,8 +82,9 @@ def next_matrix(task: Task, places: Places, measurements: int) -> str:
     now, way = _now(task, places)
     wanted = _wanted(now, way, measurements)
     if wanted is None:
-        _ended(places, now)
-        return "\n".join([FINISHED, *(f"# {line}" for line in searching.text(now).splitlines())])
+        why = _why(now, way, measurements, False)
+        _ended(places, now, why)
+        return "\n".join([FINISHED, *(f"# {line}" for line in answer.text(now, why).splitlines())])
     row, count, why = wanted
     _asked(places, now, row, why, by_hand=True)
     return f"# {task.named(row)}: {why}\n{searching.matrix(task, row, count)}"
@@ -99,8 +101,9 @@ def run(task: Task, places: Places, measurements: int, budget_s: float, say: Cal
             now, way, measurements, in_vain, len(now.records) >= search.START and left_s < (1 + searching.lacking(now)) * usual_s
         )
         if wanted is None or left_s <= 0:
-            _ended(places, now)
-            return searching.text(now) + ("" if wanted is None else "\nthe time is spent; the same command goes on")
+            why = _why(now, way, measurements, left_s <= 0)
+            _ended(places, now, why)
+            return answer.text(now, why)
         row, count, why = wanted
         say(f"{len(way.asked) + (task.key(row) not in way.asked):3}  {task.named(row)}: {why}")
         _asked(places, now, row, why)
@@ -117,13 +120,13 @@ def run(task: Task, places: Places, measurements: int, budget_s: float, say: Cal
         for one in (row, earlier):
             if one in before.records and searching.replicates(now, one) <= searching.replicates(before, one):
                 in_vain.add(one)
-        say(f"     {searching.outcome(now, row)}")
+        say(f"     {answer.outcome(now, row)}")
 
 
 def _now(task: Task, places: Places, tried: Collection[path.Key] = ()) -> tuple[State, path.Way]:
     """What is known of a task; cells that were `tried` just now and left no record can't be measured here."""
     way = path.read(places.results, task.id, task.arms[0].device, task.batch_size)
-    return searching.state(task, frame_of(places), way.left_out | frozenset(tried)), way
+    return searching.state(task, frame_of(places), way.left_out | frozenset(tried), way.twice), way
 
 
 def _wanted(
@@ -156,12 +159,21 @@ def _asked(places: Places, now: State, row: int, why: str, by_hand: bool = False
 def _done(places: Places, now: State, row: int) -> None:
     record = now.records.get(row)
     cell = path.cell_of(now.task.key(row), now.task.arms[0].device, now.task.batch_size)
-    found = {"latency_ms": None if record is None else MILLI * float(record["latency_s"]), "meets": bool(now.choice.chance[row] > 0)}
+    found = {"latency_ms": None if record is None else MILLI * float(record["latency_s"]), "meets": now.met(row)}
     path.append(places.results, path.DONE, now.task.id, cell | found | {"reason": now.reasons.get(row)} | _standing(now))
 
 
-def _ended(places: Places, now: State) -> None:
-    path.append(places.results, path.ENDED, now.task.id, {"answer": searching.text(now)} | _standing(now))
+def _ended(places: Places, now: State, why: str) -> None:
+    path.append(places.results, path.ENDED, now.task.id, {"answer": answer.text(now, why)} | _standing(now))
+
+
+def _why(now: State, way: path.Way, measurements: int, late: bool) -> str:
+    """Why the search ends here, and what would make it go on."""
+    if now.choice.done:
+        return "" if now.choice.best is None else "ended: it has hardly a chance left to find a better one"
+    if late:
+        return "ended: the time is spent; the same command goes on"
+    return f"ended after {measurements} networks (--measurements); with more, or with --budget 15m, the same command goes on"
 
 
 def _standing(now: State) -> dict[str, Any]:
@@ -202,6 +214,11 @@ def _measure(now: State, places: Places, row: int, count: int) -> None:
         raise
     if child.returncode == exits.USAGE:
         said = (err or out).strip().splitlines()[-1].removeprefix("dyno: ")
+        if said.startswith("nothing to measure"):
+            _, arm = now.task.of(row)
+            raise FrameError(
+                f"--device {arm.device}: this machine can't measure there in {arm}; choose another --device or --backend (`dyno doctor` says what it has)"
+            )
         raise FrameError(said.removeprefix("next.yaml: axes.") if said.startswith("next.yaml: axes.") else f"dyno run: {said}")
     if child.returncode == exits.INTERRUPTED:
         raise KeyboardInterrupt

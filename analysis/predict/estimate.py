@@ -9,11 +9,14 @@ import pandas as pd
 from analysis.errors import FrameError
 from analysis.frame import noise
 from analysis.frame.cached import keeping
+from analysis.frame.setups import Setup, choose, setups
 from analysis.predict import batch as curves
+from analysis.predict import public
 from analysis.predict.conformal import COVERAGE
 from analysis.predict.graphs import Graph
-from analysis.predict.learn import learn
-from analysis.predict.setups import PER_IMAGE, QUANTITIES, Setup, choose
+from analysis.predict.learn import SHARED, learn
+from analysis.predict.predictor import FEWEST
+from analysis.predict.tables import PER_IMAGE, QUANTITIES, table
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,31 @@ def estimate(frame: pd.DataFrame, graph: Graph, platform: str, batch_size: int, 
                 ways.append(_by_law(rows, graph, batch_size))
             quantity = min((way for way in ways if way), key=lambda way: way.high / way.low, default=None)
         if quantity is None:
-            count = rows.loc[pd.to_numeric(rows[name], errors="coerce").gt(0), "model"].nunique()
-            missing[name] = f"{count} networks have it on {setup}; 5 are needed, or 3 that another platform shares"
+            missing[name] = _why_not(frame, setup, rows, name, source)
         else:
             found.append(quantity)
             if name == "latency_s":
                 found.append(_throughput(quantity, batch_size))
     if "latency_s" in missing:
-        raise FrameError(f"{graph.model} on {platform}: {missing['latency_s']}; `dyno plan --informative 10` picks what to measure first")
+        more = "" if source else "; `dyno plan --informative 10` picks what to measure first"
+        raise FrameError(f"{graph.model} on {platform}: {missing['latency_s']}{more}")
     return Report(graph.model, graph.px, batch_size, setup, graph.origin, tuple(found), missing)
+
+
+def _why_not(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, name: str, source: str | None) -> str:
+    """Why a quantity can't be predicted."""
+    here = table(rows, name)
+    count = len(set(here.nets.model))
+    if source is not None:
+        others = sorted({other.platform for other in setups(frame)} - {setup.platform} | {machine.name for machine in public.machines()})
+        if source not in others:
+            return f"--from {source}: nothing is known of it; choose from {', '.join(others)}"
+        return f"--from {source}: it must share {SHARED} networks with the {count} measured on {setup}, and know no fewer than those"
+    if not pd.to_numeric(rows[name], errors="coerce").gt(0).any():
+        return f"measured of no network on {setup}"
+    if count == 0:
+        return f"no network measured on {setup} has a known graph"
+    return f"measured of {count} network{'s' * (count != 1)} with a known graph on {setup}; {FEWEST} are needed, or {SHARED} that another platform shares"
 
 
 def measured(rows: pd.DataFrame, graph: Graph, name: str, batch_size: int) -> Quantity | None:

@@ -1,6 +1,7 @@
 """The graph of a network to predict: from records, a file of features, an ONNX file, or any name that the runner can build."""
 
 import csv
+import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +9,19 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.errors import FrameError
 from analysis.predict.networks import Networks, networks
-from analysis.predict.setups import key, with_graph
+from analysis.predict.tables import key, untagged, with_graph
 from runner.errors import ModelUnavailable, Unprepared
+from runner.networks import sources
 from runner.networks.informative import GROUPS
+from runner.networks.sources import timm
 from runner.networks.spec import ModelSpec
 from runner.program.options import cache_folder
+
+GIVE = "give an ONNX file or --features FILE"
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,10 @@ def find(frame: pd.DataFrame, model: str, px: int | None = None, features: Path 
     """The Graph of a model's name or ONNX file; `features` is a row of them instead. Raises FrameError with what would do."""
     if features is not None:
         return _from_file(features, model, px)
-    rows = frame[frame["model"].isin([model, f"timm:{model}"]) & with_graph(frame)]
+    if not model.removeprefix("timm:"):
+        raise FrameError(f"--model {model!r}: {GIVE}, or a name as resnet50 or timm:convnext_nano")
+    names = dict.fromkeys((model, f"timm:{model}", untagged(model), untagged(f"timm:{model}")))
+    rows = frame[frame["model"].isin(list(names)) & with_graph(frame)]
     wanted = rows[rows["input_px"] == (px or (rows["input_px"].mode().iloc[0] if len(rows) else 0))]
     if len(wanted):
         row = wanted.iloc[-1]
@@ -45,7 +54,24 @@ def find(frame: pd.DataFrame, model: str, px: int | None = None, features: Path 
         return Graph(row["model"], int(row["input_px"]), {"params": params, "groups": row["op_features"]}, str(row["family"]), "records")
     if model.endswith(".onnx"):
         return _from_onnx(Path(model.removeprefix("onnx:")))
-    return _built(model, px, cache or Path(cache_folder()))
+    name = model if sources.known(model) else f"timm:{model}"
+    return _catalogued(untagged(name), px) or _built(model, name, px, cache or Path(cache_folder()))
+
+
+def _catalogued(name: str, px: int | None) -> Graph | None:
+    """The catalogue's graph at that size, by default the one that the network was designed for."""
+    if name not in catalogue.names():
+        return None
+    size = px or _native(name)
+    counted = catalogue.known(name, size)
+    return None if counted is None else Graph(name, size, counted, family(name), "the catalogue")
+
+
+def _native(name: str) -> int:
+    try:
+        return int(sources.native_px(name))
+    except (ImportError, ModelUnavailable):  # no timm here to ask
+        return catalogue.names()[name]
 
 
 def _from_onnx(path: Path) -> Graph:
@@ -62,16 +88,11 @@ def _from_onnx(path: Path) -> Graph:
     return Graph(path.stem, int(shape[-1] or 0), counted, family(path.stem), str(path))
 
 
-def _built(model: str, px: int | None, cache: Path) -> Graph:
+def _built(model: str, name: str, px: int | None, cache: Path) -> Graph:
     """Build the network, export it and count: what `dyno run` does before it measures."""
-    from runner.networks import sources
-
-    name = model if sources.known(model) else f"timm:{model}"
-    if name.startswith("timm:") and ":" not in model and not _timm_has(model):
-        near = sources.suggest(model)
-        raise FrameError(f"{model}: no such network in torchvision, timm or HarDNet{f': did you mean {near}?' if near else '.'} "
-                         "Else give an ONNX file or --features FILE")  # fmt: skip
     try:
+        if name.startswith("timm:") and not timm.import_timm().is_model(untagged(name).removeprefix("timm:")):
+            raise FrameError(f"{model}: no such network in torchvision, timm or HarDNet{_meant(model) or ';'} {GIVE}")
         from runner.networks import artefact, interchange
 
         spec = ModelSpec(name)
@@ -79,22 +100,20 @@ def _built(model: str, px: int | None, cache: Path) -> Graph:
         art = artefact.in_cache(str(cache), spec, 0, 1, size)
         counted = art.complexity or interchange.make(art, "onnx").complexity
     except ImportError as error:
-        raise FrameError(
-            f"{model}: its graph is in no record, and building it needs the package {error.name}; or give an ONNX file or --features FILE"
-        )
+        raise FrameError(f"{model}: in no record and not in the catalogue, and building it needs the package {error.name}"
+                         f"{_meant(model) or ';'} {GIVE}")  # fmt: skip
     except (Unprepared, ModelUnavailable) as error:
-        raise FrameError(f"{model}: {error}; or give an ONNX file or --features FILE")
+        raise FrameError(f"{model}: {str(error).removeprefix(f'{name}: ')}; {GIVE}")
     if not counted:
         raise FrameError(f"{model}: it can't be exported to ONNX here; give --features FILE")
     return Graph(name, int(size), counted, family(name), "its graph, built and counted here")
 
 
-def _timm_has(model: str) -> bool:
-    try:
-        import timm
-    except ImportError:
-        return False
-    return model.split(".")[0] in set(timm.list_models())
+def _meant(model: str) -> str:
+    """`; did you mean ..? Else`, where a known network has nearly that name."""
+    bare = {name.removeprefix("timm:"): name for name in reversed(catalogue.names())}
+    near = difflib.get_close_matches(untagged(model).removeprefix("timm:").lower().replace("-", "_"), list(bare), n=1)
+    return f"; did you mean {bare[near[0]]}? Else" if near else ""
 
 
 def _from_file(path: Path, model: str, px: int | None) -> Graph:

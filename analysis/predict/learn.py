@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame.cached import once
+from analysis.frame.setups import Setup, setups
 from analysis.predict import predictor, public
 from analysis.predict.blend import Blended, Source, blend
 from analysis.predict.networks import Networks
-from analysis.predict.setups import BOUNDED, Setup, Table, setups, table
+from analysis.predict.tables import BOUNDED, Table, table
 
 FAR = 1.5  # a network this much larger or smaller than all of training is an extrapolation in size
 SOURCES = 3  # other set-ups that a transfer is tried from
@@ -46,7 +47,7 @@ class Learnt:
         if len(parts) == 1 and self.own is not None and parts[0].carried is None:
             return f"{measured}; {self.own.near}"
         return f"{measured}; " + " + ".join(
-            f"{part.share:.0%} {'these alone' if part.carried is None else f'carried over from {part.name}'}" for part in parts
+            f"{part.share:.0%} {'by these alone' if part.carried is None else f'carried over from {part.name}'}" for part in parts
         )
 
     @property
@@ -82,7 +83,7 @@ class Learnt:
         if got is not None and alone:
             value, low, high, basis = got.value, got.low, got.high, got.basis
         else:
-            (value, low, high), basis = self.blended.predict(n), np.full(len(n), "leave-one-out of the measured networks", object)
+            (value, low, high), basis = self.blended.predict(n), np.full(len(n), "each measured network left out", object)
         if mine and self.quantity == "latency_s":
             low, high, notes = _odd(n, self.known.nets, public.odd_families(self.setup.device), low, high, notes)
         return value, low, high, basis, notes

@@ -27,6 +27,7 @@ class Way:
 
     asked: frozenset[Key]
     left_out: frozenset[Key]
+    twice: frozenset[Key] = frozenset()  # of those asked for, the ones that were asked for again
 
 
 def search_id(about: Mapping[str, Any]) -> str:
@@ -67,16 +68,19 @@ def read(results: Path, search: str, device: str, batch_size: int) -> Way:
     asked: set[Key] = set()
     tries: Counter[Key] = Counter()
     left_out: set[Key] = set()
+    twice: set[Key] = set()
     for line in lines(results):
         key = _key(line)
         if key is None or (line.get("device"), line.get("batch_size")) != (device, batch_size):
             continue
         if line["event"] == ASKED:
-            asked |= {key} if line["search"] == search else set()
+            if line["search"] == search:
+                twice |= {key} & asked
+                asked.add(key)
             tries[key] += bool(line.get("by_hand"))
         elif line["event"] == DONE and line.get("latency_ms") is None:
             left_out.add(key)
-    return Way(frozenset(asked), frozenset(left_out | {key for key, count in tries.items() if count >= TRIES}))
+    return Way(frozenset(asked), frozenset(left_out | {key for key, count in tries.items() if count >= TRIES}), frozenset(twice))
 
 
 def table(results: Path) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from analysis.data.families import family
 from analysis.predict import law
 from analysis.predict.blend import Source
 from analysis.predict.networks import Networks, networks
-from analysis.predict.setups import key
+from analysis.predict.tables import key
 
 UNKNOWN_FOLDS = 8
 UNLIKE_BATCH = 8.0

@@ -1,23 +1,17 @@
 """What to deploy on a platform within limits: the frontier of accuracy and latency, measured networks first, predicted ones marked."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.frame import noise
 from analysis.frame.cached import keeping
-from analysis.predict import batch
-from analysis.predict.conformal import COVERAGE
-from analysis.predict.learn import learn
-from analysis.predict.limits import Z90, Limits, chance, relax, settling
-from analysis.predict.setups import PER_IMAGE, Setup, matching, nets, with_graph
-from analysis.stats.intervals import wilson
+from analysis.frame.setups import matching
+from analysis.predict.contenders import candidates
+from analysis.predict.limits import Limits, chance, relax, settling
 from analysis.stats.pareto import frontier
 
-LEAST_SPREAD = 0.01  # a measured time is repeated no better than this
 LIKELY = 0.5
 
 
@@ -107,98 +101,3 @@ def of_one_data_set(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     others = has & data.ne(data[has].mode().iloc[0])
     return frame.assign(top1=frame["top1"].mask(others), top5=frame["top5"].mask(others))
-
-
-def candidates(
-    frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, batch_size: int, limits: Limits, more: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """One row per network and input size: measured where it was at that batch size, predicted where it was not."""
-    here = rows[rows["batch_size"] == batch_size].drop_duplicates(["model", "input_px"], keep="last")
-    table = [_measured(row) for row in here.join(noise.bounds(here, COVERAGE)).to_dict("records")]
-    known = {(row["model"], row["input_px"]) for row in table}
-    others = frame[with_graph(frame)].sort_values("top1", na_position="first").drop_duplicates(["model", "input_px"], keep="last")
-    if more is not None:
-        others = pd.concat([more, others], ignore_index=True).drop_duplicates(["model", "input_px"], keep="last")
-    new = others[[(model, px) not in known for model, px in zip(others["model"], others["input_px"], strict=True)]]
-    needed = ["latency_s", *(name for name in ("memory_mb", "energy_j") if name in limits.given())]
-    table += _predicted(frame, setup, rows, new, batch_size, needed)
-    columns = [
-        "model",
-        "input_px",
-        "backend",
-        "device",
-        "precision",
-        "kind",
-        "top1",
-        "top1_low",
-        "top1_high",
-        *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")),
-        "extrapolates",
-        "terms",
-    ]
-    return (
-        pd.DataFrame(table)
-        .assign(terms=_terms(table, more), backend=setup.backend, device=setup.device, precision=setup.precision)
-        .reindex(columns=columns)
-    )
-
-
-def _terms(table: list[dict[str, Any]], known: pd.DataFrame | None) -> list[str]:
-    """What the licence of each network's weights means for use, where that must be said."""
-    terms = {} if known is None else dict(zip(zip(known["model"], known["input_px"], strict=True), known["terms"], strict=True))
-    return [terms.get((row["model"], row["input_px"]), "") for row in table]
-
-
-def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
-    imported = "imported" in (row["quality"] if isinstance(row["quality"], (tuple, list)) else ())
-    kind = "imported" if imported else "measured"
-    out = _accuracy(row) | {"model": row["model"], "input_px": row["input_px"], "kind": kind, "extrapolates": ""}
-    for name in ("latency_s", "memory_mb", "energy_j"):
-        value = float(row[name])
-        if imported:
-            out |= {name: value, f"{name}_low": np.nan, f"{name}_high": np.nan}
-            continue
-        out |= {name: value, f"{name}_low": value * np.exp(-Z90 * LEAST_SPREAD), f"{name}_high": value * np.exp(Z90 * LEAST_SPREAD)}
-    if np.isfinite(row["low_s"]) and not imported:
-        out |= {"latency_s_low": row["low_s"], "latency_s_high": row["high_s"]}
-    return out
-
-
-def _predicted(
-    frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, new: pd.DataFrame, batch_size: int, needed: list[str]
-) -> list[dict[str, Any]]:
-    """Rows of networks that were not measured here; none where the latency can't be learnt."""
-    if new.empty:
-        return []
-    graphs = nets(new, np.full(len(new), float(batch_size)))
-    learnt = {name: learn(frame, setup, rows, name) for name in needed}
-    found = {name: one.predict(graphs) for name, one in learnt.items() if one is not None}
-    if "latency_s" not in found:
-        return []
-    table, elsewhere = [], set(zip(rows["model"], rows["input_px"], strict=True))
-    for i, row in enumerate(new.to_dict("records")):
-        out = _accuracy(row) | {
-            "model": row["model"],
-            "input_px": row["input_px"],
-            "kind": "predicted",
-            "extrapolates": "; ".join(found["latency_s"][i].extrapolates),
-        }
-        for name, estimates in found.items():
-            share = batch_size if name in PER_IMAGE else 1
-            out |= {name: estimates[i].value / share, f"{name}_low": estimates[i].low / share, f"{name}_high": estimates[i].high / share}
-        curve = batch.at(rows, row["model"], row["input_px"], batch_size) if (row["model"], row["input_px"]) in elsewhere else None
-        if (
-            curve is not None and curve.high / curve.low < out["latency_s_high"] / out["latency_s_low"]
-        ):  # its own times at other batch sizes tell more
-            out |= {"latency_s": curve.value, "latency_s_low": curve.low, "latency_s_high": curve.high}
-        table.append(out)
-    return table
-
-
-def _accuracy(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Top-1 with its 90 % interval: Wilson's, on the images it was measured on; a published value is taken as it is."""
-    images = row.get("accuracy_images")
-    if row.get("accuracy_source") == "measured" and images == images and images:
-        low, high = wilson(row["top1"] / 100, float(images), Z90)
-        return {"top1": row["top1"], "top1_low": 100 * float(low), "top1_high": 100 * float(high)}
-    return {"top1": row["top1"], "top1_low": row["top1"], "top1_high": row["top1"]}

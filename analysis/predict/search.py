@@ -80,16 +80,14 @@ def choose(pool: Pool, seen: Seen, limit_s: float, sources: Sequence[Source], ot
     better = open_ & (pool.top1 > floor + (GAIN if best is not None else 0))
     doubt = float(1 - np.prod(1 - chance[better]))
     if start is not None:
-        return Choice(start, f"to learn how fast this device is ({len(seen.rows) + 1} of the first)", best, doubt, False, mean, sd, chance)
+        return Choice(
+            start, f"to learn how fast this device is ({len(seen.rows) + 1} of {_first(sources)})", best, doubt, False, mean, sd, chance
+        )
     if gain.max(initial=0.0) <= 0:
         return Choice(None, "nothing is left that could be better", best, doubt, True, mean, sd, chance)
     row = int(np.argmax(gain))
-    why = (
-        f"{pool.top1[row] - floor:+.1f} points of Top-1"
-        if best is not None
-        else f"Top-1 {pool.top1[row]:.1f} %, and none meets the limits yet"
-    )
-    why = f"{why}, {chance[row]:.0%} likely to meet the limits"
+    why = f"{pool.top1[row] - floor:+.1f} points of Top-1" if best is not None else f"Top-1 {pool.top1[row]:.1f} %, and nothing fits yet"
+    why = f"{why}, {chance[row]:.0%} likely to fit"
     return Choice(row, why, best, doubt, doubt < DOUBT, mean, sd, chance)
 
 

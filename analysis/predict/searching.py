@@ -1,5 +1,6 @@
-"""A search for real: what records say of the candidates, what to measure next, and the answer in words."""
+"""A search for real: what records say of the candidates, and what to measure next."""
 
+import functools
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,16 +9,14 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.frame import noise
 from analysis.frame.frame import latest
-from analysis.frame.metrics import MILLI
-from analysis.predict import limits as bounds
 from analysis.predict import path, predictor, public, search
 from analysis.predict.blend import Source
 from analysis.predict.candidates import Candidate, nets
-from analysis.predict.conformal import COVERAGE
+from analysis.predict.contenders import unlike
 from analysis.predict.limits import Limits
 from analysis.predict.search import Choice, Pool, Seen
+from analysis.predict.tables import untagged
 
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "contention_retries": 1,
@@ -25,7 +24,6 @@ PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "
 DEVICES = ("cpu", "gpu", "dla", "npu", "myriad")
 ARM_FAILS = 4  # an arm that failed so often and never worked is given up
 NEAR = 0.3  # points of Top-1 within which a runner-up is named
-SURE = 0.99  # below this the answer says how sure it is
 CLOSE, BUSY = (
     1.1,
     2.0,
@@ -58,7 +56,7 @@ class Task:
         """What this search's lines in the path bear."""
         return path.search_id({"limits": asdict(self.limits), "arms": [asdict(arm) for arm in self.arms], "batch_size": self.batch_size})
 
-    @property
+    @functools.cached_property
     def pool(self) -> Pool:
         """Every candidate in every arm: row = arm x candidates + candidate."""
         count = len(self.candidates)
@@ -74,6 +72,11 @@ class Task:
         """What a row is found by in records and in the path."""
         candidate, arm = self.of(row)
         return candidate.model, candidate.input_px, arm.backend, arm.precision
+
+    def keys(self, row: int) -> list[path.Key]:
+        """The same under every name of the very same graph (resnet50 of torchvision and of timm)."""
+        candidate, arm = self.of(row)
+        return [(name, candidate.input_px, arm.backend, arm.precision) for name in candidate.names]
 
     def named(self, row: int) -> str:
         """A row in words."""
@@ -92,15 +95,22 @@ class State:
     reasons: dict[int, str]
     choice: Choice
 
+    def met(self, row: int) -> bool:
+        """Whether a row was measured and meets all limits."""
+        return row in self.records and row in self.seen.rows and bool(self.choice.chance[row] > 0)
 
-def state(task: Task, frame: pd.DataFrame | None, left_out: Collection[path.Key] = ()) -> State:
-    """The State from a frame (None: nothing measured yet). `left_out`: cells that were tried and can't run here unless a record says otherwise."""
+
+def state(task: Task, frame: pd.DataFrame | None, left_out: Collection[path.Key] = (), twice: Collection[path.Key] = ()) -> State:
+    """The State from a frame (None: nothing measured yet). `left_out`: cells that were tried and can't run here unless a record says otherwise.
+
+    What missed the limit beside busy neighbours teaches nothing and stays open, until it was asked for `twice`.
+    """
     pool = task.pool
-    number = {task.key(row): row for row in range(len(pool))}
+    number = {key: row for row in range(len(pool)) for key in task.keys(row)}
     records: dict[int, dict[str, Any]] = {}
     reasons: dict[int, str] = {}
     for record in _rows(frame, task):
-        row = number.get((record["model"], int(record["input_px"]), record["backend"], record["precision"]))
+        row = number.get((untagged(str(record["model"])), int(record["input_px"]), record["backend"], record["precision"]))
         if row is None:
             continue
         if record["status"] == "ok" and record["latency_s"] > 0:
@@ -119,10 +129,11 @@ def state(task: Task, frame: pd.DataFrame | None, left_out: Collection[path.Key]
             reasons |= {
                 int(row): f"{task.arms[arm]} never worked here" for row in np.flatnonzero(pool.arm == arm) if int(row) not in reasons
             }
-    rows = np.array(sorted(records), int)
+    limit = task.limits.latency_s if task.limits.latency_s is not None else np.inf
+    open_ = {row for row, record in records.items() if record["contended"] and record["latency_s"] > limit and task.key(row) not in twice}
+    rows = np.array(sorted(records.keys() - open_), int)
     times = np.array([float(records[row]["latency_s"]) for row in rows])
     seen = Seen(rows, times, np.array(sorted(reasons), int), np.array([_others_met(records[row], task.limits) for row in rows], bool))
-    limit = task.limits.latency_s if task.limits.latency_s is not None else np.inf
     choice = search.choose(pool, seen, limit, _sources(task), _other_chance(pool, records, task.limits))
     return State(task, pool, seen, records, reasons, choice)
 
@@ -140,8 +151,10 @@ def _sources(task: Task) -> list[Source]:
 
 
 def _others_met(record: dict[str, Any], limits: Limits) -> bool:
-    """A limit on what was not measured is not met: nothing is taken for granted."""
-    return all(float(record[name]) <= limit for name, limit in limits.given().items() if name in ("memory_mb", "energy_j"))
+    """A limit on what was not measured is not met, nor is a published Top-1 that of outputs which don't agree with fp32's: nothing is taken for granted."""
+    return not unlike(record) and all(
+        float(record[name]) <= limit for name, limit in limits.given().items() if name in ("memory_mb", "energy_j")
+    )
 
 
 def _other_chance(pool: Pool, records: dict[int, dict[str, Any]], limits: Limits) -> np.ndarray | None:
@@ -193,61 +206,3 @@ def matrix(task: Task, row: int, count: int) -> str:
     others = [device for device in DEVICES if device != arm.device]
     exclude = [{"when": {"device": others}, "reason": f"the search is for {arm.device}"}]
     return yaml.safe_dump({"protocol": PROTOCOL_OF_STEP | {"replicates": count}, "axes": axes, "exclude": exclude}, sort_keys=False)
-
-
-def outcome(now: State, row: int) -> str:
-    """What came of measuring a row, in words."""
-    if row in now.records:
-        record, met = now.records[row], "meets" if now.choice.chance[row] > 0 else "misses"
-        busy = " beside busy neighbours" if record["contended"] else ""
-        return f"{MILLI * float(record['latency_s']):.3g} ms{busy}, {met} the limits; chance of a better one left {now.choice.doubt:.0%}"
-    return f"can't run here: {now.reasons.get(row, 'no record')}"
-
-
-def text(now: State) -> str:
-    """The answer: the best network measured, runners-up, how many were looked at, what is left unknown."""
-    task, choice = now.task, now.choice
-    networks, ways = len(task.candidates), len(task.arms)
-    lines = [f"{len(now.records)} measured of {networks} networks" + (f" in {ways} set-ups" if ways > 1 else "") + (f"; {len(now.reasons)} can't run here" if now.reasons else "")]  # fmt: skip
-    busy = sum(bool(record["contended"]) for record in now.records.values())
-    if busy:
-        lines.append(f"{busy} of them beside busy neighbours: what misses the limits may meet them on a quiet machine")
-    if choice.best is None:
-        return "\n".join([*lines, *_none(now)])
-    met = sorted(
-        (row for row in now.records if choice.chance[row] > 0), key=lambda row: (-now.pool.top1[row], now.records[row]["latency_s"])
-    )
-    lines.append(f"the best that meets the limits: {_line(now, choice.best)}")
-    lines += [f"  runner-up: {_line(now, row)}" for row in [r for r in met if r != choice.best][:3]]
-    lines.append(f"chance that an unmeasured one is better by more than {search.GAIN:g} points: {choice.doubt:.1%}")
-    if replicates(now, choice.best) < REPLICATES:
-        lines.append(f"measured by {replicates(now, choice.best)} process(es); {REPLICATES} at different moments say how far it spreads")
-    return "\n".join(lines)
-
-
-def _line(now: State, row: int) -> str:
-    candidate, _ = now.task.of(row)
-    record = now.records[row]
-    interval = noise.bounds(pd.DataFrame([record]), COVERAGE)
-    low, high = interval["low_s"].iloc[0], interval["high_s"].iloc[0]
-    spread = f" ({MILLI * low:.3g} to {MILLI * high:.3g})" if low == low else ""
-    limit = now.task.limits.latency_s
-    sure = bounds.chance(pd.DataFrame([{"latency_s": record["latency_s"], "latency_s_low": low, "latency_s_high": high}]), "latency_s", limit)[0] if spread and limit else 1.0  # fmt: skip
-    terms = (f", {sure:.0%} sure to meet the limit" if sure < SURE else "") + (f"; {candidate.terms}" if candidate.terms else "")
-    terms += "; beside a busy neighbour" if record["contended"] else ""
-    return f"{now.task.named(row)}: Top-1 {candidate.top1:.1f} % ({candidate.weights}), {MILLI * float(record['latency_s']):.3g} ms{spread}{terms}"
-
-
-def _none(now: State) -> list[str]:
-    """Nothing meets the limits: what to relax."""
-    if not now.records:
-        why = next(iter(now.reasons.values()), "nothing was measured yet")
-        return [f"nothing could be measured here: {why}"]
-    lines = ["no measured network meets the limits"]
-    fast = min(now.records, key=lambda row: now.records[row]["latency_s"])
-    guess = int(np.argmin(np.where(np.isin(np.arange(len(now.pool)), now.seen.failed), np.inf, now.choice.mean)))
-    lines.append(f"  fastest measured: {_line(now, fast)}")
-    lines.append(
-        f"  fastest expected: {now.task.named(guess)}, {MILLI * float(np.exp(now.choice.mean[guess])):.3g} ms: relax --max-latency-ms to that, or --min-top1"
-    )
-    return lines

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.families import family
+from analysis.frame import setups
 from analysis.frame.frame import latest
-from analysis.predict import candidates, recommend, setups
+from analysis.predict import candidates, recommend
 from analysis.report.entries import Entry, batches, entries, fastest, frontier, spelt
 
 LEAST = 10  # networks that a set-up must have measured before the page predicts others

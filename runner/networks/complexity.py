@@ -8,6 +8,7 @@ reshape that can't be a view is a copy. Weights count once, not per image.
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from runner.errors import GraphError
+from runner.networks.exported import addcmul, lookups
 from runner.networks.free_reshapes import inherit, is_contiguous, is_view, stacks
 from runner.networks.graph import Graph, attribute, size
 
@@ -90,10 +91,13 @@ def operators(graph: Graph) -> Iterator[Operator]:
             if not _rolled(producers, _rolled(producers, node)):  # a roll along two axes is one operator, and two nodes
                 yield "copy", 0, reads if kind == "Concat" else reads[:1], output, 0
         else:
-            members = _grow(graph, node, _of_activation) if _may_grow(graph, node) else [node]
+            members = addcmul(graph, node) or (_grow(graph, node, _of_activation) if _may_grow(graph, node) else [node])
             done.update(id(member) for member in members)
-            yield "elem", 0, [name for name in reads if graph.elements(name) > 1], members[-1].output[0], 0
+            shift = [name for name in members[-1].input if name in graph.constants] if len(members) > 1 else []
+            yield "elem", 0, [name for name in reads + shift if graph.elements(name) > 1], members[-1].output[0], 0
             inherit(graph, reads, members[-1].output[0], strides)
+    for reads, output, beside in lookups(graph):
+        yield "copy", 0, reads, output, beside
 
 
 def _rolled(producers: Dict[str, "onnx.NodeProto"], node: Optional["onnx.NodeProto"]) -> Optional["onnx.NodeProto"]:

@@ -17,7 +17,7 @@ class Graph:
     """``nodes`` that compute on the input, in order, with the shapes of all tensors.
 
     ``constants`` are the names of tensors that don't depend on the input; ``trainable`` maps those initialisers that
-    are parameters to their number of elements.
+    are parameters to their number of elements. ``folded`` are the nodes that compute constants.
     """
 
     def __init__(self, path: str, batch_size: int = 1) -> None:
@@ -51,6 +51,7 @@ class Graph:
             self.shapes[tensor.name] = tuple(tensor.dims)
             self.types[tensor.name] = tensor.data_type
         self.constants = {tensor.name for tensor in graph.initializer}
+        self.folded: List[Any] = []
         self.nodes = [node for node in graph.node if not self._is_constant(node)]
         self.outputs = {value.name for value in graph.output}
         self.consumers: Dict[str, List[Any]] = {}
@@ -70,6 +71,7 @@ class Graph:
         constant = node.op_type in ("Constant", "Shape") or bool(node.input) and all(name in self.constants for name in node.input if name)
         if constant:
             self.constants.update(node.output)
+            self.folded.append(node)
         return constant
 
     def shape(self, name: str) -> Tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Tests in the folders below import what they share (`records`, `good_frame`, `cost_laws`) from beside this file."""
+"""Tests in the folders below import what they share (`records`, `good_frame`, `cost_laws`, `searches`) from beside this file."""
 
 import sys
 from pathlib import Path

@@ -72,6 +72,15 @@ def _positions() -> dict[tuple[str, int], int]:
     return {key: i for i, key in enumerate(zip(graphs["model"], graphs["input_px"].astype(int), strict=True))}
 
 
+@functools.cache
+def names() -> dict[str, int]:
+    """Every network, and the input size of the weights that it is loaded with by default."""
+    rows = load().weights.sort_values("default", kind="stable")
+    sizes = dict(zip(rows["model"], rows["input_px"].astype(int), strict=True))
+    graphs = load().graphs
+    return {str(model): sizes.get(model, int(px)) for model, px in zip(graphs["model"], graphs["input_px"], strict=True)}
+
+
 def known(model: str, input_px: int) -> dict[str, Any] | None:
     """The complexity of a network at an input size, or None where the catalogue has no such graph; timm's tag of weights is no part of it."""
     bare = model.split(".")[0] if model.startswith("timm:") else model

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from analysis.errors import FrameError
-from analysis.predict import batch, estimate, graphs, learn, predictor, setups, show, transfer
+from analysis.frame import setups
+from analysis.predict import batch, estimate, graphs, learn, predictor, show, transfer
 from analysis.predict.conformal import half_width, jackknife_plus
 from analysis.predict.law import SLACK, Method, fit, view
 from analysis.predict.networks import networks, unseen_groups
@@ -194,7 +195,7 @@ def test_predict_says_what_it_learnt_from_and_how_far_it_goes():
         and set(latency.errors) == {"one_out", "family_out"}
         and latency.extrapolates == ()
     )
-    assert "energy_j" in report.missing and "0 networks have it" in report.missing["energy_j"]
+    assert "energy_j" in report.missing and report.missing["energy_j"] == "measured of no network on made-up-cpu, pytorch fp32 on cpu"
     throughput = report.quantities[1]
     assert throughput.value == pytest.approx(4 / latency.value) and throughput.low == pytest.approx(4 / latency.high)
     text = show.text(report)
@@ -273,6 +274,38 @@ def test_wrong_names_are_answered_with_what_there_is(tmp_path):
     broken.write_text('{"groups": {"conv9": {}}}')
     with pytest.raises(FrameError, match="choose them from conv1x1"):
         graphs.find(frame, "x", features=broken)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("resnt50", "no such network in torchvision, timm or HarDNet; did you mean resnet50[?] Else give an ONNX file"),
+     ("timm:convnxt_nano.d1h_in1k", "did you mean timm:convnext_nano[?]"), ("a\udcff", "no such network in torchvision, timm or HarDNet; give an ONNX"),
+     ("timm:", "or a name as resnet50"), ("nowhere.networks:make", "can't be imported")],
+)  # fmt: skip
+def test_a_name_that_nobody_knows_is_one_line_with_what_was_meant(model, said, tmp_path):
+    with pytest.raises(FrameError, match=said) as raised:
+        graphs.find(cost_laws.frame(), model, cache=tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["convnext_nano", "timm:convnext_nano", "timm:convnext_nano.d1h_in1k", "convnext_nano.d1h_in1k"])
+def test_a_timm_network_is_known_by_its_bare_name_and_with_a_tag_of_weights(name):
+    found = graphs.find(cost_laws.frame(), name)
+    assert (found.model, found.origin) == ("timm:convnext_nano", "the catalogue") and found.complexity["params"] > 1e7
+    assert "timm:convnext_nano at 224 px" in found.at(1).model
+
+
+def test_what_is_missing_for_a_prediction_is_said_without_contradiction():
+    few, wanted = cost_laws.frame(networks=cost_laws.zoo(4), batches=(1,)), graph("vgg99", cost_laws.network("vgg", 20, 1.0))
+    with pytest.raises(
+        FrameError, match="measured of 4 networks with a known graph on .*; 5 are needed, or 3 that another platform shares"
+    ):
+        estimate.estimate(few, wanted, "made-up-cpu", 1)
+    unknown = cost_laws.frame(networks=cost_laws.zoo(9), batches=(1,)).assign(op_features=None)
+    with pytest.raises(FrameError, match="no network measured on .* has a known graph"):
+        estimate.estimate(unknown, wanted, "made-up-cpu", 1)
+    with pytest.raises(FrameError, match="--from moon: nothing is known of it; choose from amp-"):
+        estimate.estimate(cost_laws.frame(), wanted, "made-up-cpu", 1, source="moon")
 
 
 def test_a_row_of_features_stands_for_a_network(tmp_path):

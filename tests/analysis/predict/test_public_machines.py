@@ -9,7 +9,7 @@ import pytest
 from analysis.data import catalogue
 from analysis.data.families import family
 from analysis.importers import zhao
-from analysis.predict import learn, predictor, public, setups
+from analysis.predict import learn, predictor, public, tables
 from analysis.predict.blend import blend
 from analysis.predict.networks import Networks, networks
 
@@ -21,7 +21,7 @@ def at_batch_1(rows: pd.DataFrame):
     known = [catalogue.known(model, 224) for model in rows["model"]]
     has = np.array([one is not None for one in known])
     rows, known = rows[has], [one for one in known if one is not None]
-    keys = [setups.key(model, 224) for model in rows["model"]]
+    keys = [tables.key(model, 224) for model in rows["model"]]
     nets = networks(known, np.ones(len(rows)), keys, [family(model) for model in rows["model"]])
     return nets, rows["latency_s"].to_numpy(float)
 

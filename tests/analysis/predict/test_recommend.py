@@ -9,10 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.analyses import recommendation
+from analysis.data import catalogue
 from analysis.errors import FrameError
+from analysis.frame import setups
 from analysis.frame.frame import Merged
 from analysis.predict import advice as advice_text
-from analysis.predict import limits, recommend, show
+from analysis.predict import candidates, limits, recommend, show
 from analysis.predict.limits import Limits
 
 ZOO = cost_laws.zoo(24)
@@ -166,3 +168,56 @@ def test_a_platform_whose_cells_were_all_disturbed_says_so():
         recommend.advise(FRAME.assign(contended=True), "made-up-cpu", Limits())
     with pytest.raises(FrameError, match="no records of it; there are made-up-cpu"):
         recommend.advise(FRAME, "nowhere", Limits())
+
+
+def known(model="resnet50", precision="fp32", **more):
+    """Twelve measured networks of the catalogue, and the row of one of them."""
+    names = [c.model for c in candidates.catalogued() if c.input_px == 224][::90][:12]
+    rows = cost_laws.frame("made-up-cpu", dict(zip([model, *names], cost_laws.zoo(13).values(), strict=False)), batches=(1,))
+    return rows.assign(weights="random", weights_tag=None, accuracy_source="published", accuracy_weights=None, precision=precision, **more)
+
+
+def offered(table, model="resnet50"):
+    return table[table["model"].eq(model) & table["input_px"].eq(224)]
+
+
+def test_a_measured_time_serves_every_tag_of_its_graph_and_no_other_input_size():
+    every = candidates.rows(candidates.catalogued(every_tag=True))
+    own = offered(recommend.candidates(known(), *next(iter(setups.setups(known()).items())), 1, Limits(), every))
+    names = next(c for c in candidates.catalogued() if "resnet50" in c.names and c.input_px == 224).names
+    tags = {c.weights for c in candidates.catalogued(every_tag=True) if c.model in names and c.input_px == 224}
+    assert set(own["kind"]) == {"measured"} and set(own["weights"]) == tags and len(tags) > 10 and own["latency_s"].nunique() == 1
+    published = catalogue.load().weights
+    truth = {(r.weights, r.top1) for r in published[published["model"].isin(names) & published["input_px"].eq(224)].itertuples()}
+    assert set(zip(own["weights"], own["top1"], strict=True)) <= truth
+
+
+@pytest.mark.parametrize(
+    ("parity", "said"), [(0.01, "Top-1 of fp32, parity passed"), (0.5, "not found to agree"), (np.nan, "not found to agree")]
+)
+def test_a_published_accuracy_is_an_fp16_rows_only_with_passed_parity(parity, said):
+    frame = known(precision="fp16", parity_max_rel=parity)
+    table = recommend.candidates(frame, *next(iter(setups.setups(frame).items())), 1, Limits(), candidates.rows(candidates.catalogued()))
+    own = offered(table).iloc[0]
+    assert said in own["terms"] and np.isfinite(own["top1"]) == (parity == 0.01)
+    assert table.loc[table["kind"].eq("predicted"), "terms"].str.contains("Top-1 of fp32, parity unknown").all()
+
+
+def test_int8_has_no_accuracy_until_it_is_counted():
+    frame = known(precision="int8", parity_max_rel=0.01, top1=np.nan)
+    table = recommend.candidates(frame, *next(iter(setups.setups(frame).items())), 1, Limits(), candidates.rows(candidates.catalogued()))
+    assert table["top1"].isna().all() and set(table["kind"]) == {"measured", "predicted"}
+
+
+def test_weights_that_forbid_commercial_use_are_left_out_of_measured_networks_too():
+    bound = catalogue.load().weights
+    free = {(c.model, c.input_px) for c in candidates.catalogued("commercial")}
+    model = next(c.model for c in candidates.catalogued() if c.input_px == 224 and not c.also and (c.model, 224) not in free)
+    assert bound.loc[bound["model"].eq(model), "license"].notna().all()
+    frame = known(model)
+    setup = next(iter(setups.setups(frame).items()))
+    both = [
+        offered(recommend.candidates(frame, *setup, 1, Limits(), candidates.rows(candidates.catalogued(wish))), model).iloc[0]
+        for wish in (None, "commercial")
+    ]
+    assert both[0]["top1"] > 50 and np.isnan(both[1]["top1"]) and both[1]["terms"] == "no weights with such a licence"

@@ -1,17 +1,19 @@
 """The search: it finds the best within limits after few measurements, knows when to stop, and says so when nothing can be found."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from searches import a_task, measured
 from typer.testing import CliRunner
 
 from analysis.cli import app
 from analysis.data import catalogue
 from analysis.errors import FrameError
 from analysis.frame import noise
-from analysis.predict import blend, candidates, drive, path, predictor, public, search, searching
+from analysis.predict import answer, blend, candidates, drive, path, predictor, public, search, searching
 from analysis.predict.limits import Limits
 from analysis.predict.networks import Networks
 from analysis.predict.searching import Arm, Task
@@ -89,7 +91,7 @@ def test_the_faster_of_two_arms_is_learnt_from_networks_that_both_ran():
 
 
 def test_memory_that_was_not_measured_meets_no_limit():
-    row = {"memory_mb": np.nan, "energy_j": np.nan}
+    row = {"memory_mb": np.nan, "energy_j": np.nan, "precision": "fp32"}
     assert not searching._others_met(row, Limits(memory_mb=100)) and searching._others_met(row, Limits(latency_s=1))
 
 
@@ -134,12 +136,6 @@ def test_every_candidate_is_one_graph_with_its_best_weights_and_licences_are_kep
     assert all(c.top1 >= 85 for c in candidates.catalogued(min_top1=85))
 
 
-def a_task(*arms, count=60, limit_s=0.04):
-    return Task(
-        tuple(candidates.catalogued(min_top1=70)[:count]), arms or (Arm("onnxruntime", "fp32", "cpu"),), Limits(latency_s=limit_s), 1
-    )
-
-
 def test_next_prints_a_matrix_that_the_runner_takes_the_same_one_when_asked_again_and_another_when_it_left_no_record(tmp_path):
     places = drive.Places(tmp_path)
     first, second, third = (drive.next_matrix(a_task(), places, 20) for _ in range(3))
@@ -180,12 +176,68 @@ def test_networks_measured_before_a_search_do_not_count_as_its_measurements(tmp_
 def test_what_a_busy_machine_says_is_marked_and_measured_once_more_where_it_would_be_the_answer():
     now = searching.state(a_task(), None)
     row = int(np.argmax(now.pool.top1))
-    record = dict.fromkeys(noise.COLUMNS, np.nan) | {"latency_s": 0.06, "noise": np.nan, "n_replicates": 1, "contended": True}
+    record = dict.fromkeys(noise.COLUMNS, np.nan) | {
+        "latency_s": 0.06,
+        "noise": np.nan,
+        "n_replicates": 1,
+        "contended": True,
+        "precision": "fp32",
+    }
     busy = dataclasses.replace(now, records={row: record})
-    assert "1 of them beside busy neighbours" in searching.text(busy) and "beside busy neighbours, " in searching.outcome(busy, row)
+    assert "1 of them beside busy neighbours" in answer.text(busy) and "beside busy neighbours, " in answer.outcome(busy, row)
     assert searching.again(busy) == row  # 1.5 times the limit
     quiet = dataclasses.replace(now, records={row: record | {"contended": False}})
-    assert searching.again(quiet) is None and "busy" not in searching.text(quiet)
+    assert searching.again(quiet) is None and "busy" not in answer.text(quiet)
+
+
+def test_what_missed_beside_busy_neighbours_teaches_nothing_and_stays_open_until_it_was_asked_for_again():
+    task = a_task()
+    frame = measured(task, (0, 0.03, False, {}), (1, 0.9, True, {}), (2, 0.03, True, {}))
+    now = searching.state(task, frame)
+    assert list(now.seen.rows) == [0, 2] and now.met(0) and now.met(2) and not now.met(1) and 0 < now.choice.chance[1] < 1
+    assert list(searching.state(task, frame, twice=[task.key(1)]).seen.rows) == [0, 1, 2]
+
+
+def test_a_time_counts_for_every_name_and_tag_of_the_same_graph():
+    twins = next(c for c in candidates.catalogued() if c.also)
+    task = Task((twins,), (Arm("onnxruntime", "fp32", "cpu"),), Limits(latency_s=0.04), 1)
+    for name in twins.names:
+        assert searching.state(task, measured(task, (0, 0.03, False, {"model": name}))).met(0)
+    timm = next(name for c in candidates.catalogued() for name in [c.model] if name.startswith("timm:"))
+    task = Task((next(c for c in candidates.catalogued() if c.model == timm),), task.arms, task.limits, 1)
+    assert searching.state(task, measured(task, (0, 0.03, False, {"model": f"{timm}.some_tag"}))).met(0)
+
+
+@pytest.mark.parametrize(("parity", "meets"), [(0.01, True), (0.5, False), (np.nan, False)])
+def test_a_half_precision_is_an_answer_only_where_its_outputs_agree_with_fp32s(parity, meets):
+    task = Task(tuple(candidates.catalogued()[:20]), (Arm("onnxruntime", "fp16", "cpu"),), Limits(latency_s=0.04), 1)
+    now = searching.state(task, measured(task, (0, 0.03, False, {"precision": "fp16", "parity_max_rel": parity})))
+    assert now.met(0) is meets and ("not found to agree" in answer.outcome(now, 0)) is not meets
+
+
+def test_a_search_that_ends_says_why_and_what_would_make_it_go_on():
+    now, way = drive._now(a_task(), drive.Places(Path("nowhere")))
+    assert (
+        drive._why(now, way, 20, False)
+        == "ended after 20 networks (--measurements); with more, or with --budget 15m, the same command goes on"
+    )
+    assert "the time is spent" in drive._why(now, way, drive.ANY, True)
+
+
+def test_a_device_on_which_half_of_the_networks_fail_still_gets_an_answer():
+    task = a_task(count=40)
+    failed = {"status": "failed", "reason": "out of memory", "latency_s": np.nan}
+    now = searching.state(task, measured(task, *((i, 0.03 + i / 1000, False, failed if i % 2 else {}) for i in range(12))))
+    said = answer.text(now)
+    assert "6 measured, of 40 networks" in said and "6 can't run here" in said and "the best that meets the limit: " in said
+    assert not set(now.reasons) & {now.choice.row, now.choice.best}
+
+
+def test_where_nothing_meets_the_limit_the_answer_says_what_to_relax_as_predicted():
+    task = a_task(limit_s=0.001)
+    now = searching.state(task, measured(task, *((i, 0.03 + i / 100, False, {}) for i in range(8))))
+    said = answer.text(now)
+    assert "fastest measured: " in said and "fastest expected: " in said and "relax --max-latency-ms" in said
 
 
 def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():
@@ -193,12 +245,12 @@ def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():
     asked = [(c.model, c.input_px, "tensorrt", "fp16") for c in task.candidates[: searching.ARM_FAILS]]
     now = searching.state(task, None, asked)
     assert now.choice.done and now.choice.best is None
-    assert "nothing could be measured here" in searching.text(now)
+    assert "nothing could be measured here" in answer.text(now)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--max-latency-ms", "30", "--min-top1", "99"], "no known network is that accurate"), ([], "a search needs a limit"),
+    [(["--max-latency-ms", "30", "--precision", "int8"], "known only once it is counted"), (["--max-latency-ms", "30", "--min-top1", "99"], "no known network is that accurate"), ([], "a search needs a limit"),
      (["--max-latency-ms", "30", "--budget", "soon"], "give a time as 90s"), (["--max-latency-ms", "30", "--candidates", "none.csv"], "can't be read")],
 )  # fmt: skip
 def test_bad_input_is_one_plain_line(options, said, tmp_path):

@@ -175,6 +175,41 @@ def test_a_shift_is_one_copy_and_heads_of_windows_are_copied_into_stacks(tmp_pat
     assert counted(network, tmp_path, 4, px=8)["groups"] == one
 
 
+class Affine(torch.nn.Module):
+    def __init__(self):
+        super(Affine, self).__init__()
+        self.scale, self.shift = torch.nn.Parameter(torch.full((1, 1, 8), 0.5)), torch.nn.Parameter(torch.ones(1, 1, 8))
+
+    def forward(self, x):
+        return torch.addcmul(self.shift, self.scale, x.flatten(1, 2)) * self.scale + self.shift
+
+
+def test_an_addcmul_is_one_operator_and_a_product_and_a_sum_are_two(tmp_path):
+    one = counted(Affine(), tmp_path, px=8)["groups"]["elem"]
+    elements = 3 * 8 * 8
+    assert one == {"count": 3, "macs": 0, "out": 3 * elements, "bytes": 4 * (3 * 2 * elements + 2 * 8 + 8 + 8)}
+
+
+class Biased(torch.nn.Module):
+    """A position bias: looked up in a table of 9 places x 2 heads, then put in order."""
+
+    def __init__(self):
+        super(Biased, self).__init__()
+        self.table = torch.nn.Parameter(torch.ones(9, 2))
+        self.register_buffer("index", torch.arange(64 * 64) % 9)
+
+    def forward(self, x):
+        bias = self.table[self.index].view(64, 64, 2).permute(2, 0, 1).contiguous()
+        return x.reshape(-1, 3, 1, 64, 1) + bias
+
+
+def test_a_position_bias_is_looked_up_and_copied_once_per_batch(tmp_path):
+    one = counted(Biased(), tmp_path, px=8)["groups"]
+    table, index, bias = 9 * 2, 64 * 64, 2 * 64 * 64
+    assert one["copy"] == {"count": 2, "macs": 0, "out": 2 * bias, "bytes": 4 * (table + index + bias + bias + bias)}
+    assert counted(Biased(), tmp_path, 4, px=8)["groups"]["copy"] == one["copy"]
+
+
 class Shuffle(torch.nn.Module):
     def forward(self, x):
         batch, channels, height, width = x.shape
@@ -251,3 +286,14 @@ class Buffered(torch.nn.Module):
 
 def test_buffers_are_no_parameters(tmp_path):
     assert counted(Buffered(), tmp_path, px=8)["params"] == 8
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["timm:resmlp_12_224", "timm:mixer_s16_224", "timm:swin_tiny_patch4_window7_224"])
+def test_what_is_counted_on_the_onnx_file_is_what_pytorch_ran_for_the_public_features(name, tmp_path):
+    catalogue = pytest.importorskip("analysis.data.catalogue")
+    path = str(tmp_path / "net.onnx")
+    with weights.no_initialisation():
+        network = sources.modules()["timm"].build(name.split(":")[1], 1000, False).eval()
+    export.export_onnx(network, path, 1, 224)
+    assert complexity.of_onnx(path)["groups"] == catalogue.known(name, 224)["groups"]

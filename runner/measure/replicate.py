@@ -26,7 +26,7 @@ def replicate(
     After the samples it runs on end for ``sustained_s``, and on until ``window_s`` have passed since they began: what the sensors need.
     """
     from runner import sensors
-    from runner.machine import contention, cuda
+    from runner.machine import contention, cpu_counters, cuda
     from runner.measure import as_labelled, gpu_memory, in_flight, parity, stopping
 
     inside, _ = sensors.inside()
@@ -65,7 +65,7 @@ def replicate(
             called()
             device_s.append(backend.device_latency())
 
-    before = contention.snapshot()
+    before = cpu_counters.snapshot()
     started = clock()
     samples = stopping.sample(timed, protocol, clock, taken)
     spans["measure_s"] = clock() - started
@@ -73,7 +73,7 @@ def replicate(
     while clock() - started < window_s:
         called()
     spans["watched_s"] = clock() - started
-    others = contention.between(before, contention.snapshot())
+    others = contention.between(before, cpu_counters.snapshot())
     gc.enable()
     phase("outputs")
     memory.mark("measure")

@@ -78,16 +78,18 @@ def replicate(
     phase("outputs")
     memory.mark("measure")
     outputs = backend.outputs()
-    spans["d2h_s"] = _warm(backend.outputs, clock)
-    spans["h2d_s"] = _warm(lambda: backend.stage(batch), clock)
+    readings = {name: sensor.read() for name, sensor in inside.items()}  # before the transfers take host memory of their own
     executed = backend.executed()
+    bring, fetch, host_memory = backend.transfers(batch)
+    spans["d2h_s"], spans["h2d_s"] = _warm(fetch, clock), _warm(bring, clock)
+    if job.cell.device != "cpu":
+        executed["transfers"] = host_memory
     libraries = cuda.loaded_versions() if memory.is_gpu else {}
     if libraries:
         executed.update(libraries=libraries, gpu_uuid=cuda.own_gpu_uuid())
     as_labelled.check(job, executed, outputs)
     reference = job.artefact.reference()
     agreement = parity.compare(outputs, reference) if reference is not None and backend.needs is not None else None
-    readings = {name: sensor.read() for name, sensor in inside.items()}
     framework_memory = backend.memory()
     if framework_memory:
         readings["framework_memory"] = framework_memory

@@ -73,6 +73,10 @@ class Backend:
         """The last outputs as a float32 numpy array (batch, classes) on the host."""
         raise NotImplementedError
 
+    def transfers(self, batch: "numpy.ndarray") -> Tuple[Callable[[], Any], Callable[[], Any], str]:
+        """(bring ``batch`` to the device, fetch the last outputs, "pinned" or "pageable": what host memory both use); each is timed once warm."""
+        return lambda: self.stage(batch), self.outputs, "pageable"
+
     def device_latency(self) -> Optional[float]:
         """Seconds of the last infer() by the device's own events, or None."""
 

@@ -26,7 +26,7 @@ def replicate(
     After the samples it runs on end for ``sustained_s``, and on until ``window_s`` have passed since they began: what the sensors need.
     """
     from runner import sensors
-    from runner.machine import contention, cuda
+    from runner.machine import contention, cpu_counters, cuda
     from runner.measure import as_labelled, gpu_memory, in_flight, parity, stopping
 
     inside, _ = sensors.inside()
@@ -65,7 +65,7 @@ def replicate(
             called()
             device_s.append(backend.device_latency())
 
-    before = contention.snapshot()
+    before = cpu_counters.snapshot()
     started = clock()
     samples = stopping.sample(timed, protocol, clock, taken)
     spans["measure_s"] = clock() - started
@@ -73,21 +73,23 @@ def replicate(
     while clock() - started < window_s:
         called()
     spans["watched_s"] = clock() - started
-    others = contention.between(before, contention.snapshot())
+    others = contention.between(before, cpu_counters.snapshot())
     gc.enable()
     phase("outputs")
     memory.mark("measure")
     outputs = backend.outputs()
-    spans["d2h_s"] = _warm(backend.outputs, clock)
-    spans["h2d_s"] = _warm(lambda: backend.stage(batch), clock)
+    readings = {name: sensor.read() for name, sensor in inside.items()}  # before the transfers take host memory of their own
     executed = backend.executed()
+    bring, fetch, host_memory = backend.transfers(batch)
+    spans["d2h_s"], spans["h2d_s"] = _warm(fetch, clock), _warm(bring, clock)
+    if job.cell.device != "cpu":
+        executed["transfers"] = host_memory
     libraries = cuda.loaded_versions() if memory.is_gpu else {}
     if libraries:
         executed.update(libraries=libraries, gpu_uuid=cuda.own_gpu_uuid())
     as_labelled.check(job, executed, outputs)
     reference = job.artefact.reference()
     agreement = parity.compare(outputs, reference) if reference is not None and backend.needs is not None else None
-    readings = {name: sensor.read() for name, sensor in inside.items()}
     framework_memory = backend.memory()
     if framework_memory:
         readings["framework_memory"] = framework_memory

@@ -1,9 +1,11 @@
 """Operators that the exporter writes otherwise than PyTorch runs them: addcmul in three nodes, and look-ups in tables of weights."""
 
-from runner.networks.graph import size
+from typing import Any, Iterator, List, Set, Tuple
+
+from runner.networks.graph import Graph, size
 
 
-def addcmul(graph, node):
+def addcmul(graph: Graph, node: Any) -> List[Any]:
     """The nodes of shift + 1 * scale * x from its first product on, which the exporter writes one by one; [] where `node` begins none."""
     nodes = [node]
     for kind, is_scalar in (("Mul", True), ("Add", False)):
@@ -15,12 +17,12 @@ def addcmul(graph, node):
     return nodes if node.op_type == "Mul" and any(name in graph.constants for name in node.input) else []
 
 
-def lookups(graph):
+def lookups(graph: Graph) -> Iterator[Tuple[List[str], str, int]]:
     """(tensors read, tensor written, elements written beside it) of each look-up in a table of parameters, and of the copy that puts it in order.
 
     Position biases: PyTorch runs them at each call, once per batch; other runtimes when they load.
     """
-    found = set()
+    found: Set[str] = set()
     for node in graph.folded:
         output = node.output[0]
         if node.op_type == "Gather" and node.input[0] in graph.trainable:
@@ -32,6 +34,6 @@ def lookups(graph):
                 yield [node.input[0]], output, _beside(graph, output)
 
 
-def _beside(graph, name):
+def _beside(graph: Graph, name: str) -> int:
     """What makes elements that are written once per batch count as those of one image."""
     return size(graph.shape(name)) * (graph.batch_size - 1)

@@ -98,9 +98,9 @@ FIELDS = (
         "replicates[].spans.h2d_s",
         "float|null",
         "s",
-        "input from host to device, from ordinary (pageable) memory, once warm: the median of five",
+        "input from host to device, once warm: the median of five; from pinned or ordinary (pageable) memory as `executed.transfers` says",
     ),
-    ("replicates[].spans.d2h_s", "float|null", "s", "output from device to host, once warm: the median of five"),
+    ("replicates[].spans.d2h_s", "float|null", "s", "output from device to host, likewise"),
     ("replicates[].spans.warmup_s", "float", "s", "wall time of the warm-up"),
     ("replicates[].spans.measure_s", "float", "s", "wall time of the samples"),
     (
@@ -138,7 +138,12 @@ FIELDS = (
     ("replicates[].contention.throttled_share", "float|null", "of wall time", "how long it did"),
     ("replicates[].contention.window_s", "float", "s", "window these were taken over"),
     ("replicates[].contended", "bool", "", "run_delay was over twice the protocol's limit, or others_share over it"),
-    ("replicates[].executed{}", "object", "", "what was really done, read back: precision, threads, layout, providers, properties"),
+    (
+        "replicates[].executed{}",
+        "object",
+        "",
+        "what was really done, read back: precision, threads, layout, providers, properties; `transfers`: pinned or pageable",
+    ),
     ("replicates[].watched_images", "int", "images", "images run while the sensors watched; energy per image is over these"),
     ("replicates[].sensors{}", "object", "", "readings by sensor name; null with a reason where there is none"),
     (

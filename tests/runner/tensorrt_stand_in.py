@@ -199,15 +199,23 @@ class Tensor:
     at = {}
     _addresses = itertools.count(4096, 4096)
 
-    def __init__(self, array):
-        self.array, self._address = array, next(self._addresses)
+    def __init__(self, array, is_pinned=False):
+        self.array, self._address, self.is_pinned = array, next(self._addresses), is_pinned
+        self.shape, self.dtype = array.shape, array.dtype
         Tensor.at[self._address] = self
 
     def data_ptr(self):
         return self._address
 
-    def copy_(self, other):
+    def copy_(self, other, non_blocking=False):
+        assert other.is_pinned or self.is_pinned or not non_blocking, "a copy of pageable memory can't be left to itself"
         self.array[:] = other.array
+
+    def to(self, dtype):
+        return Tensor(self.array.astype(dtype))
+
+    def pin_memory(self):
+        return Tensor(self.array.copy(), is_pinned=True)
 
     def float(self):
         return self
@@ -219,14 +227,20 @@ class Tensor:
 
 
 class Event:
-    def __init__(self, enable_timing):
-        assert enable_timing
+    def __init__(self, enable_timing=False):
+        self.enable_timing, self.stream = enable_timing, None
 
     def record(self, stream):
         self.stream = stream
 
+    def query(self):
+        return True
+
+    def synchronize(self):
+        assert self.stream is not None, "nothing was recorded that could be waited for"
+
     def elapsed_time(self, other):
-        assert self.stream is other.stream
+        assert self.enable_timing and other.enable_timing and self.stream is other.stream
         return 2.5
 
 
@@ -257,6 +271,6 @@ def torch(capability=(7, 2)):
         cuda=cuda,
         __version__="0",
         float32="float32",
-        empty=lambda shape, dtype, device: Tensor(numpy.zeros(shape, dtype)),
+        empty=lambda shape, dtype, device="cpu", pin_memory=False: Tensor(numpy.zeros(shape, dtype), is_pinned=pin_memory),
         from_numpy=lambda array: Tensor(array),
     )

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 import numpy
 import torch
 
-from runner.backends import base
+from runner.backends import _streams, base
 from runner.backends.pytorch import variants as torch_variants
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "int8": torch.float32}
@@ -73,6 +73,7 @@ class Backend(base.Backend):
             torch.set_num_interop_threads(1)
         self._callers = ThreadPoolExecutor(self.in_flight) if wide else None
         self._streams = [torch.cuda.Stream() for _ in range(self.in_flight)] if self._throughput and self._gpu else []
+        self._ends = [torch.cuda.Event() for _ in range(_streams.AHEAD * len(self._streams))]
 
     @contextlib.contextmanager
     def _mode(self) -> Iterator[None]:
@@ -85,7 +86,9 @@ class Backend(base.Backend):
                 yield
 
     def _on_device(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.to(self._device, torch.float32 if self._variant == "autocast" else self._dtype)
+        return self._laid_out(x.to(self._device, torch.float32 if self._variant == "autocast" else self._dtype))
+
+    def _laid_out(self, x: torch.Tensor) -> torch.Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self._variant == "channels_last" else x
 
     def stage(self, batch: numpy.ndarray) -> None:
@@ -121,11 +124,17 @@ class Backend(base.Backend):
             for _ in self._callers.map(lambda _: self._call(done), range(count)):
                 pass
             return
-        for index in range(count):
-            with torch.cuda.stream(self._streams[index % len(self._streams)] if self._streams else None):  # None: the current one
-                self._forward()
+        if self._streams:
+            _streams.flow(count, self._streams, self._ends, self._start, done)
+            return
+        for _ in range(count):
+            self._forward()
         if self._gpu:
             torch.cuda.synchronize()
+
+    def _start(self, lane: int) -> None:
+        with torch.cuda.stream(self._streams[lane]):
+            self._forward()
 
     def _call(self, done: Optional[Callable[[], None]]) -> None:
         torch.set_num_threads(self._threads)  # OpenMP keeps the number per calling thread
@@ -135,6 +144,18 @@ class Backend(base.Backend):
 
     def outputs(self) -> numpy.ndarray:
         return self._y.float().cpu().numpy()
+
+    def transfers(self, batch: numpy.ndarray) -> Tuple[Callable[[], Any], Callable[[], Any], str]:
+        if not self._gpu:
+            return base.Backend.transfers(self, batch)
+        host = self._laid_out(torch.from_numpy(batch).to(self._x.dtype))  # the transfer alone: the host's copy is as the device's
+        return _streams.pinned(torch, host, self._bring, self._y) + ("pinned",)
+
+    def _bring(self, host: torch.Tensor) -> None:
+        if self._replay:
+            self._x.copy_(host, non_blocking=True)
+        else:
+            self._x = host.to(self._device, non_blocking=True)
 
     def device_latency(self) -> Optional[float]:
         return self._events[0].elapsed_time(self._events[1]) / 1000 if self._gpu else None

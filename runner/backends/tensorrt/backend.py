@@ -25,7 +25,7 @@ import os
 import sys
 import time
 
-from runner.backends import base
+from runner.backends import _streams, base
 from runner.backends.tensorrt import build as trt_build
 from runner.backends.tensorrt import cache as trt_cache
 from runner.backends.tensorrt import engine as trt_engine
@@ -57,6 +57,7 @@ class Backend(base.Backend):
         # the default stream would synchronise with every other
         self._lanes = [self._lane() for _ in range(self.in_flight)]
         self._events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+        self._ends = [torch.cuda.Event() for _ in range(_streams.AHEAD * self.in_flight)]
         torch.cuda.synchronize()
 
     def _lane(self) -> trt_engine.Lane:
@@ -168,17 +169,20 @@ class Backend(base.Backend):
         self._events[1].record(lane.stream)
         lane.stream.synchronize()
 
-    def infer_many(
-        self, count: int, done: Optional[Callable[[], None]] = None
-    ) -> None:  # what a stream has ended can't be told without waiting for it
-        for index in range(count):
-            self._lanes[index % len(self._lanes)].enqueue()
-        for lane in self._lanes:
-            lane.stream.synchronize()
+    def infer_many(self, count: int, done: Optional[Callable[[], None]] = None) -> None:
+        streams = [lane.stream for lane in self._lanes]
+        _streams.flow(count, streams, self._ends, lambda lane: self._lanes[lane].enqueue(), done)
 
     def outputs(self) -> numpy.ndarray:
-        name = next(port.name for port in self._io if not port.is_input)
-        return self._lanes[0].outputs[name].float().cpu().numpy()
+        return self._output().float().cpu().numpy()
+
+    def transfers(self, batch: numpy.ndarray) -> Tuple[Callable[[], Any], Callable[[], Any], str]:
+        device = next(iter(self._inputs.values()))
+        host = torch.from_numpy(batch).to(device.dtype)
+        return _streams.pinned(torch, host, lambda source: device.copy_(source, non_blocking=True), self._output()) + ("pinned",)
+
+    def _output(self) -> Any:
+        return self._lanes[0].outputs[next(port.name for port in self._io if not port.is_input)]
 
     def device_latency(self) -> Optional[float]:
         return self._events[0].elapsed_time(self._events[1]) / 1000

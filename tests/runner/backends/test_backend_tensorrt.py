@@ -63,8 +63,14 @@ def test_every_generation_builds_loads_and_answers_with_nothing_but_its_own_api(
     backend.infer()
     assert backend.outputs() == pytest.approx(float(x.sum()), rel=1e-4) and backend.outputs().shape == (1, 10)
     backend.stage(2 * x)
-    backend.infer_many(3)
-    assert backend.outputs() == pytest.approx(2 * float(x.sum()), rel=1e-4)
+    ended = []
+    backend.infer_many(3, lambda: ended.append(1))
+    assert backend.outputs() == pytest.approx(2 * float(x.sum()), rel=1e-4) and len(ended) == 3
+    bring, fetch, host_memory = backend.transfers(3 * x)
+    bring()
+    backend.infer()
+    fetch()
+    assert backend.outputs() == pytest.approx(3 * float(x.sum()), rel=1e-4) and host_memory == "pinned"
     assert backend.device_latency() == 0.0025
     assert backend.in_flight == (2 if scenario == "throughput" else 1) == len({lane.stream.cuda_stream for lane in backend._lanes})
     assert backend.memory()["tensorrt_device_memory"] == backend.in_flight << 20

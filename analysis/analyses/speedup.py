@@ -36,7 +36,7 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     beside = [f"{name}_base" for name in ("latency_s", *noise.COLUMNS)]
     found = pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=[*columns, *beside, "reference"])
     ratio = noise_model.difference(noise.of(found), noise.of(found, "_base"))
-    low, high = np.exp(ratio.effect - ratio.half()), np.exp(ratio.effect + ratio.half())
+    low, high = np.exp(ratio.effect - ratio.half_width()), np.exp(ratio.effect + ratio.half_width())
     p = ratio.p()
     for _, at in found.groupby("platform").indices.items():
         p[at] = noise_model.corrected(p[at])

@@ -101,7 +101,7 @@ def _start_in(one: Side) -> Path:
     return one.folder if one.kind == "interpreter" and Path("runner", "__init__.py").exists() else Path.cwd()
 
 
-def identity(one: Side) -> str:
+def measured_by(one: Side) -> str:
     """What measures a side, in words; FrameError where an interpreter has no dyno."""
     if one.kind != "interpreter":
         return f"{one.kind} {one.given}"
@@ -126,7 +126,7 @@ def alternate(
     """
     for one in (a, b):
         one.folder.mkdir(parents=True, exist_ok=True)
-        say(f"{one.name}: {identity(one)}")
+        say(f"{one.name}: {measured_by(one)}")
     shuffle, began, longest = random.Random(seed).shuffle, time.monotonic(), 0.0
     for number in range(1, rounds + 1):
         started = time.monotonic()

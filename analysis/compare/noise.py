@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.compare import compare
+from analysis.compare import compare, judge
 from analysis.errors import FrameError
 from analysis.stats.noise_model import Between
 from runner.files import atomic_write
@@ -88,7 +88,7 @@ def floor(*frames: pd.DataFrame) -> Floor:
         smallest_effect=float(
             np.expm1(between.allowance(ALPHA) + 2.8 * error)
         ),  # 1.96 to be significant and 0.84 for a power of 80 %, one cell alone
-        false_verdicts=verdicts[compare.FASTER] + verdicts[compare.SLOWER],
+        false_verdicts=verdicts[judge.FASTER] + verdicts[judge.SLOWER],
         unlike=found.unlike,
     )
 

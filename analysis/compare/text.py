@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.compare.compare import FROM_FLOOR, FROM_PAIRS, VERDICTS, Comparison
+from analysis.compare.compare import FROM_FLOOR, FROM_PAIRS, Comparison
+from analysis.compare.judge import VERDICTS
 from analysis.compare.noise import ALPHA, Floor
 from analysis.frame.columns import CELL
 from analysis.frame.metrics import MILLI, significant

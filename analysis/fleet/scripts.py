@@ -63,7 +63,7 @@ exit $status
 def write(submission: Submission, profile: str | None) -> None:
     """Write tasks.tsv and task.sh into the submission's folder."""
     folder = Path(submission.folder)
-    rows = [f"{task.number}\t{task.platform}\t{task.identity()}\t{','.join(task.cells)}" for task in submission.tasks]
+    rows = [f"{task.number}\t{task.platform}\t{task.as_text()}\t{','.join(task.cells)}" for task in submission.tasks]
     (folder / "tasks.tsv").write_text("\n".join(rows) + "\n")
     cases = []
     for one in submission.platforms:

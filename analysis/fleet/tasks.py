@@ -30,7 +30,7 @@ class Task:
     cells: tuple[str, ...]
     seconds: float
 
-    def identity(self) -> str:
+    def as_text(self) -> str:
         """What the runner copies into every line (DYNO_TASK)."""
         facts = {"submission": self.submission, "platform": self.platform, "board": self.board, "round": self.round, "block": self.block}
         return json.dumps(facts, separators=(",", ":"))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import checks
-from analysis.compare import compare
+from analysis.compare import compare, judge
 from analysis.compare.noise import Floor
 from analysis.frame import noise
 from analysis.frame.cached import once
@@ -56,15 +56,15 @@ def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame
         drift = 0.0 if floor else compare.drift(*(mine[mine["run"] == run] for run in (before, after)))
         before_spread, after_spread = (pairs[name].gt(1).to_numpy(bool) if name in pairs else False for name in ("rounds_before", "rounds"))
         judged.append(
-            compare.judge(
-                *sides, CHANGE, floor=floor or noise.moments(mine), drifted=drift, spread=(before_spread, after_spread)
-            ).set_index(pairs.index)
+            judge.judge(*sides, CHANGE, floor=floor or noise.moments(mine), drifted=drift, spread=(before_spread, after_spread)).set_index(
+                pairs.index
+            )
         )
     verdicts = pd.concat(judged).reindex(both.index) if judged else pd.DataFrame(columns=["verdict", "ratio", "low", "high"])
     both = both.assign(
         **{name: verdicts[name] for name in ("verdict", "ratio", "low", "high")}, before=both["run_before"], after=both["run"]
     )
-    both = both[both["verdict"].isin([compare.FASTER, compare.SLOWER])].assign(verdict=lambda rows: rows["verdict"].str.lower())
+    both = both[both["verdict"].isin([judge.FASTER, judge.SLOWER])].assign(verdict=lambda rows: rows["verdict"].str.lower())
     columns = ["platform", "series", "label", "batch_size", "scenario", "verdict", "ratio", "low", "high", "before", "after"]
     return both[columns].sort_values("ratio", key=lambda r: -np.log(r.astype(float)).abs(), ignore_index=True)
 

@@ -77,7 +77,7 @@ class Difference:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(stats.t.sf((margin - np.abs(self.effect)) / self.error, self.degrees))
 
-    def half(self, level: float = 0.95) -> np.ndarray:
+    def half_width(self, level: float = 0.95) -> np.ndarray:
         """Half the width of the interval of the log ratio."""
         return _quantile(level, self.degrees) * self.error
 

@@ -109,7 +109,7 @@ class Evaluation:
         spec = self.specs[cell.model]
         network = artefact.key_hash(spec, self.protocol.seed, cell.input_px)
         prepare = self._preprocessing(cell, spec)
-        done = self.totals.get(accuracy_totals.identity(cell, network, self.data.id, prepare), Totals())
+        done = self.totals.get(accuracy_totals.key_of(cell, network, self.data.id, prepare), Totals())
         if done.end >= self.last or done.status != "ok" and done.status not in retry:
             return done
         if self.session.origin.environment is None:
@@ -122,7 +122,7 @@ class Evaluation:
             line = lines.failed(line, refusal, "import", is_skipped=True)
         elif outcome is None:
             part["preprocessing"] = prepare = self._preprocessing(cell, spec)
-            done = self.totals.get(accuracy_totals.identity(cell, network, self.data.id, prepare), Totals())
+            done = self.totals.get(accuracy_totals.key_of(cell, network, self.data.id, prepare), Totals())
             if done.end >= self.last:
                 return done
             outcome = self._count(cell, spec, part, done.end, (index, total))
@@ -130,7 +130,7 @@ class Evaluation:
             line = failed(line, outcome)
         if line.status != "ok":
             self._append(line)
-        return self.totals[accuracy_totals.identity(cell, network, self.data.id, part["preprocessing"])]
+        return self.totals[accuracy_totals.key_of(cell, network, self.data.id, part["preprocessing"])]
 
     def _preprocessing(self, cell: Cell, spec: ModelSpec) -> Optional[Dict[str, Any]]:
         """As a dict, or None where it is known only when the network's files have been made (timm)."""
@@ -177,7 +177,7 @@ class Evaluation:
     def _append(self, line: lines.Line) -> None:
         self.session.append(line)
         part = line.accuracy or {}
-        key = accuracy_totals.identity(line.cell, part["network"], part["data_id"], part["preprocessing"])
+        key = accuracy_totals.key_of(line.cell, part["network"], part["data_id"], part["preprocessing"])
         self.totals[key] = self.totals.get(key, Totals()).plus(line.as_dict())
 
     def _part(self, network: str, prepare: Optional[Dict[str, Any]]) -> Dict[str, Any]:

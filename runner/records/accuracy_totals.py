@@ -100,13 +100,13 @@ def against_fp32(counted: List[Tuple[Cell, Totals]]) -> Dict[Cell, Tuple[Cell, P
     return found
 
 
-def identity(cell: Cell, network: str, data_id: str, prepare: Optional[Dict[str, Any]]) -> Tuple[Any, ...]:
+def key_of(cell: Cell, network: str, data_id: str, prepare: Optional[Dict[str, Any]]) -> Tuple[Any, ...]:
     """What parts must share to be added up. ``prepare`` is a Preprocessing as a dict."""
     return cell._replace(batch_size=0, scenario="latency"), network, data_id, json.dumps(prepare, sort_keys=True)
 
 
 def history(path: str, refuse_newer: bool = False) -> Tuple[Dict[Tuple[Any, ...], Totals], List[str]]:
-    """(Totals by identity, warnings) of a record file."""
+    """(Totals by key, warnings) of a record file."""
     totals: Dict[Tuple[Any, ...], Totals] = {}
     bad = other = 0
     for one in record_file.scan(path) if record_file.is_readable(path) else ():
@@ -116,7 +116,7 @@ def history(path: str, refuse_newer: bool = False) -> Tuple[Dict[Tuple[Any, ...]
         if line is not None and line.get("kind") == "accuracy":
             try:
                 part = line["accuracy"]
-                key = identity(cell_from(line["cell"]), part["network"], part["data_id"], part["preprocessing"])
+                key = key_of(cell_from(line["cell"]), part["network"], part["data_id"], part["preprocessing"])
                 totals[key] = totals.get(key, Totals()).plus(line)
             except (KeyError, TypeError, ValueError, AttributeError):
                 continue

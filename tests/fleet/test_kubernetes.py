@@ -77,7 +77,7 @@ def test_each_index_does_the_task_of_its_number(submission, tmp_path):
             env = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "JOB_COMPLETION_INDEX": str(index)}
             done = subprocess.run([*command[:2], script], env=env, text=True, capture_output=True, check=True)
             lines = done.stdout.splitlines()
-            assert json.loads(lines[0]) == json.loads(task.identity()) and lines[-1] == "id=" + ",".join(task.cells)
+            assert json.loads(lines[0]) == json.loads(task.as_text()) and lines[-1] == "id=" + ",".join(task.cells)
 
 
 def test_a_platform_without_an_image_is_refused(submission):

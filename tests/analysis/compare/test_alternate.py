@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.compare import alternate, compare
+from analysis.compare import alternate, compare, judge
 from analysis.errors import FrameError
 from analysis.frame.columns import CELL
 
@@ -87,7 +87,7 @@ def test_what_is_no_side_is_refused_before_anything_is_measured(tmp_path):
         python.write_text("#!/bin/sh\nexit 1\n")
         python.chmod(0o755)
         (tmp_path / "a").mkdir()
-        alternate.identity(alternate.side("A", str(python), tmp_path))
+        alternate.measured_by(alternate.side("A", str(python), tmp_path))
 
 
 def test_an_image_is_started_with_the_devices_and_folders_that_make_gives_it(tmp_path, monkeypatch):
@@ -135,8 +135,8 @@ def test_moments_that_both_sides_share_cost_no_power_and_give_no_false_verdict(m
     found, any_false = [], 0
     for _ in range(40):
         same = compare.compare(*in_rounds(rng, 36, 6, moment_sd), paired=True).cells
-        any_false += same["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
-        slower = compare.compare(*in_rounds(rng, 36, 6, moment_sd, shift=change), paired=True).cells["verdict"].iloc[:12] == compare.SLOWER
+        any_false += same["verdict"].isin([judge.FASTER, judge.SLOWER]).any()
+        slower = compare.compare(*in_rounds(rng, 36, 6, moment_sd, shift=change), paired=True).cells["verdict"].iloc[:12] == judge.SLOWER
         found.append(slower.mean())
     assert any_false <= 5 and np.mean(found) >= 0.95  # of 40, 2 are expected
 
@@ -146,7 +146,7 @@ def test_two_per_cent_are_found_on_a_restless_machine_by_more_rounds():
 
     def share(rounds, paired):
         tables = [compare.compare(*in_rounds(rng, 36, rounds, 0.05, shift=np.log(1.04)), paired=paired).cells for _ in range(10)]
-        return np.mean([(table["verdict"] == compare.SLOWER).mean() for table in tables])
+        return np.mean([(table["verdict"] == judge.SLOWER).mean() for table in tables])
 
     assert share(12, True) > 0.9 and share(12, False) < 0.2
 
@@ -157,7 +157,7 @@ def test_rounds_that_one_side_lacks_do_not_count():
     b.at[1, "replicate_rounds"] = (1, 2, 2, 9)
     table = compare.compare(a, b, paired=True).cells
     assert table["replicates_a"].tolist()[:3] == [1, 2, 4]
-    assert table["reason"].iloc[0] == "fewer than two rounds that both sides have" and table["verdict"].iloc[0] == compare.INCONCLUSIVE
+    assert table["reason"].iloc[0] == "fewer than two rounds that both sides have" and table["verdict"].iloc[0] == judge.INCONCLUSIVE
 
 
 def test_either_side_goes_first_at_random():

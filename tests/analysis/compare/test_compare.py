@@ -9,7 +9,7 @@ import records
 from typer.testing import CliRunner
 
 from analysis.cli import app
-from analysis.compare import compare
+from analysis.compare import compare, judge
 from analysis.compare import noise as noise_floor
 from analysis.compare import text as comparison
 from analysis.errors import FrameError
@@ -55,7 +55,7 @@ def test_identical_sweeps_seldom_differ(cells, replicates):
     for _ in range(30):
         base, cv = times(rng, cells)
         table = compare.compare(sweep(rng, base, cv, replicates), sweep(rng, base, cv, replicates)).cells
-        false += table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
+        false += table["verdict"].isin([judge.FASTER, judge.SLOWER]).any()
     assert false <= 4  # of 30 sweeps; 1.5 are expected at 5 %, 5 or more has a chance of 2 %
 
 
@@ -66,7 +66,7 @@ def test_without_correction_identical_sweeps_would_differ():
     table = found.cells
     raw = (table["low"] > 1) | (table["high"] < 1)
     assert 0.02 < raw.mean() < 0.09  # each interval alone is wrong in 5 % of cells
-    assert found.counts[compare.SLOWER] + found.counts[compare.FASTER] == 0
+    assert found.counts[judge.SLOWER] + found.counts[judge.FASTER] == 0
 
 
 @pytest.mark.parametrize("replicates, least", [(3, 0.75), (5, 0.93)])
@@ -77,8 +77,8 @@ def test_a_planted_change_of_ten_per_cent_is_found(replicates, least):
         base, cv = times(rng, 30)
         shift = np.where(np.arange(30) < 10, np.log(1.1), 0.0)
         table = verdicts(compare.compare(sweep(rng, base, cv, replicates), sweep(rng, base, cv, replicates, shift)).cells)
-        found.append((table.iloc[:10] == compare.SLOWER).mean())
-        wrong += (table.iloc[:10] == compare.FASTER).sum()
+        found.append((table.iloc[:10] == judge.SLOWER).mean())
+        wrong += (table.iloc[:10] == judge.FASTER).sum()
     assert np.mean(found) >= least
     assert wrong == 0
 
@@ -86,7 +86,7 @@ def test_a_planted_change_of_ten_per_cent_is_found(replicates, least):
 def test_faster_is_of_b_against_a():
     rng = np.random.default_rng(0)
     table = compare.compare(sweep(rng, [0.1] * 6, 0.01, 3), sweep(rng, [0.05] * 6, 0.01, 3)).cells
-    assert set(table["verdict"]) == {compare.FASTER}
+    assert set(table["verdict"]) == {judge.FASTER}
     assert table["ratio"].between(0.48, 0.52).all() and (table["low"] < table["ratio"]).all() and (table["ratio"] < table["high"]).all()
 
 
@@ -94,31 +94,31 @@ def test_same_is_claimed_only_where_the_interval_is_narrow():
     rng = np.random.default_rng(1)
     quiet = compare.compare(sweep(rng, [0.1] * 10, 0.001, 5), sweep(rng, [0.1] * 10, 0.001, 5)).cells
     noisy = compare.compare(sweep(rng, [0.1] * 10, 0.05, 3), sweep(rng, [0.1] * 10, 0.05, 3)).cells
-    assert set(quiet["verdict"]) == {compare.SAME}
-    assert set(noisy["verdict"]) == {compare.INCONCLUSIVE}
+    assert set(quiet["verdict"]) == {judge.SAME}
+    assert set(noisy["verdict"]) == {judge.INCONCLUSIVE}
     assert set(noisy["reason"]) == {"interval too wide"}
 
 
 def test_a_sure_change_that_is_too_small_to_matter_is_not_slower():
     rng = np.random.default_rng(2)
     frames = sweep(rng, [0.1] * 10, 0.0005, 5), sweep(rng, [0.101] * 10, 0.0005, 5)
-    assert set(compare.compare(*frames).cells["verdict"]) == {compare.SAME}
-    assert set(compare.compare(*frames, smallest_effect=0.002).cells["verdict"]) == {compare.SLOWER}
+    assert set(compare.compare(*frames).cells["verdict"]) == {judge.SAME}
+    assert set(compare.compare(*frames, smallest_effect=0.002).cells["verdict"]) == {judge.SLOWER}
 
 
 def test_the_noise_floor_between_sweeps_makes_verdicts_careful():
     rng = np.random.default_rng(3)
     frames = sweep(rng, [0.1] * 12, 0.003, 3), sweep(rng, [0.1] * 12, 0.003, 3, shift=np.log(1.04))
-    assert compare.compare(*frames).counts[compare.SLOWER] == 12
-    assert compare.compare(*frames, floor=compare.Between(0.03)).counts[compare.SLOWER] == 0
+    assert compare.compare(*frames).counts[judge.SLOWER] == 12
+    assert compare.compare(*frames, floor=compare.Between(0.03)).counts[judge.SLOWER] == 0
     # known from one draw only, even a noise that looks small settles nothing
-    assert compare.compare(*frames, floor=compare.Between(0.01, degrees=1.0)).counts[compare.SLOWER] == 0
+    assert compare.compare(*frames, floor=compare.Between(0.01, degrees=1.0)).counts[judge.SLOWER] == 0
 
 
 def test_one_process_a_side_is_inconclusive():
     rng = np.random.default_rng(4)
     table = compare.compare(sweep(rng, [0.1] * 3, 0.01, 1), sweep(rng, [0.2] * 3, 0.01, 1)).cells
-    assert set(table["verdict"]) == {compare.INCONCLUSIVE}
+    assert set(table["verdict"]) == {judge.INCONCLUSIVE}
     assert set(table["reason"]) == {"one replicate a side tells no noise"}
 
 
@@ -129,7 +129,7 @@ def test_cells_that_failed_were_contended_or_are_missing_say_so():
     b.loc[1, "contended"] = True
     table = compare.compare(a, b.drop(index=2)).cells.set_index("model")
     assert table["reason"].iloc[:3].tolist() == ["failed (out of memory) in B", "contended in B", "not measured in B"]
-    assert set(table["verdict"].iloc[:3]) == {compare.INCONCLUSIVE}
+    assert set(table["verdict"].iloc[:3]) == {judge.INCONCLUSIVE}
     assert table["broken"].tolist() == [True, False, False, False, False, False]
 
 
@@ -173,7 +173,7 @@ def test_records_of_another_rule_of_the_threads_are_named_and_never_judged():
     b = sweep(rng, [0.2] * 4, 0.01, 3, env_threads_rule="physical cores")
     found = compare.compare(a, b)
     table = found.cells
-    assert set(table["verdict"]) == {compare.INCONCLUSIVE} and found.exit_code() == 0
+    assert set(table["verdict"]) == {judge.INCONCLUSIVE} and found.exit_code() == 0
     assert set(table["reason"]) == {"another rule of the threads: usable CPUs in A, physical cores in B"}
     assert [item["fact"] for item in found.unlike] == ["threads_rule"]
 
@@ -300,7 +300,7 @@ def test_names_in_records_can_not_break_the_markdown_table():
 def test_frames_from_records_can_be_compared_directly():
     frame = finish(records.frame_of(*[records.cell_record("synthetic-cpu", "pytorch", model) for model in records.QUICK]))
     table = compare.compare(frame, frame).cells
-    assert set(table["ratio"]) == {1.0} and not table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
+    assert set(table["ratio"]) == {1.0} and not table["verdict"].isin([judge.FASTER, judge.SLOWER]).any()
 
 
 def floor_of(host, sweep_sd):
@@ -389,7 +389,7 @@ def test_with_the_floor_sweeps_that_differ_by_themselves_seldom_differ(calibrate
     for _ in range(60):
         floor = noise_floor.floor(*pair(8)).between if calibrated else None
         table = compare.compare(*pair(40), floor=floor).cells
-        differ += table["verdict"].isin([compare.FASTER, compare.SLOWER]).any()
+        differ += table["verdict"].isin([judge.FASTER, judge.SLOWER]).any()
     assert differ <= most and (calibrated or differ > 30)  # 3 of 60 are expected with the floor
 
 
@@ -404,7 +404,7 @@ def false_cells(rng, rounds, calibrating, **noise):
     for _ in range(rounds):
         base = np.exp(rng.normal(-4, 1, 40))
         floor = noise_floor.floor(*drifting(rng, base[:8], sweeps=calibrating, **noise)).between
-        wrong += compare.compare(*drifting(rng, base, **noise), floor=floor).cells["verdict"].isin([compare.FASTER, compare.SLOWER]).sum()
+        wrong += compare.compare(*drifting(rng, base, **noise), floor=floor).cells["verdict"].isin([judge.FASTER, judge.SLOWER]).sum()
     return wrong / (40 * rounds)
 
 
@@ -423,7 +423,7 @@ def test_more_sweeps_find_smaller_changes_beyond_a_common_drift():
     def found(calibrating):
         floors = [noise_floor.floor(*drifting(rng, base[:8], 0.0, 0.02, calibrating)).between for _ in range(30)]
         pairs = [(sweep(rng, base, 0.02, 3), sweep(rng, base, 0.02, 3, np.log(1.3))) for _ in floors]
-        return np.mean([compare.compare(*pair, floor=floor).counts[compare.SLOWER] / 40 for pair, floor in zip(pairs, floors, strict=True)])
+        return np.mean([compare.compare(*pair, floor=floor).counts[judge.SLOWER] / 40 for pair, floor in zip(pairs, floors, strict=True)])
 
     assert found(6) > found(2) and found(6) > 0.9
 
@@ -433,10 +433,10 @@ def test_replicates_of_one_moment_settle_nothing_where_nobody_knows_how_moments_
     rng = np.random.default_rng(19)
     frames = sweep(rng, [0.1] * 6, 0.01, 3, rounds=1), sweep(rng, [0.1] * 6, 0.01, 3, np.log(1.3), rounds=1)
     blind = compare.compare(*frames).cells
-    assert set(blind["verdict"]) == {compare.INCONCLUSIVE} and set(blind["reason"]) == {compare.ONE_MOMENT}
-    assert compare.compare(*frames, floor=compare.Between(0.02)).counts[compare.SLOWER] == 6
+    assert set(blind["verdict"]) == {judge.INCONCLUSIVE} and set(blind["reason"]) == {judge.ONE_MOMENT}
+    assert compare.compare(*frames, floor=compare.Between(0.02)).counts[judge.SLOWER] == 6
     one_side = compare.compare(frames[0].assign(rounds=3), frames[1]).cells
-    assert set(one_side["verdict"]) == {compare.INCONCLUSIVE}
+    assert set(one_side["verdict"]) == {judge.INCONCLUSIVE}
 
 
 def test_a_measured_noise_floor_counts_where_replicates_were_spread_too():
@@ -444,8 +444,8 @@ def test_a_measured_noise_floor_counts_where_replicates_were_spread_too():
     frames = sweep(rng, [0.1] * 12, 0.003, 3), sweep(rng, [0.1] * 12, 0.003, 3, shift=np.log(1.04))
     assert frames[0]["rounds"].tolist() == [3] * 12
     anchors = compare.Between(0.05, is_of_anchors=True)  # which replicates in rounds show by themselves
-    assert compare.compare(*frames, floor=anchors).counts[compare.SLOWER] == 12
-    assert compare.compare(*frames, floor=compare.Between(0.05)).counts[compare.SLOWER] == 0
+    assert compare.compare(*frames, floor=anchors).counts[judge.SLOWER] == 12
+    assert compare.compare(*frames, floor=compare.Between(0.05)).counts[judge.SLOWER] == 0
 
 
 def test_anchors_tell_how_moments_differ_where_the_host_is_not_calibrated():
@@ -462,7 +462,7 @@ def test_anchors_tell_how_moments_differ_where_the_host_is_not_calibrated():
         for _ in range(40):
             frames = [with_anchors(moment_sd) for _ in range(2)]
             comparisons.append(compare.compare(*(frame[frame["role"].isin(["cell", keep])] for frame in frames)))
-        return np.mean([found.cells["verdict"].isin([compare.FASTER, compare.SLOWER]).mean() for found in comparisons]), comparisons[0]
+        return np.mean([found.cells["verdict"].isin([judge.FASTER, judge.SLOWER]).mean() for found in comparisons]), comparisons[0]
 
     (blind, unknown), (seeing, known) = wrong(0.05, "none"), wrong(0.05, "anchor")
     assert blind == 0 and seeing < 0.05

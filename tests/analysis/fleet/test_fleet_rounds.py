@@ -29,7 +29,7 @@ def fleet(tmp_path, rounds=3, boards=4, **facts):
         lines = [environment_record(task.platform, run, **{"host": task.board} | {n: v(task) for n, v in facts.items()})]
         for model in task.cells:
             load = SPEED[task.board] * float(np.exp(rng.normal(0, 0.01)))
-            lines.append(cell_record(task.platform, "onnxruntime", model, run=run, replicates=1, samples=30, load=load, task=json.loads(task.identity()), asked=1))  # fmt: skip
+            lines.append(cell_record(task.platform, "onnxruntime", model, run=run, replicates=1, samples=30, load=load, task=json.loads(task.as_text()), asked=1))  # fmt: skip
         write(tmp_path / "tasks" / str(task.number) / "records" / f"{task.platform}-{task.board}.jsonl", lines)
     return made
 

@@ -14,7 +14,7 @@ def test_a_cell_whose_process_was_ended_from_outside_is_measured_again_and_the_g
     path = reconcile.task_folder(submission, task) / "records" / "synthetic-cpu-b1.jsonl"
 
     def deliver(run, **changes):
-        line = cell_record("synthetic-cpu", "noop", "alexnet", run=run, task=json.loads(task.identity()), cell_id=CELL, **changes)
+        line = cell_record("synthetic-cpu", "noop", "alexnet", run=run, task=json.loads(task.as_text()), cell_id=CELL, **changes)
         write(path, [json.loads(one) for one in path.read_text().splitlines()] * path.exists() + [environment_record("synthetic-cpu", run), line])  # fmt: skip
         return reconcile.states(submission)[0]
 
@@ -30,7 +30,7 @@ def test_a_cell_that_failed_by_itself_is_delivered(tmp_path):
     kind = nodes.Platform("synthetic-cpu", ("cpu",))
     task = tasks.Task(1, "s", kind.name, "b1", 1, 1, (CELL,), 9.0)
     submission = tasks.Submission("s", str(tmp_path), str(tmp_path), (kind,), (("b1", kind.name),), (task,))
-    write(reconcile.task_folder(submission, task) / "records" / "synthetic-cpu-b1.jsonl", [record | {"task": json.loads(task.identity())}])
+    write(reconcile.task_folder(submission, task) / "records" / "synthetic-cpu-b1.jsonl", [record | {"task": json.loads(task.as_text())}])
     (state,) = reconcile.states(submission)
     assert state.complete and state.failed == 1
 

@@ -59,9 +59,9 @@ def test_the_interval_of_a_ratio_is_welch_s():
     expected = stats.ttest_ind(np.log(a), np.log(b), equal_var=False)
     found = noise_model.difference(noise_model.times([b]), noise_model.times([a]))
     interval = expected.confidence_interval(0.95)
-    assert (found.effect - found.half())[0] == pytest.approx(interval.low) and (found.effect + found.half())[0] == pytest.approx(
-        interval.high
-    )
+    assert (found.effect - found.half_width())[0] == pytest.approx(interval.low) and (found.effect + found.half_width())[
+        0
+    ] == pytest.approx(interval.high)
     assert found.p()[0] == pytest.approx(expected.pvalue)
 
 
@@ -69,7 +69,7 @@ def test_intervals_of_ratios_cover_what_they_promise():
     rng = np.random.default_rng(1)
     a, b = (np.exp(rng.normal(m, s, (4000, 3))) for m, s in ((0.5, 0.05), (0.0, 0.01)))
     found = noise_model.difference(noise_model.times(list(b)), noise_model.times(list(a)))
-    assert 0.94 <= np.mean(np.abs(found.effect - 0.5) <= found.half()) <= 0.96
+    assert 0.94 <= np.mean(np.abs(found.effect - 0.5) <= found.half_width()) <= 0.96
 
 
 def test_the_geometric_mean_of_ratios_and_its_interval():

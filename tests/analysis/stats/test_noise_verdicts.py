@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.analyses import pareto, speedup
-from analysis.compare import compare
+from analysis.compare import compare, judge
 from analysis.frame import noise
 from analysis.frame.columns import CELL
 from analysis.frame.finish import finish
@@ -36,7 +36,7 @@ def measured(rng, moment_sd, replicates=3, shift=0.0, process_sd=PROCESS_SD, bac
 
 
 def differs(table):
-    return table["verdict"].isin([compare.FASTER, compare.SLOWER])
+    return table["verdict"].isin([judge.FASTER, judge.SLOWER])
 
 
 @pytest.mark.parametrize("moment_sd", MOMENTS)
@@ -63,7 +63,7 @@ def test_a_change_of_ten_per_cent_is_found_by_replicates_in_rounds(moment_sd, le
         table = compare.compare(
             measured(rng, moment_sd, rounds=3, anchors=0), measured(rng, moment_sd, rounds=3, anchors=0, shift=change)
         ).cells
-        found.append((table["verdict"].iloc[:12] == compare.SLOWER).mean())
+        found.append((table["verdict"].iloc[:12] == judge.SLOWER).mean())
     assert np.mean(found) >= least
 
 

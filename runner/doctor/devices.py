@@ -100,6 +100,7 @@ def gpu_clocks(root: str, jetson: bool) -> Optional[Check]:
 
 
 def l4t(root: str) -> Check:
+    """Whether the host's L4T release is one that the image works on."""
     host = board.l4t(root)
     if host is None:
         return Check(
@@ -131,6 +132,7 @@ def nvidia_runtime(root: str) -> Check:
 
 
 def power_mode(root: str) -> Check:
+    """A Jetson's power mode; one below the strongest is no fault, but worth knowing."""
     mode = board.power_mode(root)
     if mode is None:
         mend = "docker run -v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro -v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro"

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional
 
 from runner.doctor import cuda_init, right_machine
 from runner.machine import board, environment, gpus, sysfs, threads
@@ -21,16 +21,13 @@ class Check:
     mend: Optional[str] = None
 
 
-def _threads(root: str) -> Tuple[int, str, str]:
-    found = threads.of(root=root)
-    return found.count, found.rule, found.why
-
-
 def device(device: str, platform: str, root: str) -> Check:
     """Whether a declared device can be used."""
     name = "device " + device
     if device == "cpu":
-        return Check(name, True, "%s, %d threads (%s: %s)" % ((board.cpu_model(root),) + _threads(root)))
+        found = threads.of(root=root)
+        count = "%d threads" % found.count if found.count > 1 else "1 thread"
+        return Check(name, True, "%s; %s, as many as %s (%s)" % (board.cpu_model(root), count, found.rule, found.why))
     if device == "myriad":
         sticks = right_machine.ncs2_sticks(root)
         mend = "plug it in; docker run --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"
@@ -54,9 +51,9 @@ def device(device: str, platform: str, root: str) -> Check:
         return Check(name, False, "no NVIDIA device file (/dev/nvidiactl, /dev/nvhost-gpu)", mend)
     if device == "dla":
         return Check(name, True, "its device files are there")  # the environment leaves it out where they are not
-    found = cuda_init.error(platform.startswith("jetson"), root)
-    if found:
-        return Check(name, False, *found)
+    wrong = cuda_init.error(platform.startswith("jetson"), root)
+    if wrong:
+        return Check(name, False, *wrong)
     return Check(name, True, "CUDA initialises (cuInit)")
 
 

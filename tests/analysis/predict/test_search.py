@@ -237,7 +237,11 @@ def test_where_nothing_meets_the_limit_the_answer_says_what_to_relax_as_predicte
     task = a_task(limit_s=0.001)
     now = searching.state(task, measured(task, *((i, 0.03 + i / 100, False, {}) for i in range(8))))
     said = answer.text(now)
-    assert "fastest measured: " in said and "fastest expected: " in said and "relax --max-latency-ms" in said
+    assert "least latency measured: 30.0 ms" in said and "fastest expected: " in said and "relax --max-latency-ms" in said
+    task = Task(task.candidates, task.arms, Limits(memory_mb=10, energy_j=0.1), 1)
+    cells = [(i, 0.03 + i / 100, False, {"memory_mb": 50.0 + i}) for i in range(8)]
+    said = answer.text(searching.state(task, measured(task, *cells)))
+    assert "least memory measured: 50.0 MiB" in said and "energy was measured of no network here: leave --max-energy-j out" in said
 
 
 def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():

@@ -37,6 +37,8 @@ def register(app: typer.Typer) -> None:
         """Which networks meet the limits: measured ones first, predicted ones marked; and what to relax where none does."""
         import json
 
+        import pandas as pd
+
         from analysis.frame.metrics import MILLI
         from analysis.merge import table
         from analysis.predict import advice as words
@@ -52,7 +54,8 @@ def register(app: typer.Typer) -> None:
         mine = networks.own(candidates, frame) if candidates else []
         others = [] if only_records else networks.catalogued(license, every_tag=all_)
         chosen = mine + [c for c in others if c.key not in {own.key for own in mine}]
-        known = networks.rows(chosen) if chosen else None
+        parts = ([networks.rows(chosen)] if chosen else []) + ([networks.barred()] if license else [])
+        known = pd.concat(parts, ignore_index=True) if parts else None
         found = advice.advise(frame, platform, limits, batch_size, known, backend=backend, device=device, precision=precision)
         typer.echo(
             json.dumps(found.as_dict(all_), indent=1, allow_nan=False)

@@ -10,7 +10,9 @@ from analysis.predict import search
 from analysis.predict.conformal import COVERAGE
 from analysis.predict.contenders import HALF, unlike
 from analysis.predict.searching import REPLICATES, State, Task, replicates
+from analysis.predict.show import said
 
+OPTIONS = {"latency_s": "--max-latency-ms", "memory_mb": "--max-memory-mb", "energy_j": "--max-energy-j"}
 SURE = 0.99  # below this the answer says how sure it is
 
 
@@ -75,15 +77,22 @@ def _line(now: State, row: int) -> str:
 
 
 def _none(now: State) -> list[str]:
-    """Nothing meets the limits: what to relax."""
+    """Nothing meets the limits: what to relax, by the least that was measured and, of the latency, that is expected."""
     if not now.records:
         why = next(iter(now.reasons.values()), "nothing was measured yet")
         return [f"nothing could be measured here: {why}"]
-    lines = ["no measured network meets the limits"]
-    fast = min(now.records, key=lambda row: now.records[row]["latency_s"])
-    guess = int(np.argmin(np.where(np.isin(np.arange(len(now.pool)), now.seen.failed), np.inf, now.choice.mean)))
-    lines.append(f"  fastest measured: {_line(now, fast)}")
-    lines.append(
-        f"  fastest expected: {now.task.named(guess)}, {MILLI * float(np.exp(now.choice.mean[guess])):.3g} ms: relax --max-latency-ms to that, or --min-top1"
-    )
+    lines = [f"no measured network meets {limits_of(now.task)}"]
+    for name in (name for name in OPTIONS if name in now.task.limits.given()):
+        known = [row for row in now.records if float(now.records[row][name]) > 0]
+        if not known:
+            lines.append(f"  {bounds.NAMES[name]} was measured of no network here: leave {OPTIONS[name]} out")
+            continue
+        least = min(known, key=lambda row: now.records[row][name])
+        lines.append(f"  least {bounds.NAMES[name]} measured: {said(name, float(now.records[least][name]))}, {_line(now, least)}")
+    if now.task.limits.latency_s is not None:
+        guess = int(np.argmin(np.where(np.isin(np.arange(len(now.pool)), now.seen.failed), np.inf, now.choice.mean)))
+        expected = said("latency_s", float(np.exp(now.choice.mean[guess])))
+        lines.append(
+            f"  fastest expected: {now.task.named(guess)}, {expected}: relax --max-latency-ms to that{', or --min-top1' * (now.task.limits.top1 is not None)}"
+        )
     return lines

@@ -82,6 +82,17 @@ def catalogued(license: str | None = None, min_top1: float | None = None, every_
     ]  # fmt: skip
 
 
+def barred() -> pd.DataFrame:
+    """The catalogue's networks that no weights for commercial use are published of, as rows() has them, without a Top-1."""
+    free = {name for c in catalogued("commercial") for name in _keys(c)}
+    none = rows([c for c in catalogued() if not free.intersection(_keys(c))])
+    return none.assign(top1=np.nan, top5=np.nan, accuracy_weights="", terms="no weights for commercial use")
+
+
+def _keys(candidate: Candidate) -> list[str]:
+    return [key(name, candidate.input_px) for name in candidate.names]
+
+
 @functools.cache
 def _graphs() -> tuple[dict[tuple[str, int], int], dict[int, list[str]]]:
     """The number of every graph of the catalogue, the same for the very same graph, and the names that each number has."""
@@ -100,24 +111,38 @@ def _native(model: str) -> int:
 
 
 def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
-    """Candidates of a CSV file with the columns model (a name, onnx:FILE), top1 in percent and, where the network doesn't say it, input_px."""
+    """Candidates of a CSV file with the columns model (a name, onnx:FILE), top1 in percent and, where the network doesn't say it, input_px.
+
+    Of several weights of one network at one input size the most accurate ones stand for all: the time is the same.
+    """
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FrameError(f"{path}: can't be read: {error}")
+    except OSError as error:
+        raise FrameError(f"{path}: can't be read: {error.strerror}")
+    except UnicodeDecodeError:
+        raise FrameError(f"{path}: can't be read: it is no text in UTF-8")
     if not rows or not {"model", "top1"} <= set(rows[0]):
         raise FrameError(f"{path}: needs the columns {', '.join(COLUMNS)} (input_px may be empty), one network a line")
-    found = []
+    found: dict[str, Candidate] = {}
     for number, row in enumerate(rows, 2):
+        where = f"{path}: line {number}"
         try:
-            top1, px = float(row["top1"]), int(row.get("input_px") or 0) or None
+            top1 = float(row["top1"])
         except (TypeError, ValueError):
-            raise FrameError(f"{path}: line {number}: top1 {row.get('top1')!r} and input_px {row.get('input_px')!r} must be numbers")
+            raise FrameError(f"{where}: top1 {row['top1'] or ''!r}: give the accuracy in percent")
         if not 1 < top1 <= 100:
-            raise FrameError(f"{path}: line {number}: top1 {top1:g} is no accuracy in percent (1 to 100)")
-        graph = graphs.find(frame, row["model"], px)
-        found.append(Candidate(row["model"], graph.px, top1, np.nan, OWN, OWN, str(path), graph.complexity))
-    return found
+            raise FrameError(f"{where}: top1 {top1:g} is no accuracy in percent (1 to 100)")
+        px = (row.get("input_px") or "").strip()
+        if px and not (px.isdecimal() and int(px)):
+            raise FrameError(f"{where}: input_px {px!r}: give pixels as a whole number, or nothing")
+        try:
+            graph = graphs.find(frame, row["model"] or "", int(px) if px else None)
+        except FrameError as error:
+            raise FrameError(f"{where}: {str(error).replace(graphs.GIVE, 'give its ONNX file as onnx:FILE')}")
+        one = Candidate(row["model"], graph.px, top1, np.nan, OWN, OWN, str(path), graph.complexity)
+        if one.key not in found or found[one.key].top1 < top1:
+            found[one.key] = one
+    return list(found.values())
 
 
 def nets(candidates: list[Candidate], batch_size: int) -> Networks:

@@ -33,15 +33,14 @@ def candidates(
     """
     here = rows[rows["batch_size"] == batch_size].drop_duplicates(["model", "input_px"], keep="last")
     offers = _offers(more)
-    table = [
-        row for record in here.join(noise.bounds(here, COVERAGE)).to_dict("records") for row in _weighed(record, offers, more is not None)
-    ]
+    table = [row for record in here.join(noise.bounds(here, COVERAGE)).to_dict("records") for row in _weighed(record, offers)]
     measured = {_graph(row) for row in table}
     others = frame[with_graph(frame)].sort_values("top1", na_position="first").drop_duplicates(["model", "input_px"], keep="last")
     if more is not None:
         counted = others["accuracy_source"].eq("measured") if "accuracy_source" in others else pd.Series(False, others.index)
         others = others[[keep or _graph(row) not in offers for keep, row in zip(counted, others.to_dict("records"), strict=True)]]
         mine = {_graph(row) for row in others.to_dict("records")}
+        more = more[more["top1"].notna()]
         more = more[[not mine.intersection(_graphs(row)) for row in more.to_dict("records")]]
         others = pd.concat([more, others], ignore_index=True)
     new = others[[not any(graph in measured for graph in _graphs(row)) for row in others.to_dict("records")]]
@@ -73,18 +72,15 @@ def _offers(more: pd.DataFrame | None) -> dict[Graph, list[dict[str, Any]]]:
     return found
 
 
-def _weighed(record: Mapping[Any, Any], offers: Mapping[Graph, Sequence[Mapping[Any, Any]]], all_known: bool) -> list[dict[str, Any]]:
+def _weighed(record: Mapping[Any, Any], offers: Mapping[Graph, Sequence[Mapping[Any, Any]]]) -> list[dict[str, Any]]:
     """A measured network with each set of weights that its time serves; with its own alone where its accuracy was counted or is not for others."""
     row = _measured(record)
     own = record.get("weights") not in ("random", "pretrained") and not isinstance(record.get("weights_tag"), str)
-    if not all_known or row["kind"] == "imported" or own or record.get("accuracy_source") == "measured" or record["precision"] in COUNTED:
+    if row["kind"] == "imported" or own or record.get("accuracy_source") == "measured" or record["precision"] in COUNTED:
         return [row]
     if unlike(record):
         return [row | {"top1": np.nan, "top1_low": np.nan, "top1_high": np.nan, "terms": "its outputs were not found to agree with fp32's"}]
-    found = offers.get(_graph(record), ())
-    if not found and published.accuracy(str(record["model"]), int(record["input_px"])) is not None:
-        return [row | {"top1": np.nan, "top1_low": np.nan, "top1_high": np.nan, "weights": "", "terms": "no weights with such a licence"}]
-    return [row | _accuracy(one) | {"terms": _said(one, record["precision"], True)} for one in found] or [row]
+    return [row | _accuracy(one) | {"terms": _said(one, record["precision"], True)} for one in offers.get(_graph(record), ())] or [row]
 
 
 def unlike(record: Mapping[Any, Any]) -> bool:

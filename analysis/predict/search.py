@@ -18,7 +18,7 @@ from analysis.predict.networks import Networks
 GAIN = 0.3  # points of Top-1 that matter
 DOUBT = 0.05  # chance of a better network that is left when a search ends
 START = 3  # networks measured before anything is fitted where a machine of the same kind is known; FAR where only others are, ALONE where none is
-FAR, ALONE = 4, 6
+FAR, ALONE = 2, 6
 OWN_FROM = 8  # networks of its own from which a device's own predictor is worth its time
 FREEDOM = 4  # of Student's t: errors of prediction have heavy tails
 LEAST_SD = 0.02

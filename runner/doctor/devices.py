@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional
 
 from runner.doctor import cuda_init, right_machine
 from runner.machine import board, environment, gpus, sysfs, threads
@@ -21,16 +21,13 @@ class Check:
     mend: Optional[str] = None
 
 
-def _threads(root: str) -> Tuple[int, str, str]:
-    found = threads.of(root=root)
-    return found.count, found.rule, found.why
-
-
 def device(device: str, platform: str, root: str) -> Check:
     """Whether a declared device can be used."""
     name = "device " + device
     if device == "cpu":
-        return Check(name, True, "%s, %d threads (%s: %s)" % ((board.cpu_model(root),) + _threads(root)))
+        found = threads.of(root=root)
+        count = "%d threads" % found.count if found.count > 1 else "1 thread"
+        return Check(name, True, "%s; %s, as many as %s (%s)" % (board.cpu_model(root), count, found.rule, found.why))
     if device == "myriad":
         sticks = right_machine.ncs2_sticks(root)
         mend = "plug it in; docker run --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"
@@ -54,9 +51,9 @@ def device(device: str, platform: str, root: str) -> Check:
         return Check(name, False, "no NVIDIA device file (/dev/nvidiactl, /dev/nvhost-gpu)", mend)
     if device == "dla":
         return Check(name, True, "its device files are there")  # the environment leaves it out where they are not
-    found = cuda_init.error(platform.startswith("jetson"), root)
-    if found:
-        return Check(name, False, *found)
+    wrong = cuda_init.error(platform.startswith("jetson"), root)
+    if wrong:
+        return Check(name, False, *wrong)
     return Check(name, True, "CUDA initialises (cuInit)")
 
 
@@ -100,6 +97,7 @@ def gpu_clocks(root: str, jetson: bool) -> Optional[Check]:
 
 
 def l4t(root: str) -> Check:
+    """Whether the host's L4T release is one that the image works on."""
     host = board.l4t(root)
     if host is None:
         return Check(
@@ -131,6 +129,7 @@ def nvidia_runtime(root: str) -> Check:
 
 
 def power_mode(root: str) -> Check:
+    """A Jetson's power mode; one below the strongest is no fault, but worth knowing."""
     mode = board.power_mode(root)
     if mode is None:
         mend = "docker run -v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro -v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro"

@@ -131,8 +131,10 @@ def _memory_counter(root: str) -> Check:
         with open(sysfs.join(root, "proc/self/clear_refs"), "w") as file:
             file.write("5")
     except OSError as error:
-        return Check("memory counter", None, "VmHWM can't be reset (%s), so ru_maxrss is used for peaks" % error.strerror)
-    return Check("memory counter", True, "VmHWM can be reset")
+        return Check(
+            "memory counter", None, "the kernel's counter of peak memory (VmHWM) can't be reset (%s), so ru_maxrss is used" % error.strerror
+        )
+    return Check("memory counter", True, "the kernel's counter of peak memory (VmHWM) can be reset")
 
 
 def _counters(root: str) -> List[Check]:

@@ -16,6 +16,7 @@ ARM_CPUS = {
 
 
 def cpu_model(root: str = "/") -> Optional[str]:
+    """Name of the CPU, from /proc/cpuinfo; an Arm CPU is known by implementer and part."""
     info = sysfs.text(root, "proc/cpuinfo") or ""
     part = re.search(r"CPU implementer\s*: (\w+)(?:.*\n)*?CPU part\s*: (\w+)", info)
     if part:

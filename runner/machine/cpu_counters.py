@@ -133,6 +133,7 @@ def _pressure_s(root: str) -> Optional[float]:
 
 
 def ticks_per_s() -> int:
+    """Ticks a second of /proc's counters."""
     return os.sysconf("SC_CLK_TCK")
 
 

@@ -186,5 +186,6 @@ def container(root: str = "/") -> Optional[str]:
 
 
 def os_name(root: str = "/") -> str:
+    """Name and version of the system, as /etc/os-release has it."""
     match = re.search(r'^PRETTY_NAME="?([^"\n]+)', sysfs.text(root, "etc/os-release") or "", re.MULTILINE)
     return match.group(1) if match else platform.platform()

@@ -16,6 +16,7 @@ def zones(root: str = "/") -> Dict[str, str]:
 
 
 def celsius(root: str, path: str) -> Optional[float]:
+    """Degrees Celsius of a zone's folder; None where it can't be read or is not plausible (-40 to 150)."""
     milli = sysfs.number(root, path + "/temp")
     return milli / 1000.0 if milli is not None and -40000 < milli < 150000 else None
 

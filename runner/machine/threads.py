@@ -32,13 +32,13 @@ def of(asked: str = CORES, root: str = "/") -> Threads:
     cpus = cpu_limits(root)["affinity"]
     siblings = [_siblings(root, cpu) for cpu in cpus]
     if not all(siblings):
-        return Threads(usable, USABLE, "which CPUs share a core is hidden")
+        return Threads(usable, USABLE, "which CPUs share a core is unknown")
     if any(not set(shared or ()) <= set(cpus) for shared in siblings):
-        return Threads(usable, USABLE, "of some cores only a half may be used")
+        return Threads(usable, USABLE, "only half of some cores may be used")
     cores = len({tuple(shared or ()) for shared in siblings})
     if cores >= usable:
-        return Threads(usable, USABLE, "no core is used twice")
-    return Threads(cores, PHYSICAL, "cores have several CPUs")
+        return Threads(usable, USABLE, "no two of them share a core")
+    return Threads(cores, PHYSICAL, "several CPUs share a core")
 
 
 def _siblings(root: str, cpu: int) -> Optional[List[int]]:

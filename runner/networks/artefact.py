@@ -48,6 +48,7 @@ class Artefact:
 
     @property
     def onnx_path(self) -> str:
+        """The ONNX file of this batch size; of a user's own network, the user's file."""
         if self.is_file:
             return self.spec.name[len("onnx:") :]
         return os.path.join(self.folder, "b%d.onnx" % self.batch_size)
@@ -62,6 +63,7 @@ class Artefact:
 
     @property
     def onnx_sha256(self) -> Optional[str]:
+        """Hash of the ONNX file as it was made; None until then."""
         return self._batch().get("sha256")
 
     @property
@@ -71,6 +73,7 @@ class Artefact:
 
     @property
     def complexity(self) -> Optional[Dict[str, Any]]:
+        """What runner.networks.complexity.of_onnx counted, per image; None where the file can't be counted."""
         return self.manifest.get("complexity")
 
     @property
@@ -85,6 +88,7 @@ class Artefact:
 
     @property
     def input_layout(self) -> str:
+        """NCHW, or NHWC where a user's file has that."""
         return self.manifest.get("input_layout", "NCHW")
 
     def _batch(self) -> Dict[str, Any]:
@@ -139,9 +143,11 @@ class Artefact:
         return _is_as_made(self.weights_path, recorded) if recorded else zipfile.is_zipfile(self.weights_path)
 
     def has_onnx(self) -> bool:
+        """Whether the ONNX file is there as it was made."""
         return _is_as_made(self.onnx_path, self.onnx_sha256)
 
     def has_reference(self) -> bool:
+        """Whether the reference outputs are there as they were made."""
         recorded = self._batch().get("reference_sha256")
         return bool(self._batch().get("reference")) and (
             _is_as_made(self.reference_path, recorded) if recorded else os.path.exists(self.reference_path)

@@ -37,6 +37,7 @@ class DataSet:
 
     @property
     def name(self) -> str:
+        """What records call it: cifar-10, cifar-100, or the folder's name (val and test with their parent's)."""
         if self.cifar:
             return "cifar-%d" % self.cifar
         parent, name = os.path.split(os.path.normpath(os.path.abspath(self.path)))
@@ -44,12 +45,15 @@ class DataSet:
 
     @property
     def cifar(self) -> Optional[int]:
+        """The number of classes where it is CIFAR's, 10 or 100; None for folders."""
         return {"cifar10": 10, "cifar100": 100}.get(self.format)
 
     def describe(self, index: int) -> str:
+        """What messages call an image: its file, or its number."""
         return self.files[index] if self.files else "image %d" % index
 
     def needs_pillow(self, prepare: Preprocessing) -> bool:
+        """Whether its images take Pillow: files do, and CIFAR's where they are resized."""
         return self.pixels is None or prepare.needs_pillow((cifar.SIDE, cifar.SIDE))
 
     def image(self, index: int, prepare: Preprocessing) -> Optional[numpy.ndarray]:

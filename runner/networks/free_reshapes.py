@@ -56,6 +56,7 @@ def stacks(graph: Graph, name: str, strides: Dict[str, Any]) -> bool:
 
 
 def contiguous(shape: Sequence[int]) -> List[int]:
+    """Strides, in elements, of a tensor of this shape that lies row by row."""
     strides = [1]
     for length in reversed(shape[1:]):
         strides.insert(0, strides[0] * length)

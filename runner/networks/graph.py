@@ -75,15 +75,18 @@ class Graph:
         return constant
 
     def shape(self, name: str) -> Tuple[int, ...]:
+        """Sizes of a tensor, batch included; GraphError where one of them isn't static."""
         if name not in self.shapes:
             raise GraphError("the shape of %s is not static; export with fixed input sizes" % name)
         return self.shapes[name]
 
     def elements(self, name: str) -> int:
+        """Elements of a tensor, batch included; GraphError as in shape()."""
         return size(self.shape(name))
 
 
 def attribute(node: "onnx.NodeProto", name: str, default: Any = None) -> Any:
+    """The value of a node's attribute by name."""
     import onnx
 
     for item in node.attribute:
@@ -93,6 +96,7 @@ def attribute(node: "onnx.NodeProto", name: str, default: Any = None) -> Any:
 
 
 def size(shape: Iterable[int]) -> int:
+    """Elements of a tensor of this shape."""
     product = 1
     for length in shape:
         product *= length

@@ -23,6 +23,7 @@ class ModelSpec:
 
     @property
     def title(self) -> str:
+        """What records and tables call it."""
         return self.label or self.name
 
     @property

@@ -66,9 +66,11 @@ class Samples:
         self.losses: List[Tuple[float, str]] = []
 
     def add(self, at_s: float, values: Dict[str, Any]) -> None:
+        """One sample: values by name, None for what couldn't be read."""
         self.rows.append((at_s, values))
 
     def lost(self, at_s: float, reason: str) -> None:
+        """A sample failed at this moment."""
         self.losses.append((at_s, reason))
 
     def within(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, List[Any]]:

@@ -37,7 +37,16 @@ def module():
 
 
 def job(
-    cache_dir, device="cpu", precision="fp32", scenario="latency", variant=None, threads=1, calibration=None, onnx_path=ONNX, batch_size=1
+    cache_dir,
+    device="cpu",
+    precision="fp32",
+    scenario="latency",
+    variant=None,
+    threads=1,
+    calibration=None,
+    onnx_path=ONNX,
+    batch_size=1,
+    own_precision=None,
 ):
     """What runner.measure.worker gives a backend, for the tiny network."""
     cell = SimpleNamespace(
@@ -51,7 +60,13 @@ def job(
         scenario=scenario,
     )
     artefact = SimpleNamespace(
-        onnx_path=onnx_path, onnx_sha256="tiny", input_shape=SHAPE, seed=0, spec=SimpleNamespace(name="squeezenet1_1"), module=module
+        onnx_path=onnx_path,
+        onnx_sha256="tiny",
+        input_shape=SHAPE,
+        seed=0,
+        spec=SimpleNamespace(name="squeezenet1_1"),
+        module=module,
+        own_precision=own_precision,
     )
     return SimpleNamespace(
         cell=cell, artefact=artefact, variant=variant, threads=threads, cache_dir=str(cache_dir), calibration=calibration

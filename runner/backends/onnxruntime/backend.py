@@ -64,7 +64,7 @@ class Backend(base.Backend):
         if wanted not in onnxruntime.get_available_providers():
             have = ", ".join(onnxruntime.get_available_providers())
             raise Unsupported("this onnxruntime %s has no %s (it has %s)" % (onnxruntime.__version__, wanted, have))
-        own = getattr(self.job.artefact, "own_precision", None)
+        own = self.job.artefact.own_precision
         if own not in (None, "fp32", cell.precision):
             raise Unsupported(
                 "the file's weights are %s, and ONNX Runtime computes in the file's own precision, not %s" % (own, cell.precision)

@@ -13,6 +13,7 @@ CPU_SHARE = 0.01  # of the bytes that operators write: shape arithmetic on the C
 
 
 def zeros(item: Any) -> numpy.ndarray:
+    """An array of zeros for one of a session's inputs, whose shape is static."""
     return numpy.zeros(item.shape, "float16" if "float16" in item.type else "float32")
 
 

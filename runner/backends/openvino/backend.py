@@ -131,7 +131,7 @@ class Backend(base.Backend):
         else:
             precision = self.job.cell.precision if self.job.cell.precision in totals else max(totals, key=lambda name: totals[name])
         read = {"precision": precision, "compute_operators": self._compute, "api": self._network.api, "version": self._network.version}
-        own = getattr(self.job.artefact, "own_precision", None)
+        own = self.job.artefact.own_precision
         if own not in (None, precision):
             read["weights_precision"] = own  # of the user's file: the arithmetic is as said above, what it starts from is coarser
         read.update(self._network.read_back())

@@ -23,6 +23,8 @@ READ_BACK = (
 
 
 class Network:
+    """A network compiled for one device; ``precision`` is the hint that OpenVINO kept, None where it has none."""
+
     api = "Core"
 
     def __init__(
@@ -110,6 +112,7 @@ class Network:
         return self._last.get_output_tensor(0).data.astype("float32")
 
     def read_back(self) -> Dict[str, Any]:
+        """Threads and properties as OpenVINO set them."""
         threads = self._read.get("INFERENCE_NUM_THREADS")
         return {"threads": int(threads) if threads is not None else None, "properties": self._read}
 

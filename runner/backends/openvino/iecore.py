@@ -14,6 +14,8 @@ READ_BACK = ("CPU_THREADS_NUM", "CPU_THROUGHPUT_STREAMS", "ENFORCE_BF16", "GPU_T
 
 
 class Network:
+    """A network compiled for one device, with the same attributes as core.Network."""
+
     api = "IECore"
     version = VERSION
     loaded_from_cache = False  # it has a cache, and no way to ask whether it was used
@@ -109,6 +111,7 @@ class Network:
         return self._last.output_blobs[self._output].buffer.astype("float32")
 
     def read_back(self) -> Dict[str, Any]:
+        """Threads and properties as OpenVINO set them."""
         threads = self._read.get("CPU_THREADS_NUM")
         return {"threads": int(threads) if threads else None, "properties": self._read}
 

@@ -66,6 +66,7 @@ def flags() -> Dict[str, Any]:
 
 
 def autocast(device_type: str, dtype: torch.dtype) -> ContextManager[Any]:
+    """A context in which operators compute in ``dtype`` where autocast allows it; Unsupported where this release has none."""
     if hasattr(torch, "autocast"):
         return torch.autocast(device_type, dtype=dtype)
     if device_type == "cuda" and dtype == torch.float16:
@@ -116,6 +117,7 @@ def quantised(module: torch.nn.Module, job: Job) -> Tuple[torch.nn.Module, Dict[
 
 
 def scripted(module: torch.nn.Module, x: torch.Tensor) -> torch.nn.Module:
+    """The module traced and frozen, after the runs in which TorchScript's executor compiles it."""
     traced = torch.jit.freeze(torch.jit.trace(module, x, check_trace=False).eval())
     if x.device.type == "cpu" and x.dtype == torch.float32 and hasattr(torch.jit, "optimize_for_inference"):
         traced = torch.jit.optimize_for_inference(traced)
@@ -125,6 +127,7 @@ def scripted(module: torch.nn.Module, x: torch.Tensor) -> torch.nn.Module:
 
 
 def compiled(module: torch.nn.Module, x: torch.Tensor, cache_dir: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The module by torch.compile, compiled for ``x``; Inductor keeps its files in ``cache_dir``. Raises Unsupported."""
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(cache_dir, "inductor")
     import torch._dynamo
     import torch._inductor.config
@@ -141,6 +144,7 @@ def compiled(module: torch.nn.Module, x: torch.Tensor, cache_dir: str) -> Callab
 
 
 def graph_breaks() -> int:
+    """How often torch.compile had to leave its graph in this process."""
     from torch._dynamo.utils import counters
 
     return sum(counters["graph_break"].values())

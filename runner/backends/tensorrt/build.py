@@ -37,6 +37,7 @@ def make_log(trt: ModuleType) -> Any:
 
 
 def has_flag(trt: ModuleType, name: str) -> bool:
+    """Whether this release's builder has a flag of that name."""
     return hasattr(trt.BuilderFlag, name)
 
 
@@ -46,6 +47,7 @@ def strongly_typed(trt: ModuleType, wanted: bool) -> bool:
 
 
 def network_flags(trt: ModuleType, strong: bool) -> int:
+    """Bits for create_network()."""
     flags = trt.NetworkDefinitionCreationFlag
     bits = 0
     if hasattr(flags, "EXPLICIT_BATCH"):  # until 10; ONNX networks need it up to 9
@@ -84,6 +86,7 @@ def set_precision(trt: ModuleType, config: Any, precision: str, strong: bool, ca
 
 
 def set_device(trt: ModuleType, config: Any, dla: bool) -> None:
+    """Put the network on the first DLA, or leave it on the GPU."""
     if dla:
         config.default_device_type = trt.DeviceType.DLA
         config.DLA_core = 0

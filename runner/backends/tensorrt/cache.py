@@ -17,6 +17,7 @@ def place(trt: ModuleType, torch: ModuleType) -> List[str]:
 
 
 def digest(parts: List[str]) -> str:
+    """A short hash that names a file of the cache."""
     return hashlib.sha256("|".join(parts).encode("utf-8")).hexdigest()[:24]
 
 
@@ -30,6 +31,7 @@ def read(path: str) -> bytes:
 
 
 def text(path: str) -> str:
+    """The file's text, "" where there is no file."""
     return read(path).decode("utf-8", "replace").strip()
 
 

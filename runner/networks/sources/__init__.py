@@ -20,6 +20,7 @@ MODULES = sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def modules() -> Dict[str, Any]:
+    """Every source by its name, imported (which imports no framework)."""
     return {name: importlib.import_module("%s.%s" % (__name__, name)) for name in MODULES}
 
 
@@ -43,6 +44,7 @@ def source_of(name: str) -> Tuple[Optional[str], str]:
 
 
 def known(name: str) -> bool:
+    """Whether some source takes this name; whether timm, a file or a function has the network is seen when it is built."""
     source, bare = source_of(name)
     return source is not None and (not modules()[source].NAMES or bare in modules()[source].NAMES)
 

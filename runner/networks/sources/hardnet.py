@@ -63,6 +63,7 @@ def width(layer: int, growth: int, m: float) -> int:
 
 
 def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.nn.Module":
+    """The network of a name; ModelUnavailable for published weights."""
     from torch import nn
 
     from runner.errors import ModelUnavailable
@@ -83,12 +84,14 @@ def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.n
 
 
 def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> "torch.nn.Module":
+    """Convolution, batch normalisation, ReLU6."""
     from torch import nn
 
     return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU6(inplace=True))
 
 
 def depthwise(channels: int, stride: int) -> "torch.nn.Module":
+    """A 3x3 convolution of each channel by itself, batch normalisation."""
     from torch import nn
 
     return nn.Sequential(nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False), nn.BatchNorm2d(channels))

@@ -17,6 +17,7 @@ DATA_CONFIG = ("input_size", "test_input_size", "interpolation", "crop_pct", "te
 
 
 def native_px(name: str) -> int:
+    """Height of the input that timm names for the default weights, else 224."""
     return data_config(name).get("input_size", (3, 224, 224))[-1]
 
 
@@ -46,6 +47,7 @@ def data_config(name: str, pretrained: Union[bool, str] = False) -> Dict[str, An
 
 
 def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.nn.Module":
+    """``pretrained``: False, True for timm's default weights, or their tag. Raises ModelUnavailable."""
     timm = import_timm()
     if not timm.is_model(name.split(".")[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=1)
@@ -67,6 +69,7 @@ def build(name: str, num_classes: int, pretrained: Union[bool, str]) -> "torch.n
 
 
 def import_timm() -> Any:
+    """timm, after torchvision, which it imports. Raises ModelUnavailable."""
     from runner.networks.sources.torchvision import import_torchvision
 
     import_torchvision()

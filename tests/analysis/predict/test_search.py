@@ -237,7 +237,11 @@ def test_where_nothing_meets_the_limit_the_answer_says_what_to_relax_as_predicte
     task = a_task(limit_s=0.001)
     now = searching.state(task, measured(task, *((i, 0.03 + i / 100, False, {}) for i in range(8))))
     said = answer.text(now)
-    assert "fastest measured: " in said and "fastest expected: " in said and "relax --max-latency-ms" in said
+    assert "least latency measured: 30.0 ms" in said and "fastest expected: " in said and "relax --max-latency-ms" in said
+    task = Task(task.candidates, task.arms, Limits(memory_mb=10, energy_j=0.1), 1)
+    cells = [(i, 0.03 + i / 100, False, {"memory_mb": 50.0 + i}) for i in range(8)]
+    said = answer.text(searching.state(task, measured(task, *cells)))
+    assert "least memory measured: 50.0 MiB" in said and "energy was measured of no network here: leave --max-energy-j out" in said
 
 
 def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():
@@ -256,6 +260,26 @@ def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():
 def test_bad_input_is_one_plain_line(options, said, tmp_path):
     result = CliRunner().invoke(app, ["search", *options, "--results", str(tmp_path)])
     assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [("resnet50,abc,224", "line 2: top1 'abc': give the accuracy in percent"), ("resnet50,180,", "line 2: top1 180 is no accuracy in percent"),
+     ("resnet50,80,2x", "line 2: input_px '2x': give pixels"), ("resnt50,80,", "line 2: resnt50: no such network .*mean resnet50[?] Else give its ONNX file"),
+     ("onnx:no.onnx,80,", "line 2: no.onnx: no such ONNX file")],
+)  # fmt: skip
+def test_a_candidate_that_is_none_is_named_by_its_line(row, said, tmp_path):
+    (tmp_path / "mine.csv").write_text(f"model,top1,input_px\n{row}\n")
+    with pytest.raises(FrameError, match=said):
+        candidates.own(tmp_path / "mine.csv", drive.empty_or(None))
+
+
+def test_the_most_accurate_of_several_weights_of_one_network_stands_for_all(tmp_path):
+    (tmp_path / "mine.csv").write_text("model,top1,input_px\nresnet50,75,224\nresnet50,80.1,224\nresnet50,78,\n")
+    (found,) = candidates.own(tmp_path / "mine.csv", drive.empty_or(None))
+    assert (found.model, found.input_px, found.top1) == ("resnet50", 224, 80.1)
+    with pytest.raises(FrameError, match="can't be read: Is a directory"):
+        candidates.own(tmp_path, drive.empty_or(None))
 
 
 def test_own_candidates_need_an_accuracy(tmp_path):

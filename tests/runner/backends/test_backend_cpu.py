@@ -189,6 +189,25 @@ if "openvino" in FRAMEWORKS:
         properties = executed["properties"]
         assert properties.get("INFERENCE_PRECISION_HINT", "f32") == "f32" and properties.get("ENFORCE_BF16", "NO") == "NO"
 
+    def test_a_file_with_fp16_weights_is_computed_in_fp32_where_that_is_asked_and_the_record_says_both(tmp_path):
+        from runner.backends import _onnx_fp16
+        from runner.measure import as_labelled
+
+        try:
+            path = _onnx_fp16.converted_file(tiny_network.job(tmp_path))
+        except Unsupported as error:  # onnx isn't there
+            assert "onnx" in str(error)
+            return
+        job = tiny_network.job(tmp_path, onnx_path=path, own_precision="fp16")
+        backend = backends.create("openvino")(job)
+        backend.load()
+        backend.stage(tiny_network.arrays()["input"].astype("float16"))
+        backend.infer()
+        executed = backend.executed()
+        assert set(executed["compute_operators"]) == {"fp32"}  # as compiled, not as asked
+        assert (executed["precision"], executed["weights_precision"]) == ("fp32", "fp16")
+        as_labelled.check(job, executed, backend.outputs())
+
     def test_openvino_that_computes_in_another_precision_than_asked_fails(tmp_path, monkeypatch):
         module = __import__("runner.backends.openvino.backend", fromlist=["Network"])
         monkeypatch.setattr(module.Network, "operators", lambda self: [("Convolution", "bf16", 3)])

@@ -33,8 +33,12 @@ def register(app: typer.Typer) -> None:
         run: Annotated[
             bool, typer.Option("--run", help="Measure A and B in alternating rounds, then compare them round by round.")
         ] = False,
-        rounds: Annotated[int, typer.Option(min=2, max=MOST_ROUNDS, help="With --run: pairs of rounds; more find smaller changes.")] = 6,
-        time_budget: Annotated[str | None, typer.Option(help="With --run: begin no pair that would end after this: 90s, 10m, 2h.")] = None,
+        rounds: Annotated[
+            int, typer.Option(min=2, max=MOST_ROUNDS, metavar="N", help="With --run: pairs of rounds; more of them find smaller changes.")
+        ] = 6,
+        time_budget: Annotated[
+            str | None, typer.Option(metavar="TIME", help="With --run: begin no pair that would end after this: 90s, 10m, 2h.")
+        ] = None,
         matrix: str = MATRIX,
         profile: str | None = PROFILE,
         only: list[str] = ONLY,
@@ -43,10 +47,13 @@ def register(app: typer.Typer) -> None:
         paired: Annotated[
             bool, typer.Option("--paired", help="A and B were measured in alternating rounds: compare round by round.")
         ] = False,
-        smallest_effect: Annotated[float, typer.Option(help="Smallest change that matters, as a share: 0.02 is 2 %.", min=0.0)] = 0.02,
-        alpha: Annotated[float, typer.Option(help="Chance of a false verdict.", min=1e-6, max=0.5)] = 0.05,
+        smallest_effect: Annotated[float, typer.Option(help="Smallest change that matters: 0.02 is 2 %.", min=0.0, metavar="SHARE")] = 0.02,
+        alpha: Annotated[float, typer.Option(help="Chance of a false verdict.", metavar="P", min=1e-6, max=0.5)] = 0.05,
         noise: Annotated[
-            Path | None, typer.Option(help="Noise floor of the host, from `dyno noise`.", show_default="RESULTS/noise.json")
+            Path | None,
+            typer.Option(
+                metavar="FILE", help="Noise floor of the host, from `dyno noise`. [default: RESULTS/noise.json]", show_default=False
+            ),
         ] = None,
         output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
         strict: Annotated[bool, typer.Option(help="Exit code 1 also where cells are INCONCLUSIVE.")] = False,

@@ -36,7 +36,10 @@ def plan(
     results: Annotated[Path, RESULTS] = Path("results"),
     name: Annotated[str | None, typer.Option(help="The submission's name. [default: the time]")] = None,
 ) -> None:
-    """Assign the matrix to nodes: writes tasks, the script that does one, and the plan; submits nothing."""
+    """Assign the matrix to nodes, without submitting it.
+
+    Writes the tasks, the script that does one of them, and the plan.
+    """
     import re
     import tempfile
 
@@ -113,7 +116,10 @@ def status(
     queue: Annotated[bool, typer.Option(help="Ask Slurm too.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """How far a submission is: what has a record, what the engine has, what is missing and why."""
+    """Say how far a submission has come.
+
+    What has a record, what the engine has, what is missing and why.
+    """
     from analysis.fleet import reconcile as what
     from analysis.fleet import slurm, tasks
 
@@ -139,7 +145,10 @@ def reconcile(
     results: Annotated[Path | None, typer.Option("--results", help="The results volume, as this machine sees it.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Say what would be submitted, submit nothing.")] = False,
 ) -> None:
-    """Submit again exactly what is missing: tasks without all their records that Slurm does not have."""
+    """Submit again exactly what is missing.
+
+    That is each task that lacks a record and that Slurm no longer has.
+    """
     from analysis.fleet import reconcile as what
     from analysis.fleet import slurm, tasks
 
@@ -166,7 +175,7 @@ def collect(
     out: Annotated[Path, typer.Option(envvar="DYNO_RESULTS", help="Results folder; records go below it.")] = Path("results"),
     results: Annotated[Path | None, typer.Option("--results", help="The results volume, as this machine sees it.")] = None,
 ) -> None:
-    """Join the tasks' records into one file per board, for the report."""
+    """Join the records into one file per board."""
     from analysis.fleet import reconcile as what
     from analysis.fleet import tasks
 
@@ -184,7 +193,10 @@ def run(
     forks: Annotated[int, typer.Option(min=1, help="Hosts at a time.")] = 20,
     ssh_options: Annotated[str, typer.Option(help="More options for ssh and scp.")] = "",
 ) -> None:
-    """Run a planned submission on hosts by SSH (Ansible): preflight, run, fetch; running again does what is missing."""
+    """Run a planned submission on hosts by SSH.
+
+    Ansible checks each host, runs its tasks and fetches the records. The next run does what is missing.
+    """
     from analysis.fleet import hosts as by_ssh
     from analysis.fleet import nodes, reconcile, tasks
 

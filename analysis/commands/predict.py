@@ -13,14 +13,14 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def predict(
-        model: Annotated[str, typer.Option(help="Any torchvision or timm name, or an ONNX file.")],
-        platform: Annotated[str, typer.Option(help="Platform to predict for, as records name it.")],
-        batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
-        input_px: Annotated[int | None, typer.Option(min=1, help="Input size, if not the network's own.")] = None,
-        backend: Annotated[str | None, typer.Option(help="Backend, if not the one with most networks.")] = None,
-        device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
-        precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
-        source: Annotated[str | None, typer.Option("--from", help="Carry over from this platform's records.")] = None,
+        model: Annotated[str, typer.Option(metavar="NAME", help="Any torchvision or timm name, or an ONNX file.")],
+        platform: Annotated[str, typer.Option(metavar="NAME", help="Platform to predict for, as records name it.")],
+        batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per batch.")] = 1,
+        input_px: Annotated[int | None, typer.Option(metavar="N", min=1, help="Input size, if not the network's own.")] = None,
+        backend: Annotated[str | None, typer.Option(metavar="NAME", help="Backend, if not the one with most networks.")] = None,
+        device: Annotated[str | None, typer.Option(metavar="NAME", help="Device of the platform.")] = None,
+        precision: Annotated[str | None, typer.Option(metavar="NAME", help="Numeric precision.")] = None,
+        source: Annotated[str | None, typer.Option("--from", metavar="PLATFORM", help="Carry over from this platform's records.")] = None,
         features: Annotated[
             Path | None, typer.Option(help="Operator features (.json as a record's complexity, .csv as op_features.csv).")
         ] = None,

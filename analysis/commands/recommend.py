@@ -15,19 +15,19 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def recommend(
-        platform: Annotated[str, typer.Option(help="Platform to deploy on, as records name it.")],
-        max_latency_ms: Annotated[float | None, typer.Option(min=0, help="Milliseconds per batch.")] = None,
-        min_top1: Annotated[float | None, typer.Option(min=0, max=100, help="Top-1 accuracy in percent.")] = None,
-        max_memory_mb: Annotated[float | None, typer.Option(min=0, help="MiB above the baseline.")] = None,
-        max_energy_j: Annotated[float | None, typer.Option(min=0, help="Joules per image.")] = None,
-        batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
-        backend: Annotated[str | None, typer.Option(help="Backend, if not the one with most networks.")] = None,
-        device: Annotated[str | None, typer.Option(help="Device of the platform.")] = None,
-        precision: Annotated[str | None, typer.Option(help="Numeric precision.")] = None,
+        platform: Annotated[str, typer.Option(metavar="NAME", help="Platform to deploy on, as records name it.")],
+        max_latency_ms: Annotated[float | None, typer.Option(metavar="MS", min=0, help="Milliseconds per batch.")] = None,
+        min_top1: Annotated[float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Top-1 accuracy in percent.")] = None,
+        max_memory_mb: Annotated[float | None, typer.Option(metavar="MIB", min=0, help="MiB above the baseline.")] = None,
+        max_energy_j: Annotated[float | None, typer.Option(metavar="J", min=0, help="Joules per image.")] = None,
+        batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per batch.")] = 1,
+        backend: Annotated[str | None, typer.Option(metavar="NAME", help="Backend, if not the one with most networks.")] = None,
+        device: Annotated[str | None, typer.Option(metavar="NAME", help="Device of the platform.")] = None,
+        precision: Annotated[str | None, typer.Option(metavar="NAME", help="Numeric precision.")] = None,
         records: list[str] = RECORDS,
-        license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
-        candidates: Annotated[Path | None, typer.Option(help="CSV of own networks: model, top1, input_px.")] = None,
-        all_: Annotated[bool, typer.Option("--all", help="Everything that meets the limits, not the frontier alone.")] = False,
+        license: Annotated[str | None, typer.Option(metavar="NAME", help="commercial: leave out weights whose licence forbids it.")] = None,
+        candidates: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV of own networks: model, top1, input_px.")] = None,
+        all_: Annotated[bool, typer.Option("--all", help="List everything that meets the limits, not only the frontier.")] = False,
         only_records: Annotated[
             bool, typer.Option("--only-records", help="Networks of the records alone, without the catalogue's.")
         ] = False,

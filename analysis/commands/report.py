@@ -16,13 +16,15 @@ def register(app: typer.Typer) -> None:
     def report(
         results: str = RESULTS,
         records: list[str] = RECORDS,
-        out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="RESULTS/report")] = None,
+        out: Annotated[
+            Path | None, typer.Option(metavar="FOLDER", help="Folder to write to. [default: RESULTS/report]", show_default=False)
+        ] = None,
         gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
         price: Annotated[
             list[str] | None,
             typer.Option(
                 metavar="PLATFORM=N",
-                help="Money per hour of a platform (* for all others), for the cost of 1,000 images; may be given often.",
+                help="Money per hour of a platform (* for all others), for the cost of 1,000 images; may be repeated.",
             ),
         ] = None,
         electricity: Annotated[

@@ -14,24 +14,28 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def search(
-        max_latency_ms: Annotated[float | None, typer.Option(min=0.001, help="Milliseconds per batch.")] = None,
-        min_top1: Annotated[float | None, typer.Option(min=0, max=100, help="Top-1 accuracy in percent.")] = None,
-        max_memory_mb: Annotated[float | None, typer.Option(min=0, help="MiB above the baseline.")] = None,
-        max_energy_j: Annotated[float | None, typer.Option(min=0, help="Joules per image.")] = None,
-        batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
-        backend: Annotated[list[str] | None, typer.Option(help="Backend; several are compared.", show_default="pytorch")] = None,
-        precision: Annotated[list[str] | None, typer.Option(help="Numeric precision; several are compared.", show_default="fp32")] = None,
-        device: Annotated[str, typer.Option(help="Device to search for: cpu, gpu, ..")] = "cpu",
-        platform: Annotated[str | None, typer.Option(help="Platform, where the records hold several.")] = None,
-        license: Annotated[str | None, typer.Option(help="commercial: leave out weights whose licence forbids it.")] = None,
-        candidates: Annotated[Path | None, typer.Option(help="CSV of own networks: model, top1, input_px.")] = None,
+        max_latency_ms: Annotated[float | None, typer.Option(metavar="MS", min=0.001, help="Milliseconds per batch.")] = None,
+        min_top1: Annotated[float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Top-1 accuracy in percent.")] = None,
+        max_memory_mb: Annotated[float | None, typer.Option(metavar="MIB", min=0, help="MiB above the baseline.")] = None,
+        max_energy_j: Annotated[float | None, typer.Option(metavar="J", min=0, help="Joules per image.")] = None,
+        batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per batch.")] = 1,
+        backend: Annotated[
+            list[str] | None, typer.Option(metavar="NAME", help="Backend; several are compared.", show_default="pytorch")
+        ] = None,
+        precision: Annotated[
+            list[str] | None, typer.Option(metavar="NAME", help="Numeric precision; several are compared.", show_default="fp32")
+        ] = None,
+        device: Annotated[str, typer.Option(metavar="NAME", help="Device to search for: cpu, gpu, ..")] = "cpu",
+        platform: Annotated[str | None, typer.Option(metavar="NAME", help="Platform, where the records hold several.")] = None,
+        license: Annotated[str | None, typer.Option(metavar="NAME", help="commercial: leave out weights whose licence forbids it.")] = None,
+        candidates: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV of own networks: model, top1, input_px.")] = None,
         only_candidates: Annotated[
             bool, typer.Option("--only-candidates", help="The networks of --candidates alone, without the catalogue's.")
         ] = False,
         measurements: Annotated[
             int | None, typer.Option(min=1, help="Most networks to measure.", show_default="20; with --budget, any")
         ] = None,
-        budget: Annotated[str | None, typer.Option(help="Begin nothing after this time: 90s, 15m, 2h.")] = None,
+        budget: Annotated[str | None, typer.Option(metavar="TIME", help="Begin nothing after this time: 90s, 15m, 2h.")] = None,
         results: str = RESULTS,
         next_: Annotated[
             bool, typer.Option("--next", help="Only print the matrix of what to measure next, for a device reached by other means.")

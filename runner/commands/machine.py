@@ -9,7 +9,7 @@ from runner.program.options import JSON, RESULTS
 
 
 def doctor(results: str = RESULTS, as_json: bool = JSON) -> None:
-    """Check the machine before anything is measured, with the flag or command that mends what is wrong."""
+    """Check the machine before measuring, and name the flag or command that fixes what is wrong."""
     from runner.doctor import doctor as checkup
     from runner.machine import environment as facts
 
@@ -27,7 +27,7 @@ def doctor(results: str = RESULTS, as_json: bool = JSON) -> None:
 
 
 def backends(as_json: bool = JSON) -> None:
-    """The backends, and why one can't run here."""
+    """List the backends, and why one can't run here."""
     from runner import backends as registry
 
     found = registry.describe()
@@ -44,7 +44,7 @@ def backends(as_json: bool = JSON) -> None:
 
 
 def models(as_json: bool = JSON) -> None:
-    """The networks that need no prefix; timm:NAME, onnx:PATH and module:function are taken too."""
+    """List the networks that need no prefix. timm:NAME, onnx:PATH and module:function work too."""
     from runner.networks import sources as registry
 
     names = registry.names()
@@ -52,14 +52,14 @@ def models(as_json: bool = JSON) -> None:
 
 
 def environment() -> None:
-    """The facts of this machine that go into its records, as JSON."""
+    """Print the facts of this machine that go into its records, as JSON."""
     from runner.machine import environment as facts
 
     typer.echo(json.dumps(facts.describe(), indent=1, sort_keys=True))
 
 
 def schema() -> None:
-    """The record's fields with their units, as Markdown."""
+    """Print the record's fields with their units, as Markdown."""
     from runner.records.schema import document
 
     typer.echo(document(), nl=False)

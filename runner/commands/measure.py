@@ -37,22 +37,29 @@ def run(
     cache: Optional[str] = CACHE,
     retry: List[str] = RETRY,
     sustained: float = typer.Option(
-        0.0, "--sustained", min=0.0, max=1440.0, metavar="MINUTES", help="Run each cell without a pause for so long: what heat costs."
+        0.0,
+        "--sustained",
+        min=0.0,
+        max=1440.0,
+        metavar="MINUTES",
+        help="Run each cell for this long without a pause, to see what heat costs.",
     ),
     again: bool = typer.Option(False, "--again", help="Measure again what is done."),
-    time_budget: Optional[str] = typer.Option(None, "--time-budget", help="Begin no cell that would end after this: 90s, 10m, 2h."),
+    time_budget: Optional[str] = typer.Option(
+        None, "--time-budget", metavar="TIME", help="Begin no cell that would end after this: 90s, 10m, 2h."
+    ),
     round_: Optional[int] = typer.Option(
         None,
         "--round",
         min=1,
         max=MOST_ROUNDS,
         metavar="N",
-        help="Measure one replicate of each cell, the N-th: one round of several runs, as `dyno compare --run` alternates them.",
+        help="Measure only the N-th replicate of each cell; `dyno compare --run` alternates such rounds.",
     ),
     strict: bool = typer.Option(False, "--strict", help="Exit code 1 if any cell failed."),
     verbose: bool = VERBOSE,
 ) -> None:
-    """Measure what is missing; Ctrl-C keeps what is done, and running again goes on.
+    """Measure what is missing. Ctrl-C keeps what is done, and the next run continues.
 
     Exit codes: 0 fine; 1 no cell could be measured, or with --strict any failed; 2 usage or nothing to measure; 130 interrupted.
     """
@@ -96,19 +103,23 @@ def run(
 
 
 def accuracy(
-    data: Optional[str] = typer.Argument(None, help="Folder of class folders, or CIFAR's. [default: the matrix's accuracy.data]"),
+    data: Optional[str] = typer.Argument(
+        None, metavar="DATA", help="Folder with a folder per class, or CIFAR's. [default: the matrix's accuracy.data]"
+    ),
     matrix: str = MATRIX,
     profile: Optional[str] = PROFILE,
     only: List[str] = ONLY,
     results: str = RESULTS,
     cache: Optional[str] = CACHE,
     retry: List[str] = RETRY,
-    format: Optional[str] = typer.Option(None, "--format", help="auto, folder, cifar10 or cifar100."),
-    limit: Optional[int] = typer.Option(None, "--limit", min=1, help="Count this many images, a fair sample; more can be added later."),
+    format: Optional[str] = typer.Option(None, "--format", metavar="FORMAT", help="auto, folder, cifar10 or cifar100."),
+    limit: Optional[int] = typer.Option(
+        None, "--limit", min=1, metavar="N", help="Count only this many images, a fair sample; a later run can add more."
+    ),
     as_json: bool = JSON,
     verbose: bool = VERBOSE,
 ) -> None:
-    """Count Top-1 and Top-5 on labelled images, in the backend and precision that is timed; running again goes on."""
+    """Count Top-1 and Top-5 on labelled images, in the backend and precision that is timed. The next run continues."""
     from runner.machine import environment
     from runner.measure import accuracy as counting
     from runner.networks import datasets

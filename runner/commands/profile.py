@@ -16,18 +16,20 @@ SHOWN = 12  # operators
 
 
 def profile(
-    model: str = typer.Argument(..., help="The network, as a matrix names it."),
-    backend: str = typer.Option("pytorch", "--backend", help="Framework, with a variant after a colon."),
-    precision: str = typer.Option("fp32", "--precision"),
-    batch_size: int = typer.Option(1, "--batch-size", min=1),
-    input_px: int = typer.Option(224, "--input-px", min=1),
+    model: str = typer.Argument(..., metavar="MODEL", help="The network, as a matrix names it."),
+    backend: str = typer.Option("pytorch", "--backend", metavar="NAME", help="Framework, with a variant after a colon."),
+    precision: str = typer.Option("fp32", "--precision", metavar="NAME", help="Numeric format."),
+    batch_size: int = typer.Option(1, "--batch-size", min=1, metavar="N", help="Images per batch."),
+    input_px: int = typer.Option(224, "--input-px", min=1, metavar="N", help="Height and width of the input."),
     results: str = RESULTS,
     cache: Optional[str] = CACHE,
     as_json: bool = JSON,
 ) -> None:
-    """Time a network in one process, then watch its operators in another, by the framework's own counters.
+    """Show where a network's time goes, by operator, from the framework's own counters.
 
-    The record is a line of kind `profile`. Exit codes: 0 fine; 1 it could not be profiled; 2 usage.
+    The network is timed in one process and watched in another, so that watching costs no time.
+
+    Exit codes: 0 fine; 1 it could not be profiled; 2 usage.
     """
     from runner.machine import environment
     from runner.measure import profile as profiling

@@ -11,14 +11,18 @@ from runner.program.terminal import fail, plain
 
 def selftest(
     full: bool = typer.Option(
-        False, "--full", help="Also real networks, other tools, others beside, want of memory, heat, variants, and all 42 networks."
+        False, "--full", help="Also try real networks, other tools, a busy machine, too little memory, heat, variants, and all 42 networks."
     ),
-    out: str = typer.Option("selftest.json", "--out", help="Where the result goes: JSON without personal data, fit for a bug report."),
-    backend: List[str] = typer.Option([], "--backend", help="Only this one; may be given again. [default: all]"),
-    keep: Optional[str] = typer.Option(None, "--keep", help="Folder that takes the records too, to look into. [default: they are removed]"),
-    budget: Optional[float] = typer.Option(None, "--budget", help="Seconds it may take. [default: 180, with --full 470]"),
+    out: str = typer.Option(
+        "selftest.json", "--out", metavar="FILE", help="Where the result goes: JSON without personal data, to attach to a report."
+    ),
+    backend: List[str] = typer.Option([], "--backend", metavar="NAME", help="Only this one; may be repeated. [default: all]"),
+    keep: Optional[str] = typer.Option(
+        None, "--keep", metavar="FOLDER", help="Keep the records in this folder. [default: they are removed]"
+    ),
+    budget: Optional[float] = typer.Option(None, "--budget", metavar="SECONDS", help="Time it may take. [default: 180, with --full 470]"),
 ) -> None:
-    """Try every backend, precision, scenario and sensor here, and say what works."""
+    """Try every backend, precision, scenario and sensor on this machine, and say what works."""
     from runner import backends
     from runner.files import atomic_write
     from runner.measure.selftest import selftest as measured

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import warnings
 from contextlib import contextmanager
 from types import ModuleType
@@ -38,10 +39,19 @@ def export_onnx(model: "torch.nn.Module", path: str, batch_size: int, input_px: 
             except Exception as error:  # the exporter raises a dozen kinds
                 reason = error
         else:
-            raise ExportError("no ONNX opset up to %d takes it: %s" % (OPSETS[-1], str(reason).strip().splitlines()[0]))
+            raise ExportError("PyTorch can't export it at opset %d or below: %s" % (OPSETS[-1], _in_short(reason)))
         ir_version = _ir_version(temporary)
         _note_buffers(temporary, model)
     return {"opset": opset, "ir_version": ir_version}
+
+
+def _in_short(error: Exception) -> str:
+    """The first sentence of the exporter's error, without its advice and its graph."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    operator = re.search(r"ONNX export of operator (\w+), (.*?)\.? Please feel free", said)
+    if operator:
+        return "%s (%s)" % operator.groups()
+    return said.partition(" Please feel free")[0].partition("  [Caused by")[0][:200]
 
 
 def _export(torch: ModuleType, model: "torch.nn.Module", example: Any, path: str, opset: int) -> None:

@@ -25,15 +25,27 @@ def cache_folder(results: Optional[str] = None) -> str:
     return os.environ.get("DYNO_CACHE") or below_results("cache", results)
 
 
-MATRIX = typer.Option("matrix.yaml", "--matrix", "-m", envvar="DYNO_MATRIX", help="What to measure.")
-PROFILE = typer.Option(None, "--profile", "-p", help="Profile of the matrix: quick, zoo, full, or your own.")
-ONLY = typer.Option([], "--only", help="Only cells that match, as in --only model=resnet18,alexnet or id=CELL; may be repeated.")
-RESULTS = typer.Option("results", "--results", "-r", envvar="DYNO_RESULTS", help="Folder of all results; records go below it.")
-CACHE = typer.Option(None, "--cache", envvar="DYNO_CACHE", help="Folder of networks and engines made once. [default: RESULTS/cache]")
-RECORDS = typer.Option([], "--records", help="Record files, folders and s3:// buckets; may be given often.", show_default="RESULTS/records")
+MATRIX = typer.Option("matrix.yaml", "--matrix", "-m", envvar="DYNO_MATRIX", metavar="FILE", help="What to measure.")
+PROFILE = typer.Option(None, "--profile", "-p", metavar="NAME", help="Profile of the matrix: quick, zoo, full, or your own.")
+ONLY = typer.Option(
+    [], "--only", metavar="FIELD=VALUE", help="Only cells that match, as in --only model=resnet18,alexnet or id=CELL; may be repeated."
+)
+RESULTS = typer.Option(
+    "results", "--results", "-r", envvar="DYNO_RESULTS", metavar="FOLDER", help="Folder of all results; records go below it."
+)
+CACHE = typer.Option(
+    None, "--cache", envvar="DYNO_CACHE", metavar="FOLDER", help="Folder that keeps networks and engines. [default: RESULTS/cache]"
+)
+RECORDS = typer.Option(
+    [],
+    "--records",
+    metavar="PATH",
+    show_default=False,
+    help="Record files, folders and s3:// buckets; may be repeated. [default: RESULTS/records]",
+)
 JSON = typer.Option(False, "--json", help="Print JSON.")
-RETRY = typer.Option([], "--retry", help="Measure again what is: failed, skipped or contended; may be repeated.")
-VERBOSE = typer.Option(False, "--verbose", "-v", help="Say on standard error what the workers do; the log file has it in any case.")
+RETRY = typer.Option([], "--retry", metavar="STATE", help="Measure again the cells that are failed, skipped or contended; may be repeated.")
+VERBOSE = typer.Option(False, "--verbose", "-v", help="Say on standard error what the workers do; the log file always has it.")
 
 
 def chosen(matrix: str, profile: Optional[str], only: Sequence[str], results: str) -> Dict[str, Any]:

@@ -114,5 +114,8 @@ def parse_only(expressions: Sequence[str]) -> List[Tuple[str, Tuple[str, ...]]]:
             raise MatrixError("--only %s: give field=value, as in --only model=resnet18,alexnet" % expression)
         if field not in ("id",) + schema.CELL_FIELDS:
             raise MatrixError("--only %s: %s" % (expression, choose("%s is unknown" % field, field, schema.CELL_FIELDS)))
+        for value in values.split(","):
+            if value.partition("=")[0] in schema.CELL_FIELDS and "=" in value:
+                raise MatrixError("--only %s: one field each: --only %s=... --only %s" % (expression, field, value))
         result.append((field, tuple(values.split(","))))
     return result

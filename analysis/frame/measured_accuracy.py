@@ -44,9 +44,9 @@ def measured(lines: Iterable[tuple[Path, dict[str, Any]]]) -> dict[Key, dict[str
             int(cell.input_px),
             str(line.get("weights_tag") or line["weights"]),
         )
-        name = (file.stem, accuracy_totals.key_of(cell, part["network"], part["data_id"], part["preprocessing"]))
-        before = totals.get(name, (key, "", accuracy_totals.Totals()))[2]
-        totals[name] = (key, str(part["data"]), before.plus(line))
+        of_what = (file.stem, accuracy_totals.key_of(cell, part["network"], part["data_id"], part["preprocessing"]))
+        before = totals.get(of_what, (key, "", accuracy_totals.Totals()))[2]
+        totals[of_what] = (key, str(part["data"]), before.plus(line))
     found: dict[Key, dict[str, Any]] = {}
     for key, data, total in totals.values():
         if total.images and total.images >= found.get(key, {"accuracy_images": 0})["accuracy_images"]:

@@ -15,8 +15,10 @@ from analysis.errors import FrameError
 from analysis.predict import graphs
 from analysis.predict.networks import Networks, networks
 from analysis.predict.tables import key
+from runner import files
 from runner.networks.sources import torchvision
 
+MOST_PX = 65_536  # of an input's side
 COLUMNS = ("model", "top1", "input_px")
 OWN = "own"  # weights and licence of a candidate of the user
 
@@ -102,9 +104,9 @@ def _native(model: str) -> int:
 def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
     """Candidates of a CSV file with the columns model (a name, onnx:FILE), top1 in percent and, where the network doesn't say it, input_px."""
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FrameError(f"{path}: can't be read: {error}")
+        rows = list(csv.DictReader(files.read_text(path).splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FrameError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}")
     if not rows or not {"model", "top1"} <= set(rows[0]):
         raise FrameError(f"{path}: needs the columns {', '.join(COLUMNS)} (input_px may be empty), one network a line")
     found = []
@@ -113,6 +115,8 @@ def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
             top1, px = float(row["top1"]), int(row.get("input_px") or 0) or None
         except (TypeError, ValueError):
             raise FrameError(f"{path}: line {number}: top1 {row.get('top1')!r} and input_px {row.get('input_px')!r} must be numbers")
+        if px is not None and not 0 < px <= MOST_PX:
+            raise FrameError(f"{path}: line {number}: input_px {px:.6g} is no size of an image (1 to {MOST_PX:,})")
         if not 1 < top1 <= 100:
             raise FrameError(f"{path}: line {number}: top1 {top1:g} is no accuracy in percent (1 to 100)")
         graph = graphs.find(frame, row["model"], px)

@@ -16,7 +16,7 @@ def selftest(
     out: str = typer.Option("selftest.json", "--out", help="Where the result goes: JSON without personal data, fit for a bug report."),
     backend: List[str] = typer.Option([], "--backend", help="Only this one; may be given again. [default: all]"),
     keep: Optional[str] = typer.Option(None, "--keep", help="Folder that takes the records too, to look into. [default: they are removed]"),
-    budget: Optional[float] = typer.Option(None, "--budget", help="Seconds it may take. [default: 180, with --full 470]"),
+    budget: Optional[float] = typer.Option(None, "--budget", min=1, max=1e6, help="Seconds it may take. [default: 180, with --full 470]"),
 ) -> None:
     """Try every backend, precision, scenario and sensor here, and say what works."""
     from runner import backends

@@ -20,7 +20,7 @@ import numpy
 
 from runner import files
 from runner.errors import Unprepared
-from runner.networks import content, onnx_input, sources, weights
+from runner.networks import content, export, onnx_input, sources, weights
 from runner.networks.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ class Artefact:
         return _is_as_made(self.weights_path, recorded) if recorded else zipfile.is_zipfile(self.weights_path)
 
     def has_onnx(self) -> bool:
-        return _is_as_made(self.onnx_path, self.onnx_sha256)
+        data = self._batch().get("data_sha256")  # of weights that lie beside the file
+        return _is_as_made(self.onnx_path, self.onnx_sha256) and (data is None or _is_as_made(self.onnx_path + export.DATA, data))
 
     def has_reference(self) -> bool:
         recorded = self._batch().get("reference_sha256")

@@ -11,9 +11,7 @@ import typer
 from analysis import importers, registry
 from analysis.errors import ImporterError, ImportNote
 from analysis.frame.words import plural
-from analysis.importers import _lines
 from analysis.importers._columns import listing
-from analysis.importers.base import name_of
 from runner.files import atomic_write, file_name
 from runner.program.options import below_results
 from runner.program.terminal import plain
@@ -63,6 +61,8 @@ def register(app: typer.Typer) -> None:
             except ImporterError as error:  # what was left out may be why
                 why = [" ".join(str(note.message).split()).removeprefix(f"{path}: ") for note in notes]
                 raise ImporterError("; ".join([str(error), *why[:2]]))
+        from analysis.importers.base import name_of
+
         name = file_name(name_of(path)) if path is not None else kind
         target = out or Path(below_results("records")) / f"imported-{kind}-{name}.jsonl"
         write(frame, target, replace)
@@ -114,6 +114,8 @@ def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str
 
 def write(frame, target: Path, replace: bool = False) -> None:  # type: ignore[no-untyped-def]
     """The rows as JSON Lines, whole or not at all; another import's file, and any file that is none, stays as it is unless `replace`."""
+    from analysis.importers import _lines
+
     content = _lines.dump(frame)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

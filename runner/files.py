@@ -1,12 +1,14 @@
 """Files that several processes and containers share: locks, and writing that leaves the old file or the whole new one."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 import uuid
-from typing import Any, Callable, Iterator, Union
+from typing import Any, Callable, Iterable, Iterator, Union
 
 try:
     import fcntl
@@ -61,6 +63,19 @@ def atomic_write(path: Any, data: Union[str, bytes]) -> None:
         os.fsync(file.fileno())
 
 
+def read_text(path: Any, most: int = 1 << 26) -> str:
+    """A user's file as text. OSError where it is a pipe, which would be waited for, or of more than ``most`` bytes, as a device without an end;
+    UnicodeDecodeError where it is no UTF-8. Pipes that a shell gives (/dev/fd/63) have a writer and are read."""
+    path = str(path)
+    if stat.S_ISFIFO(os.stat(path).st_mode) and not path.startswith(("/dev/", "/proc/")):
+        raise OSError(errno.ESPIPE, "is a pipe; give a file", path)
+    with open(path, "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, "has more than %d MiB" % (most >> 20), path)
+    return content.decode("utf-8")
+
+
 def sha256(path: str) -> str:
     """SHA-256 of a file's content, as hexadecimal digits."""
     found = hashlib.sha256()
@@ -93,3 +108,11 @@ def slug(text: str) -> str:
 def is_slug(text: str) -> bool:
     """Whether slug() loses nothing of a text."""
     return slug(text) == text
+
+
+def file_name(text: str, others: Iterable[str] = ()) -> str:
+    """A text as a file's name, never empty, hidden or endless; a short hash follows where nothing is left of it, or as much of one of the others."""
+    short = slug(text).strip("-.")[:80]
+    if short and all(other == text or slug(other).strip("-.")[:80].lower() != short.lower() for other in others):
+        return short
+    return ("%s-" % short[:70] if short else "") + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -4,6 +4,7 @@ import itertools
 
 import pandas as pd
 
+from analysis.analyses._tables import stacked
 from analysis.frame import setups
 from analysis.frame.cached import once
 from analysis.stats import anova
@@ -55,8 +56,7 @@ def crossings(cells: pd.DataFrame) -> list[tuple[str, pd.DataFrame, list[str]]]:
 
 def _boards(cells: pd.DataFrame) -> list[str]:
     """Machines without the power mode that tells those of one board apart."""
-    modes = cells["power_mode"] if "power_mode" in cells else pd.Series(None, index=cells.index, dtype=object)
-    return [str(platform).replace(f" ({mode})", "") for platform, mode in zip(cells["platform"], modes, strict=True)]
+    return [str(platform).replace(f" ({mode})", "") for platform, mode in zip(cells["platform"], cells["power_mode"], strict=True)]
 
 
 @once
@@ -100,17 +100,13 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 }
             )
     return {
-        "crossed": _join(crossed, COLUMNS),
-        "assumptions": _join(checks, ["setup", "check", "statistic", "p", "holds", "words"]),
+        "crossed": stacked(crossed, COLUMNS),
+        "assumptions": stacked(checks, ["setup", "check", "statistic", "p", "holds", "words"]),
         "scale": pd.DataFrame(scale, columns=["setup", "scale", "f", "df1", "df2", "p"]),
         "one-way, as in the studies": pd.DataFrame(
             single, columns=["setup", "factor", "f", "df1", "df2", "p", "levene", "levene_p", "welch_f", "welch_p"]
         ),
     }
-
-
-def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def _name(source: str) -> str:

@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.cluster import hierarchy
 
 from analysis.analyses import batch_law
+from analysis.analyses._tables import stacked
 from analysis.frame import setups
 from analysis.frame.cached import once
 from analysis.stats import batch_law as stats_batch_law
@@ -41,11 +42,11 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
             rows, aside = as_studied(table)
             studied.append(rows.assign(setup=label, outliers=", ".join(aside)))
     return {
-        "raw times and the mean curve, as in the studies": _join(
+        "raw times and the mean curve, as in the studies": stacked(
             studied, ["setup", "law", "formula", "error of the mean curve (%)", "networks", "set aside", "outliers"]
         ),
-        "choice": _join(choice, ["setup", "k", "silhouette", "null95", "stability", "smallest", "stable"]),
-        "members": _join(members, ["setup", "label", "cluster", "silhouette"]),
+        "choice": stacked(choice, ["setup", "k", "silhouette", "null95", "stability", "smallest", "stable"]),
+        "members": stacked(members, ["setup", "label", "cluster", "silhouette"]),
     }
 
 
@@ -76,10 +77,6 @@ def as_studied(curves: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         for name, formula, y in rows
     )
     return table, [str(name) for name in curves.index[assigned != largest]]
-
-
-def _join(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def explain(frame: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.analyses import density
-from analysis.frame import noise, setups
+from analysis.frame import data_sets, noise, setups
 from analysis.frame.cached import once
 from analysis.stats import intervals, pareto
 
@@ -17,7 +17,7 @@ def members(frame: pd.DataFrame) -> pd.DataFrame:
 
     Certainly: 95 % intervals apart, of latency by the noise model (a time of unknown noise is never certainly beaten) and of Top-1 by Wilson.
     """
-    cells = setups.comparable(frame)
+    cells = data_sets.of_one(setups.comparable(frame))
     cells = cells[cells["top1"].notna()]
     cells = cells[cells["batch_size"] == cells.groupby("setup")["batch_size"].transform("min")]
     parts = []

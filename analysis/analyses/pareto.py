@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import metrics, noise, words
+from analysis.frame import data_sets, metrics, noise, words
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
 from analysis.stats import noise_model
@@ -44,7 +44,7 @@ def surely_faster(cells: pd.DataFrame) -> np.ndarray:
 @once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """Every network with its place, fastest first, per platform, backend, scenario and batch size."""
-    placed = [place(group) for _, group in ranked(frame).groupby(KEYS)]
+    placed = [place(group) for _, group in data_sets.of_one_each(ranked(frame)).groupby(KEYS)]
     placed = [group for group in placed if len(group)]
     if not placed:
         return pd.DataFrame(columns=[*KEYS, "label", "latency", "throughput", "top1", "place", "dominated_by"])

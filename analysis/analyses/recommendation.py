@@ -41,4 +41,4 @@ def explain(frame: pd.DataFrame) -> str:
     if not measured + predicted:
         return "No network with a known Top-1 can be placed."
     return (f"Of the networks that nothing beats in both Top-1 and latency, {measured} were measured there and {predicted} are predicted; "
-            "`python -m analysis recommend --platform NAME --max-latency-ms ... --min-top1 ...` applies your limits.")  # fmt: skip
+            "`dyno recommend --platform NAME --max-latency-ms ... --min-top1 ...` applies your limits.")  # fmt: skip

@@ -18,9 +18,7 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """
     cells = setups.observations(setups.usable(frame))
     cells = cells[cells[["h2d_s", "d2h_s", "device_s", "above_idle_j"]].notna().any(axis=1)]
-    table = pd.DataFrame(
-        {"setup": cells["setup"], "label": cells["label"] if "label" in cells else cells["model"], "batch_size": cells["batch_size"]}
-    )
+    table = cells[["setup", "label", "batch_size"]].copy()
     for title, name in (("load, ms", "load_s"), ("first call, ms", "first_latency_s"), ("to the device, ms", "h2d_s"), ("latency, ms", "latency_s"),
                         ("on the device, ms", "device_s"), ("from the device, ms", "d2h_s"), ("above idle, mJ per image", "above_idle_j")):  # fmt: skip
         table[title] = metrics.MILLI * cells[name]

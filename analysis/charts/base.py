@@ -24,7 +24,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from analysis.charts import _labels
 from analysis.charts import _style as styles
 from analysis.charts._style import Style
-from analysis.frame import metrics
+from analysis.frame import data_sets, metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
 from analysis.stats.fit import Fit, fit
@@ -48,7 +48,7 @@ BUBBLE = 2.4  # square points of bubble area per million parameters
 @once
 def slice_of(frame: pd.DataFrame, scenario: str = "latency") -> pd.DataFrame:
     """The ranked cells of a scenario at one batch size of each platform, the smallest that half of its networks have, with metrics as columns."""
-    cells = ranked(frame)
+    cells = data_sets.of_one_each(ranked(frame))
     cells = cells[cells["scenario"] == scenario]
     usual = {platform: usual_batches(part["label"], part["batch_size"])[0] for platform, part in cells.groupby("platform")}
     return metrics.table(cells[cells["batch_size"] == cells["platform"].map(usual)])
@@ -89,6 +89,7 @@ def within(axis: Axes, metric: str) -> None:
 @once
 def networks(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network (and input size), whatever measured it: complexity, parameters and accuracy, with metrics as columns."""
+    frame = data_sets.of_one(frame)
     rows = metrics.table(frame[(frame["status"] == "ok") & frame["params_m"].notna()])
     rows = rows.drop_duplicates("label").sort_values("label")
     return rows.drop_duplicates(["model", "gmacs", "params_m", "top1"]).reset_index(

@@ -45,6 +45,7 @@ def plan(
 
     from analysis.fleet import nodes as fleets
     from analysis.fleet import scripts, slurm, tasks
+    from runner import files
 
     found = fleets.load(nodes)
     found = fleets.from_sinfo(found) if sinfo else found
@@ -55,7 +56,7 @@ def plan(
     with tempfile.TemporaryDirectory() as scratch:
         wanted = Path(scratch) / "matrix.yaml"
         try:
-            text = matrix.read_text(encoding="utf-8")
+            text = files.read_text(matrix)
         except (OSError, UnicodeDecodeError) as error:
             raise fleets.FleetError(f"{matrix}: can't be read: {getattr(error, 'strerror', None) or 'no UTF-8 text'}")
         wanted.write_text(tasks.one_round(text) if rounds > 1 else text, encoding="utf-8")
@@ -63,9 +64,12 @@ def plan(
         text = wanted.read_text(encoding="utf-8")
     made = tasks.make(found, {kind: some for kind, some in cells.items() if some}, name, rounds, boards, 60 * block)
     place = (folder / name).resolve()
-    if place.exists():
+    for option, path in (("--folder", place), ("--results", results.resolve())):
+        if not re.fullmatch(r"[\w./+@ -]+", str(path)):  # Slurm, Docker and Ansible each read other signs in their own way
+            raise fleets.FleetError(f"{option} {path}: use a folder of letters, digits, blanks and . / + @ - _")
+    if place.exists() and not tasks.is_left_over(place):
         raise fleets.FleetError(f"{place}: is there already; give another --name, or go on with `dyno fleet reconcile {place}`")
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=True)
     used = tuple(kind for kind in kinds if cells[kind.name])
     submission = tasks.Submission(
         name,

@@ -10,8 +10,9 @@ import typer
 
 from analysis import importers, registry
 from analysis.errors import ImporterError, ImportNote
+from analysis.frame.words import plural
 from analysis.importers._columns import listing
-from runner.files import atomic_write
+from runner.files import atomic_write, file_name
 from runner.program.options import below_results
 from runner.program.terminal import plain
 
@@ -55,21 +56,21 @@ def register(app: typer.Typer) -> None:
             values["wide"] = wide
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", ImportNote)
-            frame = read(kind, path, pairs(column, "--map"), values)
-        target = out or Path(below_results("records")) / f"imported-{kind}-{slug(path, kind)}.jsonl"
+            try:
+                frame = read(kind, path, pairs(column, "--map"), values)
+            except ImporterError as error:  # what was left out may be why
+                why = [" ".join(str(note.message).split()).removeprefix(f"{path}: ") for note in notes]
+                raise ImporterError("; ".join([str(error), *why[:2]]))
+        from analysis.importers.base import name_of
+
+        name = file_name(name_of(path)) if path is not None else kind
+        target = out or Path(below_results("records")) / f"imported-{kind}-{name}.jsonl"
         write(frame, target, replace)
         networks, platforms = frame["model"].nunique(), sorted(map(str, frame["platform"].unique()))
-        print(plain(f"{target}: {len(frame):,} rows of {networks:,} networks on {', '.join(platforms)}"))
+        print(plain(f"{target}: {plural(len(frame), 'row')} of {plural(networks, 'network')} on {', '.join(platforms)}"))
         for note in notes:
             print(plain(" ".join(str(note.message).split())), file=sys.stderr)
         print(f"{kind} lacks: {frame['lacks'].iloc[0]}", file=sys.stderr)
-
-
-def slug(path: Path | None, kind: str) -> str:
-    """A file's or folder's name for the file of rows, without what a path could be made of."""
-    from analysis.importers.base import name_of
-
-    return re.sub(r"[^\w.-]+", "-", name_of(path)).lstrip(".") if path is not None else kind
 
 
 def pairs(words: list[str], option: str) -> dict[str, str]:
@@ -113,9 +114,9 @@ def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str
 
 def write(frame, target: Path, replace: bool = False) -> None:  # type: ignore[no-untyped-def]
     """The rows as JSON Lines, whole or not at all; another import's file, and any file that is none, stays as it is unless `replace`."""
-    from analysis.importers import base
+    from analysis.importers import _lines
 
-    content = base.dump(frame)
+    content = _lines.dump(frame)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not replace and target.exists() and target.read_bytes() != content.encode():

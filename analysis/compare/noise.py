@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.compare import compare, judge
 from analysis.errors import FrameError
 from analysis.stats.noise_model import Between
+from runner import files
 from runner.files import atomic_write
 
 LEAST_CELLS = 4
@@ -103,7 +104,7 @@ def load(path: Path, host: str | None = None) -> Floor | None:
     if not path.exists():
         return None
     try:
-        found = Floor(**json.loads(path.read_text(encoding="utf-8")))
+        found = Floor(**json.loads(files.read_text(path)))
         numbers = (found.process_sd, found.sweep_sd, found.shared_sd, found.shift, found.largest, found.smallest_effect)
         if (
             not (found.cells > 1 and found.sweeps > 1)

@@ -9,15 +9,18 @@ nodes:
   nano-1: {platform: jetson-jp4, address: 10.0.0.7, user: bench, port: 22}
 """
 
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as show  # as much as a line takes
 from typing import Any
 
 import yaml
 
 from analysis.errors import FrameError
+from runner import files
 
 RUNTIMES = ("docker", "podman", "apptainer", "none")
 
@@ -65,11 +68,11 @@ class Fleet:
 def load(path: str | Path) -> Fleet:
     """The fleet of a nodes file; raises FleetError with the place of what is wrong."""
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        document = yaml.safe_load(files.read_text(path))
     except OSError as error:
         raise FleetError(f"{path}: can't be read: {error.strerror}; docs/fleet.md shows a nodes file")
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FleetError(f"{path}: no YAML: {' '.join(str(error).split())}")
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError, AttributeError, OverflowError) as error:
+        raise FleetError(f"{path}: no YAML: {' '.join(str(error).split())[:300]}")
     if not isinstance(document, dict) or not isinstance(document.get("platforms"), dict):
         raise FleetError(f"{path}: no platforms; docs/fleet.md shows a nodes file")
     platforms = {str(name): _platform(str(name), facts, path) for name, facts in document["platforms"].items()}
@@ -81,22 +84,31 @@ def load(path: str | Path) -> Fleet:
 
 def _platform(name: str, facts: Any, path: str | Path) -> Platform:
     where = f"{path}: platforms.{name}"
+    _named(name, where)
     if not isinstance(facts, dict):
-        raise FleetError(f"{where}: found {facts!r}; give devices, runtime and image")
+        raise FleetError(f"{where}: found {show(facts)}; give devices, runtime and image")
     known = {"devices", "runtime", "image", "flags", "command", "resources"}
     for key in facts:
         if key not in known:
             raise FleetError(f"{where}.{key}: unknown; choose from {', '.join(sorted(known))}")
-    runtime = str(facts.get("runtime", "docker"))
+    for key in ("runtime", "image", "flags", "command"):
+        if not isinstance(facts.get(key, ""), str | None) or not str(facts.get(key, "")).isprintable():
+            raise FleetError(f"{where}.{key}: {show(facts[key])} is no line of text")
+    runtime = facts.get("runtime") or "docker"
     if runtime not in RUNTIMES:
         raise FleetError(f"{where}.runtime: {runtime} is unknown; choose from {', '.join(RUNTIMES)}")
     if runtime != "none" and not facts.get("image"):
         raise FleetError(f"{where}: no image; name the platform's image, or say runtime: none for the bare runner")
     devices = facts.get("devices") or ["cpu"]
+    devices = devices if isinstance(devices, list) else [devices]
+    for device in devices:
+        _named(device, f"{where}.devices")
     resources = facts.get("resources") or {}
+    if not isinstance(resources, dict) or not all(isinstance(value, str | int) for value in resources.values()):
+        raise FleetError(f"{where}.resources: found {show(resources)}; give `name: count` lines")
     return Platform(
         name,
-        tuple(map(str, devices if isinstance(devices, list) else [devices])),
+        tuple(devices),
         runtime,
         str(facts.get("image") or ""),
         str(facts.get("flags") or ""),
@@ -106,16 +118,26 @@ def _platform(name: str, facts: Any, path: str | Path) -> Platform:
 
 
 def _node(name: str, facts: Any, platforms: Mapping[str, Platform], path: str | Path) -> Node:
+    _named(name, f"{path}: nodes")
     facts = facts if isinstance(facts, dict) else {"platform": facts}
-    platform = str(facts.get("platform"))
-    if platform not in platforms:
+    platform = facts.get("platform")
+    if not isinstance(platform, str) or platform not in platforms:
         raise FleetError(
-            f"{path}: nodes.{name}: platform {platform} is unknown; choose from {', '.join(platforms) or 'none'}, or add it to platforms"
+            f"{path}: nodes.{name}: platform {show(platform).strip(chr(39))} is unknown; choose from {', '.join(platforms) or 'none'}, or add it to platforms"
         )
-    try:
-        return Node(name, platform, str(facts.get("address") or name), str(facts.get("user") or ""), int(facts.get("port") or 22))
-    except ValueError:
-        raise FleetError(f"{path}: nodes.{name}.port: {facts.get('port')!r} is no number")
+    address, user, port = facts.get("address") or name, facts.get("user") or "", facts.get("port") or 22
+    for key, value in (("address", address), ("user", user)):
+        if not isinstance(value, str) or value and not re.fullmatch(r"[A-Za-z0-9_\[][A-Za-z0-9_.:%\]-]*", value):
+            raise FleetError(f"{path}: nodes.{name}.{key}: {show(value)} is none that SSH takes")
+    if type(port) is not int or not 0 < port < 65536:
+        raise FleetError(f"{path}: nodes.{name}.port: {show(port)} is no number of a port")
+    return Node(name, platform, address, user, port)
+
+
+def _named(name: object, where: str) -> None:
+    """Names of platforms, nodes and devices stand in scripts, in tables and in the engines' own files."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
+        raise FleetError(f"{where}: {show(name)} is no name; use letters, digits, dots, hyphens and underscores")
 
 
 def from_sinfo(fleet: Fleet) -> Fleet:

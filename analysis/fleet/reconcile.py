@@ -74,7 +74,8 @@ def collect(submission: Submission, out: Path, results: str | Path | None = None
     pieces: dict[str, list[Path]] = {}
     for task in submission.tasks:
         for path in sorted(task_folder(submission, task, results).glob("records/*.jsonl")):
-            pieces.setdefault(path.name, []).append(path)
+            if path.is_file():  # a pipe would be waited for
+                pieces.setdefault(path.name, []).append(path)
     written = []
     for name, paths in sorted(pieces.items()):
         target = out / "records" / f"{submission.name}" / name
@@ -87,8 +88,13 @@ def collect(submission: Submission, out: Path, results: str | Path | None = None
 
 
 def _whole(content: bytes) -> bytes:
-    """Without a torn last line."""
-    return content[: content.rfind(b"\n") + 1]
+    """Whole lines: a last one without its end counts where it is JSON, and is left out where it is torn."""
+    whole, end, last = content.rpartition(b"\n")
+    try:
+        json.loads(last)
+        return content + b"\n"
+    except ValueError:
+        return whole + end
 
 
 def summary(found: list[State], queued: dict[int, str]) -> str:

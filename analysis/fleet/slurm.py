@@ -45,6 +45,7 @@ def script(submission: Submission, array: str, tasks: Sequence[Task]) -> str:
     first = tasks[0]
     minutes = max(LEAST_MINUTES, int(MARGIN * max(task.seconds for task in tasks) / 60) + 1)
     pinned = "" if first.board == ANY else f"#SBATCH --nodelist={first.board}\n"
+    folder = submission.folder  # without signs that mean something between quotes
     return f"""#!/bin/bash
 # {len(tasks)} task(s) of {submission.name} on {first.platform}; submit with: sbatch {array}.sbatch
 #SBATCH --job-name={job_name(submission, array)}
@@ -55,10 +56,10 @@ def script(submission: Submission, array: str, tasks: Sequence[Task]) -> str:
 #SBATCH --requeue
 #SBATCH --time={minutes}
 #SBATCH --open-mode=append
-#SBATCH --output={submission.folder}/logs/%a.log
-#SBATCH --chdir={submission.folder}
+#SBATCH --output="{folder}/logs/%a.log"
+#SBATCH --chdir="{folder}"
 # The task is a step's child, so that a time limit or scancel ends it, and it ends its container.
-exec {submission.folder}/task.sh "$SLURM_ARRAY_TASK_ID"
+exec "{folder}/task.sh" "$SLURM_ARRAY_TASK_ID"
 """
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import yaml
 
 from analysis.fleet.nodes import Fleet, FleetError, Platform
+from runner import files
 from runner.files import atomic_write
 
 ANY = "any"  # board of a task that any node of the kind may do
+MOST_TASKS = 100_000  # of a platform: engines have less room for an array
 BLOCK_S = 600.0  # what a block is filled to: 5 to 20 minutes keep a lost one cheap
 
 
@@ -133,6 +135,11 @@ def make(
             continue
         if boards > len(nodes):
             raise FleetError(f"--boards {boards}: there are {len(nodes)} nodes of {platform}; give at most so many")
+        count = rounds * boards * len(blocks(planned_cells, block_s))
+        if count > MOST_TASKS:
+            raise FleetError(
+                f"--rounds {rounds}: {count:,} tasks of {platform}; give at most {MOST_TASKS:,} (fewer rounds, or a longer --block)"
+            )
         anchor = min(planned_cells, key=lambda cell: (cell.scenario != "latency", cell.seconds, cell.id))
         for node in nodes:
             add(platform, node.name, 1, 0, [anchor])
@@ -148,8 +155,16 @@ def make(
     return tasks
 
 
+def is_left_over(place: Path) -> bool:
+    """Whether a folder is what a killed `fleet plan` left: files of a submission without the plan, which is written last."""
+    names = {path.name for path in place.iterdir()} if place.is_dir() else {""}
+    return "plan.json" not in names and all(
+        name in ("matrix.yaml", "tasks.tsv", "task.sh", "logs") or name.endswith((".sbatch", ".part")) for name in names
+    )
+
+
 def save(submission: Submission) -> Path:
-    """Write plan.json; returns its path."""
+    """Write plan.json, last of a submission's files; returns its path."""
     path = Path(submission.folder) / "plan.json"
     atomic_write(path, json.dumps(asdict(submission), indent=1))
     return path
@@ -159,7 +174,7 @@ def load(folder: str | Path) -> Submission:
     """The submission of a folder; FleetError where there is none."""
     path = Path(folder) / "plan.json"
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(files.read_text(path))
         platforms = tuple(
             Platform(**{**one, "devices": tuple(one["devices"]), "resources": tuple(map(tuple, one["resources"]))})
             for one in stored["platforms"]

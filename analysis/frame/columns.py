@@ -2,7 +2,7 @@
 
 CELL = ("platform", "device", "backend", "model", "precision", "batch_size", "input_px", "scenario")
 TEXT = ("record_id", "run", "host", "source", *CELL[:5], "scenario", "cell_id", "role", "anchor", "status", "reason", "phase", "started_at", "weights", "weights_tag",
-        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "power_mode", "ended", "so_far", "task")  # fmt: skip
+        "memory_method", "accuracy_source", "accuracy_weights", "accuracy_data", "family", "environment", "file", "power_mode", "ended", "so_far", "task", "lacks", "citation")  # fmt: skip
 NUMBERS = ("batch_size", "input_px", "attempt", "latency_s", "latency_p90_s", "latency_p90_low_s", "latency_p90_high_s", "latency_p95_s", "latency_p95_low_s", "latency_p95_high_s",
            "latency_p99_s", "latency_p99_low_s", "latency_p99_high_s", "n_replicates", "n_samples", "noise", "throughput", "load_s",
            "first_latency_s", "h2d_s", "d2h_s", "device_s", "in_flight", "others_share", "params_m", "gmacs", "activations_m", "parity_max_rel", "parity_cosine", "parity_top1_flips",

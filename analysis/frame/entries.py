@@ -3,7 +3,6 @@
 Nothing in a file is fatal: lines that are torn, malformed, of another schema or seen before are set aside and counted.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import FrameError
-from analysis.frame import imported, measured_accuracy, unfinished
+from analysis.frame import imported, measured_accuracy, quick_json, unfinished
 from analysis.frame.environments import flatten
 from analysis.frame.row import row
 from runner.records.check import is_replicate, misfit, misfit_accuracy
@@ -133,8 +132,7 @@ def _records(content: Iterable[bytes], file: Path, problems: Counter) -> Iterato
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            record = printable(record) if b"\\u" in line else record
+            record = quick_json.loads(line)
         except (ValueError, RecursionError):
             problems[file.name, "are torn or no JSON"] += 1
             continue
@@ -143,12 +141,3 @@ def _records(content: Iterable[bytes], file: Path, problems: Counter) -> Iterato
             problems[file.name, f"have another schema than {SCHEMA_VERSION}"] += 1
         else:
             yield lifted
-
-
-def printable(value: Any) -> Any:
-    """The same JSON with half characters (lone surrogates), which no file or page can hold, replaced."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    if isinstance(value, list):
-        return [printable(item) for item in value]
-    return {printable(key): printable(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -31,7 +31,7 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
         families = {model: family(model) for model in frame["model"].unique()}
         frame["family"] = [families[model] for model in frame["model"]]
     asked = frame.reindex(columns=list(published.COLUMNS))
-    known = [published.of(*values) for values in zip(*(asked[name] for name in published.COLUMNS), strict=True)]
+    known = _published(asked)
     if "top1" not in frame:
         frame["top1"] = np.nan
     if "accuracy_source" not in frame:
@@ -56,6 +56,15 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
     from analysis.frame import noise  # it brings scipy.stats: 60 MB that processes which read records do without
 
     return noise.onto(describe(rounds.joined(frame, environments or {})))
+
+
+def _published(asked: pd.DataFrame) -> list[tuple[float, float, str] | None]:
+    """What is published for each row; asked once per kind of row, of whose parity only the verdict matters."""
+    kinds = asked.assign(parity_max_rel=published.agrees(asked["parity_max_rel"])).astype(object)
+    codes = kinds.groupby(list(published.COLUMNS), dropna=False, sort=False).ngroup().to_numpy()
+    first = pd.Series(range(len(asked))).groupby(codes).first()
+    answers = [published.of(*asked.iloc[place]) for place in first]
+    return [answers[code] for code in codes]
 
 
 def _with_facts(frame: pd.DataFrame, environments: dict[str, dict[str, Any]]) -> pd.DataFrame:

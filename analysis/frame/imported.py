@@ -6,7 +6,6 @@ from typing import Any
 from runner.records.check import misfit_imported
 
 KIND = "imported"
-EXTRA = ("lacks", "complexity_px", "accuracy_images", "accuracy_data", "citation")  # columns beyond the frame's that importers may fill
 
 
 def row(record: Mapping[str, Any], stem: str) -> dict[str, Any]:

@@ -43,6 +43,11 @@ def accuracy(model: str, input_px: int, tag: str | None = None) -> tuple[float, 
     return float(best["top1"]), float(best["top5"]), f"{best['weights']}, {best['source']}"
 
 
+def agrees(parity_max_rel: pd.Series) -> pd.Series:
+    """Whether outputs were compared with fp32's and are so like them that a published value holds."""
+    return pd.to_numeric(parity_max_rel, errors="coerce").le(PARITY_LIMIT)
+
+
 def of(
     source: str, model: str, input_px: float, precision: str, weights: str | None, tag: str | None, parity_max_rel: float | None
 ) -> tuple[float, float, str] | None:

@@ -1,4 +1,4 @@
-"""What importers share: reading files with one-line errors, completing rows, and the lines that carry them into a report.
+"""What importers share: reading files with one-line errors, and completing rows.
 
 An imported row says where it is from (`source`), what its source does not tell (`lacks`), and carries no samples: a published mean is no
 measurement of ours. Unknown is NaN or None, never a default; words that had to be assumed stand in `lacks`.
@@ -14,17 +14,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.errors import ImporterError, ImportNote
-from analysis.frame import columns, imported
+from analysis.frame import columns
 from analysis.frame.finish import finish as with_all_columns
-from analysis.frame.imported import EXTRA, KIND
+from analysis.frame.imported import KIND
+from analysis.importers._lines import plain
 from analysis.importers._numbers import number
 from analysis.importers._text import read as text
 from runner.records.cell import id_of
-from runner.records.schema import SCHEMA_VERSION
 
 UNKNOWN = "unknown"
 GENERIC = re.compile(
@@ -53,10 +52,13 @@ def csv(path: str | Path) -> pd.DataFrame:
     Rows of another length than the heading are left out, and counted: which of their cells is which can't be told.
     """
     lines = [line for line in text(path).split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    told = re.fullmatch(r"sep=([,;\t|])", lines[0].strip(' "')) if lines else None  # Excel's own first line
+    lines = lines[1:] if told else lines
     if not lines:
         raise ImporterError(f"{path}: no table: there are only comments")
     try:
-        rows = list(csv_module.reader(lines, delimiter=max(",;\t", key=lines[0].count), skipinitialspace=True, strict=True))
+        mark = told[1] if told else max(",;\t|", key=lines[0].count)
+        rows = list(csv_module.reader(lines, delimiter=mark, skipinitialspace=True, strict=True))
     except csv_module.Error as error:
         raise ImporterError(f"{path}: no table with a heading line: {error}")
     heading = [column.strip() for column in rows[0]]
@@ -119,6 +121,11 @@ def cell_id(row: Mapping[str, Any]) -> str:
     return id_of(parts, parts)
 
 
+def sized(model: str, height: float, width: float) -> tuple[str, float]:
+    """(name, input_px) of a network with an input that high and wide: one number tells a square alone, so that another's name holds both."""
+    return (model, height) if height == width or height != height else (f"{model}-{height:.0f}x{width:.0f}", height)
+
+
 def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, lacks: str) -> pd.DataFrame:
     """Rows (the frame's columns, SI units) as a frame: identity, throughput and the columns that are missing are added.
 
@@ -159,7 +166,7 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
 
 def identity(source: str, row: Mapping[str, Any]) -> str:
     """The id of an imported row: its source, platform, cell and a hash of all that it says, whatever the file is called."""
-    facts = json.dumps({name: _plain(value) for name, value in row.items()}, sort_keys=True, default=str)
+    facts = json.dumps({name: plain(value) for name, value in row.items()}, sort_keys=True, default=str)
     return f"{source}:{row['platform']}:{row['cell_id']}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
 
 
@@ -181,46 +188,4 @@ def finish(rows: Sequence[Mapping[str, Any]], stem: str, source: str) -> pd.Data
         "anchor": None,
     }
     frame = pd.DataFrame([{**constant, **row} for row in rows])
-    for name in (*columns.CELL, *EXTRA):
-        if name not in frame:
-            frame[name] = np.nan if name in columns.NUMBERS else None
     return with_all_columns(frame)
-
-
-def dump(frame: pd.DataFrame) -> str:
-    """The imported rows as JSON Lines of kind `imported`, to lie beside records; `load` reads them back."""
-    keep = [
-        name
-        for name in dict.fromkeys((*columns.TEXT, *columns.NUMBERS, *EXTRA, "quality"))
-        if name in frame and name not in ("host", "family", "accuracy_weights")
-    ]
-    lines = []
-    for row in frame[keep].to_dict("records"):
-        facts = {str(name): _plain(value) for name, value in row.items()}
-        line = {
-            "schema_version": SCHEMA_VERSION,
-            "kind": KIND,
-            "id": facts["record_id"],
-            "row": {k: v for k, v in facts.items() if v is not None},
-        }
-        lines.append(json.dumps(line, separators=(",", ":"), allow_nan=False))
-    return "\n".join(lines) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    if isinstance(value, (np.integer, np.floating)):
-        value = value.item()
-    return None if value is None or value != value else value
-
-
-def load(path: str | Path) -> pd.DataFrame:
-    """A file written from `dump` as a frame."""
-    rows = []
-    for line in text(path).splitlines():
-        try:
-            rows.append(imported.row(json.loads(line), Path(path).stem))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise ImporterError(f"{path}: line {len(rows) + 1} is no imported row; write the file with `import --out`")
-    return finish(rows, Path(path).stem, str(rows[0].get("source")))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.errors import ImporterError
 from analysis.importers import base
+from analysis.importers._numbers import decimal_mark
 
 LACKS = "samples, replicates, noise, accuracy, complexity, energy; inputs are random"
 LACKS_REPORT = LACKS + "; the report gives hundredths of a millisecond, no input size, and no precision (bf16 where the CPU has it)"
@@ -74,6 +75,8 @@ def _table(content: str, file: Path) -> dict[str, object]:
     given, setup, results = (sections.get(name, {}) for name in SECTIONS)
     if "error" in results:
         raise ImporterError(f"{file}: benchmark_app failed: {results['error']}")
+    if decimal_mark([*setup.values(), *results.values()], file) == ",":
+        setup, results = ({name: value.replace(",", ".") for name, value in section.items()} for section in (setup, results))
     return _reported(setup, results, given, file)
 
 
@@ -111,11 +114,11 @@ def _printed(content: str, file: Path) -> dict[str, object]:
         match = re.search(pattern + r"\s+([\d.]+) ?(ms|us|s)\b", content)
         return base.number(match[1]) * UNITS[match[2]] if match else float("nan")
 
-    if "Throughput:" not in content:
-        raise ImporterError(f"{file}: no output of benchmark_app, or of a run that did not end: no line 'Throughput:'")
     failed = find(r"\[ ERROR \] (.+)")
     if failed:
         raise ImporterError(f"{file}: benchmark_app failed: {failed[:200]}")
+    if "Throughput:" not in content:
+        raise ImporterError(f"{file}: no output of benchmark_app, or of a run that did not end: no line 'Throughput:'")
     requests = base.number(
         find(r"asynchronously, (\d+) inference requests")
         or find(r"OPTIMAL_NUMBER_OF_INFER_REQUESTS *: (\d+)")
@@ -129,16 +132,21 @@ def _printed(content: str, file: Path) -> dict[str, object]:
     batch = base.number(find(r"(?:Model|Network) batch size: (\d+)") or (shapes[0][0] if shapes else None))
     image = next((shape for shape in shapes if 3 in shape[1:]), next((shape for shape in shapes if max(shape[2:]) > 4), None))
     hint = find(r"INFERENCE_PRECISION_HINT *: (?:<Type: ')?(\w+)") or ""
-    named = find(r"(?:^|\s)-m[= ]+(\S+)") or find(r"NETWORK_NAME *: (\S+)") or ""
+    given = re.search(
+        r"""(?:^|\s)-m[= ]+(?:"([^"\n]+)"|'([^'\n]+)'|(\S[^\n"']{0,500}?\.(?:xml|onnx|pdmodel|pb|tflite)\b)|(\S+))""", content
+    )
+    named = next(filter(None, given.groups()), "") if given else find(r"NETWORK_NAME *: (\S+)") or ""
     device = find(r"EXECUTION_DEVICES *: \[?'?(\w+)") or find(r"Device info:?\s*\n(?:\[ INFO \])?[ \t]*(\w+)") or "CPU"
     # to 2021.4 the one latency line is the median; it follows a count of iterations, or a heading of its own later
     median = next(
         (one for one in (seconds(r"Median:"), seconds(r"Latency \(median\):?"), seconds(r"\bLatency:")) if one == one), float("nan")
     )
+    sides = [side for side in image[1:] if side != 3 or set(image[1:]) == {3}][:2] if image else [float("nan")] * 2
+    known, pixels = base.sized(_model(named, file), sides[0], sides[-1])
     return _cell(median, base.number(find(r"Throughput:\s+([\d.]+) FPS")), batch, requests, file) | {
         "device": device.lower(),
-        "model": _model(named, file),
-        "input_px": max(side for side in image[1:] if side != 3 or set(image[1:]) == {3}) if image else float("nan"),
+        "model": known,
+        "input_px": pixels,
         "precision": PRECISIONS.get(hint, base.UNKNOWN),
         "load_s": next((one for one in (seconds(r"Compile model took"), seconds(r"Load network took")) if one == one), float("nan")),
         "first_latency_s": seconds(r"First inference took"),

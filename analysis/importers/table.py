@@ -32,6 +32,7 @@ FREE = (
 ABSENT = {"", "-", "--", "–", "—", "n/a", "na", "nan", "none", "null", "?"}  # words for a value that is not there, in lower case
 BATCH = re.compile(r"(?:b|bs|batch|batch[ _-]?size)?[ _=:-]?([0-9]{1,6})", re.IGNORECASE)
 LARGEST_SHARE = 0.1  # below it, Top-1 of 0 to 1 may well be percent: networks that guess
+SQUARE = re.compile(r"(?:[134] ?[x×*] ?)?([0-9]{1,5}) ?[x×*] ?\1(?: ?px)?")
 
 
 def read(path: str | Path, columns: Mapping[str, str] | None = None, wide: str = "", **constants: str) -> pd.DataFrame:
@@ -54,7 +55,10 @@ def _rows(path: Path, columns: Mapping[str, str], wide: str, constants: Mapping[
         raise ImporterError(f"{path}: {unknown[0]} is no column of the frame; choose from {', '.join(sorted(allowed))}")
     base.require(table, wanted.values(), path, "map columns that it has")
     if "model" not in wanted and "model" not in constants:
-        raise ImporterError(f"{path}: which column names the network? say it with --map model=COLUMN")
+        found = ", ".join(map(str, table.columns[:8]))
+        raise ImporterError(f"{path}: which column names the network? say it with --map model=COLUMN (found {found})")
+    if table.empty:
+        raise ImporterError(f"{path}: there is a heading, and no row below it")
     if wide:
         table, wanted = _long(table, wanted, wide, path)
     mine = {name: column for name, column in wanted.items() if name in numbers}
@@ -89,6 +93,8 @@ def _is_there(cell: object) -> bool:
 def _constants(constants: Mapping[str, str], numbers: Mapping[str, object], path: str | Path) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, value in constants.items():
+        if not value.strip():
+            raise ImporterError(f"{path}: --set {name}= is empty; give a value, or leave it out")
         if name not in numbers:
             row[name] = value.strip()
             continue
@@ -102,15 +108,20 @@ def _constants(constants: Mapping[str, str], numbers: Mapping[str, object], path
 def _numbers(cells: pd.Series, name: str, mark: str, path: str | Path) -> list[float]:
     """A column in the frame's unit; what can't be understood, is negative or is no share of 100 is NaN, and counted."""
     column = COLUMNS.get(name) or Column(name, 1.0)
+    if name == "input_px":
+        cells = cells.map(lambda cell: match[1] if (match := SQUARE.fullmatch(str(cell).strip())) else cell)
     values = [number(cell, mark, column.units, column.factor) for cell in cells]
     present = [value for value in values if not math.isnan(value)]
     if column.target in SHARES and column.factor == 1.0 and present and LARGEST_SHARE < max(present) <= 1 and min(present) >= 0:
         base.note(path, len(present), f"value(s) of {name} lie between 0 and 1 and were read as shares of 1, not as percent")
         values = [100 * value for value in values]
     most = 100.0 if column.target in SHARES else math.inf
+    percent = column.target in SHARES and column.factor == 1.0 and max(present, default=0) > 1
     wrong: dict[str, list[object]] = defaultdict(list)
     for index, (cell, value) in enumerate(zip(cells, values, strict=True)):
         fault = "unreadable" if math.isnan(value) else "negative" if value < 0 else "over 100 %" if value > most else None
+        if percent and LARGEST_SHARE < value < 1 and "%" not in str(cell):
+            fault = "below 1 beside others in percent: a share?"
         if fault and _is_there(cell):
             wrong[fault].append(cell)
             values[index] = math.nan

@@ -10,10 +10,13 @@ from analysis.importers import base
 
 LACKS = "samples (only min, median and percentiles), replicates, noise, accuracy, complexity, energy; inputs are random"
 START = re.compile(r"&&&& RUNNING TensorRT\.trtexec")
-STAMP = re.compile(r"^\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] (?:\[[IVWX]\] ?)?", re.M)  # [E] stays: it marks a reason
-SHAPE = re.compile(r"\b(\d+)x[134]x(\d+)x(\d+)\b")
+STAMP = re.compile(r"^(?:\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] )?(?:\[[IVWX]\] ?)?", re.M)  # [E] stays: it marks a reason
+IMAGE = r"(\d+)x(?:[134]x(\d+)x(\d+)|(\d+)x(\d+)x[134])\b"  # NCHW or NHWC
+SHAPE = re.compile(r"\b" + IMAGE)
+EXPLICIT = re.compile(r"(?:Input binding for .*?dimensions |Input inference shapes? ?: ?\S+=|--shapes=\S*?:)" + IMAGE)
 PATH = r"""(?:"([^"\n]+)"|'([^'\n]+)'|((?:\\ |[^\s"'])+))"""  # quoted, or with blanks behind backslashes
 MODEL = re.compile(r"--(?:onnx|loadEngine|uff|deploy|saveEngine)[= ]+" + PATH + r"|^Model: *([^\n]+)", re.M)
+KNOWN_PRECISIONS = {"FP32", "TF32", "FP16", "BF16", "INT8"}
 ALL_PRECISIONS = {"FP32", "FP16", "INT8"}  # what --best allows at once: the log does not tell which was taken
 LONGEST = 4096  # characters of a line; a longer one is a listing of layers, and slow to search
 
@@ -45,13 +48,14 @@ def _runs(file: Path, platform: str, device: str, model: str, precision: str, ba
         if re.search(r"^&&&& FAILED", run, re.M) or median is None:
             faults.append(_fault(run))
             continue
-        batch, pixels = _shape(run)
-        batch, pixels = batch_size or batch, input_px or pixels
+        batch, height, width = _shape(run)
+        batch, height, width = batch_size or batch, input_px or height, input_px or width
         if not batch:
             raise ImporterError(f"{file}: no input shape such as 1x3x224x224; say it with --set batch_size=1 --set input_px=224")
         known = model or _model(run)
         if not known:
             raise ImporterError(f"{file}: no model in this log; name it with --set model=resnet18")
+        known, pixels = base.sized(known, height, width)
         streams = int(base.number(_found(r"^(?:Inference )?Streams: (\d+)", run) or 1))
         rate = base.number(_found(r"^Throughput: ([\d.e+]+) qps|^throughput: ([\d.e+]+) qps", run))
         tail = _time(run, "GPU Compute Time", "percentile(99%)") or _time(run, "GPU Compute", "percentile(99%)")
@@ -112,15 +116,12 @@ def _time(run: str, heading: str, key: str) -> float | None:
     return value / 1000 if value > 0 else None
 
 
-def _shape(run: str) -> tuple[int, int]:
-    """(batch, input height) of the last image shape that the log names: bindings stand after options; (0, 0) without one."""
-    shapes = SHAPE.findall(run)
-    explicit = re.findall(
-        r"(?:Input binding for .*?dimensions |Input inference shapes? ?: ?\S+=|--shapes=\S*?:)(\d+)x[134]x(\d+)x(\d+)", run
-    )
-    batch, height, _ = (explicit or shapes or [("0", "0", "0")])[-1]
+def _shape(run: str) -> tuple[int, int, int]:
+    """(batch, input height, width) of the last image shape that the log names: bindings stand after options; zeros without one."""
+    batch, *sides = (EXPLICIT.findall(run) or SHAPE.findall(run) or [("0", "0", "0", "", "")])[-1]
+    height, width = sides[:2] if sides[0] else sides[2:]
     implicit = _found(r"^Batch: (\d+)", run)
-    return int(implicit or batch), int(height)
+    return int(implicit or batch), int(height), int(width)
 
 
 def _precision(run: str) -> str:
@@ -130,6 +131,6 @@ def _precision(run: str) -> str:
     """
     allowed = set(re.split(r"[+ ,]+", _found(r"^Precision: (.+)", run) or ""))
     own = re.search(r"--loadEngine|--stronglyTyped|^Strongly Typed: Enabled", run, re.M)
-    if own or not allowed & ALL_PRECISIONS or allowed >= ALL_PRECISIONS:
+    if own or not allowed & ALL_PRECISIONS or allowed >= ALL_PRECISIONS or allowed - KNOWN_PRECISIONS - {""}:
         return base.UNKNOWN
     return next((name.lower() for name in ("INT8", "BF16", "FP16") if name in allowed), "fp32")

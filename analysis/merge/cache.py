@@ -6,65 +6,25 @@ dead, and when they are the larger half the cache is made anew.
 """
 
 import hashlib
-import json
 import os
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import duckdb
 
 from analysis.errors import FrameError
-from analysis.frame import entries
-from analysis.merge import door, ingest, sources
-from analysis.merge.columns import TYPES
+from analysis.merge import door, ingest, lines, sources
+from analysis.merge import manifest as manifests
+from analysis.merge.manifest import Known, Manifest
 from analysis.merge.sources import Source
-from runner import __version__
-from runner.files import atomic_write, held
-from runner.records.schema import SCHEMA_VERSION
+from runner.files import held
+from runner.machine import threads
 
 PART_BYTES = 256 * 2**20  # of record files, read into one part
 JOB_BYTES = 16 * 2**20  # of record files that one process reads at a time
 MEMORY = "200MB"  # of DuckDB's own; beyond it spills to the cache's folder
-# what a cache was made with: of another program it is made anew
-MADE_WITH = hashlib.sha256(json.dumps([__version__, SCHEMA_VERSION, duckdb.__version__, TYPES]).encode()).hexdigest()[:12]
-
-
-@dataclass
-class Known:
-    """A record file that is in the cache."""
-
-    number: int
-    size: int
-    modified_ns: int
-    problems: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class Manifest:
-    """What the cache holds. parts: rows by part; repeats: lines set aside because others came before them, by file and why."""
-
-    made_with: str = MADE_WITH
-    files: dict[str, Known] = field(default_factory=dict)
-    parts: dict[str, int] = field(default_factory=dict)
-    dead: list[int] = field(default_factory=list)
-    repeats: list[tuple[int, str, int]] = field(default_factory=list)
-    next_number: int = 0
-    unread: Counter = field(default_factory=Counter)  # what is no file, as of this merge
-
-    def problems(self) -> Counter:
-        """(file's name, what) -> lines set aside."""
-        found: Counter = Counter(self.unread)
-        names = {known.number: Path(path).name for path, known in self.files.items()}
-        for path, known in self.files.items():
-            for what, count in known.problems.items():
-                found[Path(path).name, what] += count
-        for number, what, count in self.repeats:
-            found[names[number], what] += count
-        return found
 
 
 def default_folder(paths: Iterable[str | Path]) -> Path:
@@ -81,7 +41,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(
         f"SET memory_limit = '{MEMORY}'; SET temp_directory = {ingest.text(str(folder / 'spill'))}; SET enable_progress_bar = false"
     )
-    connection.execute(f"SET threads = {len(os.sched_getaffinity(0))}; SET enable_object_cache = true")
+    connection.execute(f"SET threads = {threads.usable_cpus()}; SET enable_object_cache = true")
     return connection
 
 
@@ -99,7 +59,7 @@ def update(paths: Iterable[str | Path], folder: Path) -> Manifest:
 
 
 def _update(found: Sequence[Source], folder: Path) -> Manifest:
-    manifest = _load(folder)
+    manifest = manifests.load(folder)
     wanted = {source.path: source for source in found}
     gone = [path for path, known in manifest.files.items() if path not in wanted or _changed(known, wanted[path])]
     fresh = [source for source in found if source.path not in manifest.files or source.path in gone]
@@ -116,9 +76,9 @@ def _update(found: Sequence[Source], folder: Path) -> Manifest:
     with tempfile.TemporaryDirectory(dir=folder, prefix="work-") as work:
         _read(fresh, manifest, folder, Path(work))
         connection = connect(folder)
-        _mask(connection, manifest, folder, Path(work))
+        lines.mask(connection, manifest, folder, Path(work))
         connection.close()
-    _save(manifest, folder)
+    manifests.save(manifest, folder)
     return manifest
 
 
@@ -203,10 +163,10 @@ def _undecided(
     of = {manifest.files[source.path].number: source for source in batch}
     result = connection.execute(f"SELECT number, undecided FROM {_scan(part)} WHERE undecided IS NOT NULL")
     path = work / "undecided.jsonl"
-    with open(path, "w", encoding="utf-8") as spool:
-        while lines := result.fetchmany(1000):
+    with open(path, "wb") as spool:
+        while some := result.fetchmany(1000):
             by_file: dict[int, list[bytes]] = {}
-            for number, line in lines:
+            for number, line in some:
                 by_file.setdefault(number, []).append(line.encode())
             for number, content in by_file.items():
                 known = manifest.files[of[number].path]
@@ -221,75 +181,3 @@ def _rows(connection: duckdb.DuckDBPyConnection, part: Path) -> int:
 
 def _scan(part: Path) -> str:
     return f"read_parquet({ingest.text(str(part))})"
-
-
-def view(connection: duckdb.DuckDBPyConnection, manifest: Manifest, folder: Path) -> None:
-    """Define `lines`: every row of the living files, with `place` (its part and row) and `turn` (its file's turn of being read)."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE turns (number INTEGER, turn INTEGER, file VARCHAR)")
-    turns = [(known.number, turn, Path(path).stem) for turn, (path, known) in enumerate(manifest.files.items())]
-    for begin in range(0, len(turns), 5000):
-        some = turns[begin : begin + 5000]
-        connection.execute(f"INSERT INTO turns VALUES {', '.join('(?, ?, ?)' for _ in some)}", [value for row in some for value in row])
-    parts = ", ".join(ingest.text(str(folder / name)) for name in manifest.parts)
-    columns = ", ".join([f'NULL::{"VARCHAR" if kind == "JSON" else kind} AS "{name}"' for name, kind in TYPES.items() if name != "file"])
-    # an empty relation with every column: a set of which no file has some column is read like any other
-    empty = f"SELECT NULL::INTEGER AS number, NULL::UBIGINT AS key, NULL::VARCHAR AS kind, NULL::VARCHAR AS id, {columns}, NULL::VARCHAR AS rest, NULL::VARCHAR AS undecided, NULL::VARCHAR AS filename, NULL::BIGINT AS file_row_number LIMIT 0"
-    scan = (
-        f"({empty}) UNION ALL BY NAME FROM read_parquet([{parts}], union_by_name = true, filename = true, file_row_number = true)"
-        if parts
-        else empty
-    )
-    living = "" if not manifest.dead else "WHERE number IN (SELECT number FROM turns)"
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW lines AS SELECT * FROM ({scan}) {living}")
-
-
-def _mask(connection: duckdb.DuckDBPyConnection, manifest: Manifest, folder: Path, work: Path) -> None:
-    """Find the rows that repeat others: by the line's id, then by a fleet's task."""
-    view(connection, manifest, folder)
-    connection.execute("CREATE OR REPLACE TEMP TABLE masked (filename VARCHAR, file_row_number BIGINT, number INTEGER, why VARCHAR)")
-    # eight bytes per line tell which ids may be repeated; those alone are compared
-    connection.execute("CREATE OR REPLACE TEMP TABLE again AS SELECT key FROM lines WHERE key IS NOT NULL GROUP BY key HAVING count(*) > 1")
-    if connection.execute("SELECT count(*) FROM again").fetchone()[0]:  # type: ignore[index]
-        connection.execute(
-            f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(entries.REPEATED)} FROM (
-                SELECT filename, file_row_number, lines.number, row_number() OVER (PARTITION BY kind, id ORDER BY turn, filename, file_row_number) AS nth
-                FROM lines JOIN turns USING (number) WHERE key IN (SELECT key FROM again)) WHERE nth > 1"""
-        )
-    connection.execute(
-        f"""INSERT INTO masked SELECT filename, file_row_number, number, {ingest.text(entries.REPEATED_TASK)} FROM (
-            SELECT filename, file_row_number, lines.number, row_number() OVER (
-                PARTITION BY {", ".join(entries.TASK_CELL)} ORDER BY (status IS DISTINCT FROM 'ok' OR ended IS NOT DISTINCT FROM 'interrupted'), turn, filename, file_row_number) AS nth
-            FROM lines JOIN turns USING (number)
-            WHERE task IS NOT NULL AND (filename, file_row_number) NOT IN (SELECT (filename, file_row_number) FROM masked)) WHERE nth > 1"""
-    )
-    partial = work / "masked.parquet"
-    connection.execute(f"COPY (SELECT filename, file_row_number FROM masked) TO {ingest.text(str(partial))} (FORMAT parquet)")
-    manifest.repeats = connection.execute("SELECT number, why, count(*) FROM masked GROUP BY ALL ORDER BY ALL").fetchall()
-    partial.replace(folder / "masked.parquet")
-
-
-def _load(folder: Path) -> Manifest:
-    """The manifest of a usable cache, else an empty one; what a killed merge left is removed."""
-    manifest = Manifest()
-    try:
-        stored = json.loads((folder / "manifest.json").read_text())
-        if stored["made_with"] == MADE_WITH and all((folder / name).exists() for name in [*stored["parts"], "masked.parquet"]):
-            files = {path: Known(**known) for path, known in stored.pop("files").items()}
-            repeats = [(number, what, count) for number, what, count in stored.pop("repeats")]
-            manifest = Manifest(files=files, repeats=repeats, **stored)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    for path in folder.glob("work-*"):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob("part-*.parquet"):
-        if path.name not in manifest.parts:
-            path.unlink(missing_ok=True)
-    return manifest
-
-
-def _save(manifest: Manifest, folder: Path) -> None:
-    stored = {name: value for name, value in asdict(manifest).items() if name != "unread"}
-    atomic_write(folder / "manifest.json", json.dumps(stored, separators=(",", ":")))
-    for path in folder.glob("part-*.parquet"):
-        if path.name not in manifest.parts:
-            path.unlink(missing_ok=True)

@@ -4,16 +4,15 @@ Numbers and words have a column each. What nests (quality, medians, operator gro
 hold beyond its own columns.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.frame import columns
-from analysis.frame.imported import EXTRA
+import orjson
+
+from analysis.frame import columns, quick_json
 
 NESTED = (*columns.TUPLES, "op_features", "executed")
-NUMBERS = tuple(dict.fromkeys((*columns.NUMBERS, "accuracy_images")))
-TEXT = tuple(name for name in dict.fromkeys((*columns.TEXT, *EXTRA)) if name not in NUMBERS)
+NUMBERS, TEXT = columns.NUMBERS, columns.TEXT
 WHOLE = (
     "batch_size",
     "attempt",
@@ -40,15 +39,15 @@ def packed(row: Mapping[str, Any]) -> dict[str, Any]:
         if type(value) in PLAIN.get(name, ()):
             out[name] = value
         elif name in NESTED:
-            out[name] = json.dumps(value)
+            out[name] = quick_json.dumps(value).decode()
         else:
             rest[name] = value
     if rest:
-        out["rest"] = json.dumps(rest)
+        out["rest"] = quick_json.dumps(rest).decode()
     return out
 
 
 def unpacked(name: str, text: str) -> Any:
     """The value of a column that nests."""
-    value = json.loads(text)
+    value = orjson.loads(text)
     return tuple(value) if name in columns.TUPLES and isinstance(value, list) else value

@@ -1,17 +1,16 @@
 """The door for lines that SQL can't decide: the frame's own reader, in as many processes as there are CPUs, into a spool that SQL can."""
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
-from analysis.frame import entries
+from analysis.frame import entries, quick_json
 from analysis.merge.columns import packed
+from runner.machine import threads
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Job:
 
 def read(jobs: list[Job], processes: int | None = None) -> list[dict[str, int]]:
     """The problems of each file in the jobs' order; their good lines are in the spools afterwards."""
-    count = min(len(jobs), processes or len(os.sched_getaffinity(0)))
+    count = min(len(jobs), processes or threads.usable_cpus())
     if count <= 1:
         return [problems for job in jobs for problems in _read(job)]
     with ProcessPoolExecutor(count, mp_context=get_context("fork")) as pool:
@@ -41,7 +40,7 @@ def read(jobs: list[Job], processes: int | None = None) -> list[dict[str, int]]:
 
 def _read(job: Job) -> list[dict[str, int]]:
     found = []
-    with open(job.spool, "a", encoding="utf-8") as spool:
+    with open(job.spool, "ab") as spool:
         for file in job.files:
             try:
                 content = open(file.path, "rb")
@@ -53,10 +52,10 @@ def _read(job: Job) -> list[dict[str, int]]:
     return found
 
 
-def spooled(content: Iterable[bytes], file: File, spool: TextIO) -> dict[str, int]:
+def spooled(content: Iterable[bytes], file: File, spool: BinaryIO) -> dict[str, int]:
     """Append the good lines of a file's content to a spool; what is set aside is counted."""
     problems: Counter = Counter()
     for entry in entries.entries(content, Path(file.path), problems):
-        row = {"rest": json.dumps(entry.content)} if entry.kind in ("environment", "accuracy") else packed(entry.content)
-        spool.write(json.dumps({"number": file.number, "kind": entry.kind, "id": entry.id, "row": row}) + "\n")
+        row = {"rest": quick_json.dumps(entry.content).decode()} if entry.kind in ("environment", "accuracy") else packed(entry.content)
+        spool.write(quick_json.dumps({"number": file.number, "kind": entry.kind, "id": entry.id, "row": row}) + b"\n")
     return {what: count for (_, what), count in problems.items()}

@@ -14,12 +14,13 @@ import pandas as pd
 from analysis.errors import FrameError
 from analysis.frame import entries, finish, measured_accuracy, spreadsheet
 from analysis.frame import frame as frames
-from analysis.merge import cache, ingest, sources
+from analysis.merge import cache, ingest, lines, sources
 from analysis.merge.columns import NESTED, NUMBERS, TEXT, TYPES, WHOLE, unpacked
 from runner.files import whole
 
 SMALL_BYTES = 32 * 2**20  # of record files that are read faster than a cache is made
 MOST_ROWS = 2_000_000  # that a report takes
+MOST_WORDS = 4  # rows per different word from which a column is read as an enumeration
 ACCURACY_OF = ("file", "platform", "device", "backend", "precision", "model", "input_px", "weights", "weights_tag", "source")
 
 
@@ -45,7 +46,7 @@ def open_table(paths: Iterable[str | Path], folder: Path | None = None) -> Table
     folder = folder or cache.default_folder(paths)
     manifest = cache.update(paths, folder)
     connection = cache.connect(folder)
-    cache.view(connection, manifest, folder)
+    lines.view(connection, manifest, folder)
     masked = f"read_parquet({ingest.text(str(folder / 'masked.parquet'))})"
     unique = f"WHERE (filename, file_row_number) NOT IN (FROM {masked})" if manifest.repeats else ""
     connection.execute(f"CREATE TEMP VIEW kept AS SELECT * FROM lines {unique}")
@@ -97,11 +98,14 @@ def merged(table: Table) -> frames.Merged:
 def _frame(table: Table) -> pd.DataFrame:
     """The rows, column by column, in the order in which the files and lines stand."""
     names = [name for name in [*TYPES, "rest"] if name != "file"]
-    counts = ", ".join(f'count("{name}")' for name in names)
-    filled = table.connection.execute(f"SELECT {counts} FROM rows").fetchone()
-    names = [name for name, count in zip(names, filled or (), strict=True) if count]
-    picked = ", ".join(f'"{name}"' for name in [*names, "file", "kind"])
-    arrays = table.connection.execute(f"SELECT {picked} FROM rows ORDER BY turn, part, place").fetchnumpy()
+    counts = ", ".join(f'count("{name}"), {f"""approx_count_distinct("{name}")""" if name in TEXT else 0}' for name in names)
+    found = table.connection.execute(f"SELECT {counts} FROM rows").fetchone() or ()
+    picked = [
+        _shared(table.connection, name) if name in TEXT and MOST_WORDS * distinct < count else f'"{name}"'
+        for name, count, distinct in zip(names, found[::2], found[1::2], strict=True)
+        if count
+    ]
+    arrays = table.connection.execute(f"SELECT {', '.join([*picked, 'file', 'kind'])} FROM rows ORDER BY turn, part, place").fetchnumpy()
     imported = arrays.pop("kind") == "imported"
     columns: dict[str, Any] = {}
     for name, array in arrays.items():
@@ -117,10 +121,20 @@ def _frame(table: Table) -> pd.DataFrame:
     for name, absent in (("quality", ()), ("replicate_medians_s", ()), ("replicate_rounds", ())):
         values = columns.get(name, [None] * len(imported))
         columns[name] = [absent if value is None else value for value in values]
+    rest = arrays.pop("rest", None)
+    arrays.clear()
     frame = pd.DataFrame(columns)
     if "contended" not in frame:
         frame["contended"] = False
-    return _with_rest(frame, arrays["rest"]) if "rest" in arrays else frame
+    return _with_rest(frame, rest) if rest is not None else frame
+
+
+def _shared(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """SQL of a column of words that return: as an enumeration each is one object in Python however many rows have it, from the start."""
+    connection.execute(
+        f"""DROP TYPE IF EXISTS "words of {name}"; CREATE TYPE "words of {name}" AS ENUM (SELECT DISTINCT "{name}" FROM rows WHERE "{name}" IS NOT NULL)"""
+    )
+    return f"""CAST("{name}" AS "words of {name}") AS "{name}\""""
 
 
 def _numbers(name: str, values: np.ndarray) -> np.ndarray:

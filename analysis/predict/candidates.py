@@ -15,8 +15,10 @@ from analysis.errors import FrameError
 from analysis.predict import graphs
 from analysis.predict.networks import Networks, networks
 from analysis.predict.tables import key
+from runner import files
 from runner.networks.sources import torchvision
 
+MOST_PX = 65_536  # of an input's side
 COLUMNS = ("model", "top1", "input_px")
 OWN = "own"  # weights and licence of a candidate of the user
 
@@ -116,11 +118,9 @@ def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
     Of several weights of one network at one input size the most accurate ones stand for all: the time is the same.
     """
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except OSError as error:
-        raise FrameError(f"{path}: can't be read: {error.strerror}")
-    except UnicodeDecodeError:
-        raise FrameError(f"{path}: can't be read: it is no text in UTF-8")
+        rows = list(csv.DictReader(files.read_text(path).splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FrameError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}")
     if not rows or not {"model", "top1"} <= set(rows[0]):
         raise FrameError(f"{path}: needs the columns {', '.join(COLUMNS)} (input_px may be empty), one network a line")
     found: dict[str, Candidate] = {}
@@ -133,8 +133,8 @@ def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
         if not 1 < top1 <= 100:
             raise FrameError(f"{where}: top1 {top1:g} is no accuracy in percent (1 to 100)")
         px = (row.get("input_px") or "").strip()
-        if px and not (px.isdecimal() and int(px)):
-            raise FrameError(f"{where}: input_px {px!r}: give pixels as a whole number, or nothing")
+        if px and not (px.isascii() and px.isdecimal() and 0 < int(px[:9]) <= MOST_PX):
+            raise FrameError(f"{where}: input_px {px[:20]!r}: give a whole number of pixels (1 to {MOST_PX:,}), or nothing")
         try:
             graph = graphs.find(frame, row["model"] or "", int(px) if px else None)
         except FrameError as error:

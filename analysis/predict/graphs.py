@@ -14,6 +14,7 @@ from analysis.data.families import family
 from analysis.errors import FrameError
 from analysis.predict.networks import Networks, networks
 from analysis.predict.tables import key, untagged, with_graph
+from runner import files
 from runner.errors import ModelUnavailable, Unprepared
 from runner.networks import sources
 from runner.networks.informative import GROUPS
@@ -119,7 +120,7 @@ def _meant(model: str) -> str:
 def _from_file(path: Path, model: str, px: int | None) -> Graph:
     """JSON as a record's `complexity`, or CSV as op_features.csv (columns model, img, params and n_, mac_, io_, out_ of each group)."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_text(path)
         if path.suffix == ".json":
             content = json.loads(text)
             content = content.get("complexity", content)
@@ -147,7 +148,7 @@ def _from_file(path: Path, model: str, px: int | None) -> Graph:
         )
     except (OSError, UnicodeDecodeError) as error:
         raise FrameError(f"{path}: can't be read: {error}")
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError, csv.Error) as error:
         raise FrameError(f"{path}: neither a record's complexity (.json) nor a row of operator features (.csv): {error}")
 
 

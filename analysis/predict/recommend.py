@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.frame import data_sets
 from analysis.frame.cached import keeping
 from analysis.frame.setups import matching
 from analysis.predict.contenders import candidates
@@ -74,7 +75,7 @@ def advise(
 
     known: more candidates (analysis.predict.candidates.rows), with the frame's columns of a network.
     """
-    frame = of_one_data_set(frame)
+    frame = data_sets.of_one(frame)
     tables = [candidates(frame, setup, rows, batch_size, limits, known) for setup, rows in matching(frame, platform, **wanted).items()]
     table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
     for name, limit in limits.given().items():
@@ -88,16 +89,3 @@ def advise(
     meets = table["meets"].to_numpy(bool)
     table.loc[meets, "frontier"] = frontier(table.loc[meets, "latency_s"].to_numpy(float), gain[meets])
     return Advice(platform, batch_size, limits, table, () if meets.any() else tuple(relax(table, limits)), tuple(settling(table)))
-
-
-def of_one_data_set(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with the Top-1 of one data set alone, that of most rows: 70 % on CIFAR-100 and 70 % on ImageNet are no equals.
-
-    Published values, and imported ones that don't say, are ImageNet's; a measured one bears its data set's own name and is kept.
-    """
-    has = frame["top1"].notna() & frame["accuracy_source"].ne("measured")
-    data = frame["accuracy_data"].fillna("ImageNet")
-    if data[has].nunique() < 2:
-        return frame
-    others = has & data.ne(data[has].mode().iloc[0])
-    return frame.assign(top1=frame["top1"].mask(others), top5=frame["top5"].mask(others))

@@ -15,6 +15,7 @@ from analysis.charts import complexity_accuracy as chart
 from analysis.charts._style import LIGHT, OKABE_ITO, Style
 from analysis.frame import metrics
 from analysis.stats import fit
+from runner.files import whole
 
 MOST_BYTES = 700_000
 SIZE_PX, DPI = (720, 540), 100
@@ -29,7 +30,8 @@ def write(path: Path, frame: pd.DataFrame) -> str | None:
     images, durations = film(frame, LIGHT)
     shared = palette(LIGHT)
     frames = [image.quantize(palette=shared, dither=Image.Dither.NONE) for image in images]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True, disposal=1)
+    with whole(path) as part:
+        frames[0].save(part, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True, disposal=1)
     return path.name
 
 

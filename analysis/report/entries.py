@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts import base
-from analysis.frame import metrics, noise
+from analysis.frame import data_sets, metrics, noise
 from analysis.frame.cached import once
 from analysis.frame.frame import latest, ranked
 
@@ -57,7 +57,7 @@ class Entry:
 @once
 def entries(frame: pd.DataFrame) -> list[Entry]:
     """Every ranked cell of one request in flight, device by device (`platform` of the frame), fastest first."""
-    cells = ranked(frame)
+    cells = data_sets.of_one_each(ranked(frame))
     cells = cells[(cells["scenario"] == "latency") & cells["latency_s"].gt(0) & cells["batch_size"].ge(1)]
     if cells.empty:
         return []

@@ -16,7 +16,7 @@ from analysis import charts
 from analysis.charts import base
 from analysis.charts._style import LIGHT
 from analysis.frame.cached import once
-from analysis.report.tables import slug
+from runner import files
 
 FORMATS = ("png", "svg", "pdf")
 MOST_PICTURE = 250_000  # bytes of an SVG that the page may hold, before compression
@@ -43,16 +43,15 @@ def part(frame: pd.DataFrame, platform: str | None) -> pd.DataFrame:
 def jobs(frame: pd.DataFrame) -> list[tuple[str, str | None, str]]:
     """(chart, platform, stem of its files), in the page's order; stems are unique even where platforms' names are alike."""
     found: list[tuple[str, str | None, str]] = []
+    platforms = sorted(frame["platform"].unique())
     modules = sorted(
         ((getattr(m, "ORDER", 100), name, m) for name in charts.names() for m in [charts.load(name)]), key=lambda entry: entry[:2]
     )
     for _, name, module in modules:
-        for platform in sorted(frame["platform"].unique()) if getattr(module, "PER", None) == "platform" else [None]:
-            stem = name if platform is None else f"{name}-{slug(platform)}"
-            taken = {other for _, _, other in found}
-            while stem in taken:
-                stem += "+"
-            found.append((name, platform, stem))
+        if getattr(module, "PER", None) == "platform":
+            found += [(name, platform, f"{name}-{files.file_name(platform, platforms)}") for platform in platforms]
+        else:
+            found.append((name, None, name))
     return found
 
 
@@ -90,10 +89,18 @@ def save(figure: Figure, path: Path) -> None:
     """
     figure.set_dpi(rcParams["savefig.dpi"])
     if "png" in FORMATS:
-        FigureCanvasAgg(figure).print_png(path.with_name(path.name + ".png"), pil_kwargs={"compress_level": 4})
+        picture = io.BytesIO()
+        FigureCanvasAgg(figure).print_png(picture, pil_kwargs={"compress_level": 4})
+        _put(path, ".png", picture.getvalue())
     if "svg" in FORMATS:
         drawn = io.StringIO()
         FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None})
-        path.with_name(path.name + ".svg").write_text(drawn.getvalue(), encoding="utf-8")
+        _put(path, ".svg", drawn.getvalue().encode())
         if "pdf" in FORMATS:
-            path.with_name(path.name + ".pdf").write_bytes(vl_convert.svg_to_pdf(drawn.getvalue()))
+            _put(path, ".pdf", vl_convert.svg_to_pdf(drawn.getvalue()))
+
+
+def _put(path: Path, suffix: str, content: bytes) -> None:
+    """Write a file whole or not at all; not flushed, since a figure can be drawn again."""
+    with files.whole(path.with_name(path.name + suffix)) as part:
+        Path(part).write_bytes(content)

@@ -18,7 +18,7 @@ from analysis.frame.metrics import significant
 from analysis.report import tables
 from analysis.report.entries import Entry, batches, entries, fastest, frontier
 from runner import __version__
-from runner.files import atomic_write
+from runner.files import atomic_write, file_name
 
 COLUMN_INCHES = 3.35  # of a two-column page
 HEIGHT_INCHES = 2.7
@@ -35,7 +35,7 @@ def write(merged: Merged, folder: Path) -> list[Path]:
         if len([row for row in pool if row.top1 is not None]) > 1:
             figure = draw(device, pool)
             for suffix in ("pdf", "svg", "png"):
-                written.append(folder / f"frontier-{tables.slug(device)}.{suffix}")
+                written.append(folder / f"frontier-{file_name(device, pools)}.{suffix}")
                 with LIGHT.context():
                     figure.savefig(
                         written[-1],
@@ -158,7 +158,7 @@ def citation(merged: Merged) -> str:
     print_ = hashlib.sha256("\n".join(known).encode()).hexdigest()
     dates = sorted(str(value)[:10] for value in cells["started_at"].dropna())
     day = dates[-1] if dates else ""
-    cited = sorted(set(cells["citation"].dropna())) if "citation" in cells else []
+    cited = sorted(set(cells["citation"].dropna()))
     devices, networks = cells["platform"].nunique(), cells["model"].nunique()
     title = f"Inference of {networks} {'network' if networks == 1 else 'networks'} on {devices} {'device' if devices == 1 else 'devices'}"
     note = f"Measured with Dyno {__version__}; {len(cells)} cells; environment sha256:{print_[:16]}"

@@ -1,7 +1,6 @@
 """Work on as many processes as this one may use, sharing what was there before the fork."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -9,12 +8,9 @@ from typing import Any
 import scipy.linalg  # noqa: F401  it brings its own linear algebra, and only what is loaded can be limited
 import threadpoolctl
 
+from runner.machine import threads
+
 _shared: Any = None  # seen by the workers through fork, which copies nothing; never changed while they run
-
-
-def cpus() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _alone() -> None:
@@ -33,7 +29,7 @@ def _call(job: tuple[Callable, tuple]) -> Any:
 def run(jobs: Sequence[tuple[Callable, tuple]], shared: Any) -> list[Any]:
     """Results of function(*arguments, shared) for every job, in order; functions are of modules, results can be pickled."""
     global _shared
-    workers = min(len(jobs), cpus())
+    workers = min(len(jobs), threads.usable_cpus())
     if workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
         with threadpoolctl.threadpool_limits(1):
             return [function(*arguments, shared) for function, arguments in jobs]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.families import family
-from analysis.frame import setups
+from analysis.frame import data_sets, setups
 from analysis.frame.frame import latest
 from analysis.predict import candidates, recommend
 from analysis.report.entries import Entry, batches, entries, fastest, frontier, spelt
@@ -21,7 +21,7 @@ def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
     if not LEAST <= len({row.model for row in mine}) <= MOST or not any(row.top1 is not None for row in mine):
         return []
     batch = batches(mine)[0]
-    frame = recommend.of_one_data_set(frame)
+    frame = data_sets.of_one(frame)
     setup, rows = setups.choose(frame, device)
     if not batch or rows.loc[rows["batch_size"].eq(batch), "model"].nunique() < LEAST:
         return []

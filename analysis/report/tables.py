@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 
 from analysis.frame import spreadsheet
 from analysis.frame.metrics import METRICS, significant
-from runner.files import atomic_write
+from runner.files import atomic_write, file_name
 
 HEADINGS = {
     "label": "network",
@@ -27,18 +26,12 @@ HEADINGS = {
 LONG = 80  # rows beyond which the page builds the table from its compressed data
 HEAT_STEPS = 10
 CSV_ROWS = 20_000  # that are turned into text at a time
-SAFE = re.compile(r"[^A-Za-z0-9._+-]+")
-
-
-def slug(name: str) -> str:
-    """A name as part of a file's name: no separators, no leading dots, never empty, so that it can't leave its folder."""
-    return SAFE.sub("-", str(name)).strip("-.")[:80] or "unnamed"
 
 
 def csv_name(analysis: str, table: str) -> str:
     """The file of an analysis' table, inside the folder whatever its name holds."""
-    name = slug(table).replace("-", "_")
-    return analysis if name in (analysis, slug(analysis)) else f"{analysis}-{slug(table)}"
+    name = file_name(table)
+    return analysis if name.replace("-", "_") == analysis else f"{analysis}-{name}"
 
 
 def heading(column: str, counts: bool = False) -> str:

@@ -20,7 +20,9 @@ def selftest(
     keep: Optional[str] = typer.Option(
         None, "--keep", metavar="FOLDER", help="Keep the records in this folder. [default: they are removed]"
     ),
-    budget: Optional[float] = typer.Option(None, "--budget", metavar="SECONDS", help="Time it may take. [default: 180, with --full 470]"),
+    budget: Optional[float] = typer.Option(
+        None, "--budget", min=1, max=1e6, metavar="SECONDS", help="Time it may take. [default: 180, with --full 470]"
+    ),
 ) -> None:
     """Try every backend, precision, scenario and sensor on this machine, and say what works."""
     from runner import backends

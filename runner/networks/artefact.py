@@ -20,7 +20,7 @@ import numpy
 
 from runner import files
 from runner.errors import Unprepared
-from runner.networks import content, onnx_input, sources, weights
+from runner.networks import content, export, onnx_input, sources, weights
 from runner.networks.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ class Artefact:
 
     def has_onnx(self) -> bool:
         """Whether the ONNX file is there as it was made."""
-        return _is_as_made(self.onnx_path, self.onnx_sha256)
+        data = self._batch().get("data_sha256")  # of weights that lie beside the file
+        return _is_as_made(self.onnx_path, self.onnx_sha256) and (data is None or _is_as_made(self.onnx_path + export.DATA, data))
 
     def has_reference(self) -> bool:
         """Whether the reference outputs are there as they were made."""

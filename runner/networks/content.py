@@ -12,7 +12,7 @@ from importlib.machinery import PathFinder
 from typing import Any, Dict, List, Optional, Set
 
 from runner import files
-from runner.networks import sources, weights
+from runner.networks import external, sources, weights
 from runner.networks.spec import ModelSpec
 
 LENGTH = 16  # hex digits of a hash that names a content
@@ -26,6 +26,9 @@ def network(spec: ModelSpec, seed: int) -> Dict[str, Any]:
     source, bare = sources.source_of(spec.name)
     if source == "onnx":
         facts["file"] = file_hash(bare)
+        beside = [file_hash(os.path.join(os.path.dirname(bare), name)) for name in external.files(bare)]
+        if beside:
+            facts["external"] = beside
     elif source == "function":
         facts["code"] = code_hash(bare.partition(":")[0])
     return facts

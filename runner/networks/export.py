@@ -1,4 +1,4 @@
-"""Export to ONNX: one file per network, batch size and input size, that every backend since 2020 reads."""
+"""Export to ONNX: one file per network, batch size and input size, that every backend since 2020 reads; weights beyond 2 GB lie beside it."""
 
 import inspect
 import os
@@ -17,29 +17,32 @@ if TYPE_CHECKING:
 # Opset 11 is what TensorRT 7.1 reads; a newer one only for a network that has no form in it.
 OPSETS = (11, 13, 17, 20)
 LIMIT_BYTES = 2**31 - 1  # of one protobuf message
+DATA = ".data"  # what is put behind a file's name for the one with its weights
+SMALL_ELEMENTS = 256  # of a tensor that stays inside: shape inference asks for its values
 
 
 def export_onnx(model: "torch.nn.Module", path: str, batch_size: int, input_px: int, channels: int = 3) -> Dict[str, int]:
     """Write ``model`` (eval, CPU) with static shape to ``path``; returns its opset and IR version.
 
-    The exporter of TorchScript, opset 11 where possible, one file. Batch normalisations are kept as they
-    are (every runtime folds them when it loads), so that the graph that is counted is the one that is timed.
-    The file appears whole or not at all.
+    The exporter of TorchScript, opset 11 where possible, one file; weights that are too large for that go to another, ``path`` + DATA.
+    Batch normalisations are kept as they are (every runtime folds them when it loads), so that the graph that is counted is the one that
+    is timed. The file appears whole or not at all.
     """
     import torch
 
-    if sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) > LIMIT_BYTES:
-        raise ExportError("weights of more than 2 GB don't fit into one ONNX file")
+    large = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()) > LIMIT_BYTES
     example = torch.zeros(batch_size, channels, input_px, input_px)
     with whole(path) as temporary:
         for opset in OPSETS:
             try:
-                _export(torch, model, example, temporary, opset)
+                _export(torch, model, example, temporary, opset, not large)
                 break
             except Exception as error:  # the exporter raises a dozen kinds
                 reason = error
         else:
             raise ExportError("PyTorch can't export it at opset %d or below: %s" % (OPSETS[-1], _in_short(reason)))
+        if large:
+            _weights_beside(model, temporary, path + DATA)
         ir_version = _ir_version(temporary)
         _note_buffers(temporary, model)
     return {"opset": opset, "ir_version": ir_version}
@@ -54,12 +57,13 @@ def _in_short(error: Exception) -> str:
     return said.partition(" Please feel free")[0].partition("  [Caused by")[0][:200]
 
 
-def _export(torch: ModuleType, model: "torch.nn.Module", example: Any, path: str, opset: int) -> None:
+def _export(torch: ModuleType, model: "torch.nn.Module", example: Any, path: str, opset: int, with_weights: bool) -> None:
     options = {
         "opset_version": opset,
+        "export_params": with_weights,
         "input_names": ["input"],
         "output_names": ["output"],
-        "do_constant_folding": _is_plain(torch, model),
+        "do_constant_folding": with_weights and _is_plain(torch, model),
         "training": torch.onnx.TrainingMode.PRESERVE,
     }
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
@@ -67,6 +71,36 @@ def _export(torch: ModuleType, model: "torch.nn.Module", example: Any, path: str
     with warnings.catch_warnings(), _quiet(), _plain_attention(torch), _adjusted_passes(torch), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(model, example, path, **options)
+
+
+def _weights_beside(model: "torch.nn.Module", path: str, target: str) -> None:
+    """Give the weights to a file that was exported without: it takes them as inputs, under their names. They go to ``target``, next to it."""
+    try:
+        import onnx
+    except ImportError:
+        raise ExportError("weights of more than 2 GB lie beside the ONNX file, which needs the Python package onnx")
+    network = onnx.load(path)
+    weights = model.state_dict()
+    named = [value.name for value in network.graph.input if value.name in weights]
+    kept = [value for value in network.graph.input if value.name not in weights]
+    del network.graph.input[:]
+    network.graph.input.extend(kept)
+    with whole(target) as temporary, open(temporary, "wb") as file:
+        for name in named:
+            values = weights[name].detach().cpu().numpy()
+            tensor = onnx.numpy_helper.from_array(values if values.size <= SMALL_ELEMENTS else values.ravel()[:0], name)
+            if values.size > SMALL_ELEMENTS:
+                tensor.ClearField("raw_data")
+                del tensor.dims[:]
+                tensor.dims.extend(values.shape)
+                tensor.data_location = onnx.TensorProto.EXTERNAL
+                place = {"location": os.path.basename(target), "offset": file.tell(), "length": values.nbytes}
+                for key, value in place.items():
+                    tensor.external_data.add(key=key, value=str(value))
+                file.write(memoryview(values.reshape(-1)).cast("B"))
+            network.graph.initializer.append(tensor)
+    with open(path, "wb") as file:
+        file.write(network.SerializeToString())
 
 
 def _is_plain(torch: ModuleType, model: "torch.nn.Module") -> bool:

@@ -135,23 +135,23 @@ def load_without_weights(path: str) -> "onnx.ModelProto":
 
 def _strip_model(data: mmap.mmap) -> bytes:
     parts = []
-    for number, start, body, end in _fields(data, 0, len(data)):
+    for number, start, body, end in fields(data, 0, len(data)):
         parts.append(message(number, _strip_graph(data, body, end)) if number == MODEL_GRAPH else data[start:end])
     return b"".join(parts)
 
 
 def _strip_graph(data: mmap.mmap, start: int, stop: int) -> bytes:
     parts = []
-    for number, first, body, end in _fields(data, start, stop):
+    for number, first, body, end in fields(data, start, stop):
         if number == GRAPH_INITIALIZER and end - body > SMALL_BYTES:
-            kept = [data[f:e] for n, f, _, e in _fields(data, body, end) if n not in (TENSOR_FLOAT_DATA, TENSOR_RAW_DATA)]
+            kept = [data[f:e] for n, f, _, e in fields(data, body, end) if n not in (TENSOR_FLOAT_DATA, TENSOR_RAW_DATA)]
             parts.append(message(number, b"".join(kept)))
         else:
             parts.append(data[first:end])
     return b"".join(parts)
 
 
-def _fields(data: mmap.mmap, position: int, stop: int) -> Iterator[Tuple[int, int, int, int]]:
+def fields(data: mmap.mmap, position: int, stop: int) -> Iterator[Tuple[int, int, int, int]]:
     """(number, start of the field, start of its content, end) of each field of a protobuf message."""
     while position < stop:
         start = position

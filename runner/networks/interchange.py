@@ -14,7 +14,7 @@ import numpy
 
 from runner import files
 from runner.errors import CheckpointError, ExportError, ModelUnavailable, Unprepared
-from runner.networks import onnx_input, sources, weights
+from runner.networks import export, external, onnx_input, sources, weights
 from runner.networks.artefact import Artefact, key_of, manifest_of
 from runner.networks.spec import ModelSpec
 
@@ -36,7 +36,7 @@ def make(art: Artefact, needs: Optional[str]) -> Artefact:
 def _make(art: Artefact, needs: Optional[str]) -> Artefact:
     import torch
 
-    from runner.networks import complexity, export
+    from runner.networks import complexity
 
     manifest = dict(art.manifest) or {
         "key": key_of(art.spec, art.seed, art.input_px),
@@ -69,7 +69,9 @@ def _make(art: Artefact, needs: Optional[str]) -> Artefact:
         path = os.path.join(art.folder, "b%d.onnx" % size)
         try:
             batch.update(export.export_onnx(module, path, size, art.input_px, art.input_shape[0]))
+            data = path + export.DATA
             batch.update(onnx_bytes=os.path.getsize(path), sha256=files.sha256(path), onnx_error=None)
+            batch.update(data_sha256=files.sha256(data) if external.files(path) else None)
         except ExportError as error:
             batch["onnx_error"] = str(error)
             continue
@@ -111,7 +113,12 @@ def _adopt(art: Artefact) -> Artefact:
         found = onnx_input.read(art.onnx_path)
         if found.shape[0] not in (art.batch_size, None):
             raise Unprepared("%s has batch %d built in, not %d" % (art.onnx_path, found.shape[0], art.batch_size), skip=True)
-        manifest.update(input_shape=found.filled(art.input_px), input_type=found.type, input_layout=found.layout, precision=found.precision)
+        manifest.update(
+            input_shape=found.filled(art.input_px, art.spec.title),
+            input_type=found.type,
+            input_layout=found.layout,
+            precision=found.precision,
+        )
     except (ValueError, OSError) as error:
         raise Unprepared("%s: %s" % (art.onnx_path, error), skip=True)
     try:

@@ -33,12 +33,26 @@ class FileInput:
         """(height, width), None where free."""
         return (self.shape[2], self.shape[3]) if self.layout == "NCHW" else (self.shape[1], self.shape[2])
 
-    def filled(self, input_px: int) -> List[int]:
-        """The shape of one image in the file's layout, free sizes filled; GraphError where that is not ``input_px`` square."""
+    @property
+    def oblong(self) -> Optional[str]:
+        """ "48x80", height x width, of a file whose sides are given and differ; None for all others."""
+        height, width = self.sides
+        return "%dx%d" % (height, width) if height and width and height != width else None
+
+    def filled(self, input_px: int, title: str = "") -> List[int]:
+        """The shape of one image in the file's layout, free sizes filled; GraphError where that is not ``input_px`` square.
+
+        A cell's size is one number. An oblong file is measured under its height where the network's title tells both sides.
+        """
         height, width = [side or input_px for side in self.sides]
-        if (height, width) != (input_px, input_px):
-            size = "%d px" % height if height == width else "%dx%d px (height x width), and only square ones are measured" % (height, width)
-            raise GraphError("its input is %s, not %d px%s" % (size, input_px, "; say `input_px: native`" if height == width else ""))
+        if self.oblong and self.oblong not in title:
+            raise GraphError(
+                "its input is %s px (height x width), which one number can't tell: give it a label that does (`label: my-net-%s`) and `input_px: native`"
+                % (self.oblong, self.oblong)
+            )
+        if height != input_px or width != input_px and not self.oblong:
+            size = "%d px" % height if height == width else "%dx%d px (height x width)" % (height, width)
+            raise GraphError("its input is %s, not %d px; say `input_px: native`" % (size, input_px))
         channels = (self.shape[1] if self.layout == "NCHW" else self.shape[3]) or 3
         return [channels, height, width] if self.layout == "NCHW" else [height, width, channels]
 

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Optional, Tuple
 
+from runner import files
 from runner.errors import MatrixError
 from runner.networks.spec import ModelSpec
 from runner.plan import sections, yaml_text
@@ -33,10 +34,7 @@ class Matrix:
 def load(path: str, profile: Optional[str] = None) -> Matrix:
     """The Matrix of a file, with one of its profiles applied; raises MatrixError."""
     try:
-        if os.path.getsize(path) > MAX_BYTES:
-            raise MatrixError("%s: larger than 1 MiB; a matrix is a short file" % path)
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8")
+        text = files.read_text(path, MAX_BYTES)
     except OSError as error:
         raise MatrixError("%s: %s" % (path, error.strerror))
     except UnicodeDecodeError as error:

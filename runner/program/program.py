@@ -16,6 +16,7 @@ from runner.program import exits
 from runner.program.options import results_folder
 from runner.program.table import Command
 from runner.program.terminal import drop_output, fail, guard_streams, last_words
+from runner.records.check import LARGEST
 
 WHERE_ANALYSIS_IS = (
     "%s needs the analysis, which is not installed here: run `dyno %s` on the host where `make venv` was run,"
@@ -102,11 +103,17 @@ def load(command: Command) -> Any:
 
 
 def refuse_endless_numbers(words: List[str]) -> None:
-    """No option takes `inf` or `nan`; as a float either would pass every limit."""
+    """No option takes `inf`, `nan` or 1e400; as a float each would pass every limit. What is beyond LARGEST is no measurement."""
     for before, word in zip([""] + words, words):
         option, _, value = word.partition("=") if word.startswith("--") else (before, "", word)
-        if option.startswith("--") and "=" not in before and value.lower().lstrip("+-") in ("inf", "infinity", "nan"):
-            fail("%s %s: give a finite number" % (option, value), exits.USAGE)
+        if not option.startswith("--") or "=" in before:
+            continue
+        try:
+            is_endless = not abs(float(value)) < LARGEST
+        except ValueError:
+            continue
+        if is_endless:
+            fail("%s %.40s: give a finite number, below %.0e" % (option, value, LARGEST), exits.USAGE)
 
 
 def ended_by(error: BaseException) -> int:

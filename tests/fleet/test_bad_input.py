@@ -49,7 +49,12 @@ def task(folder, number, before="", **env):
     ("change", "said"),
     [
         ({"nodes": {"n1": "jetson-jp9"}}, "nodes.n1: platform jetson-jp9 is unknown; choose from shelf, or add it to platforms"),
-        ({"nodes": {"n1": {"platform": "shelf", "port": "ssh"}}}, "nodes.n1.port: 'ssh' is no number"),
+        ({"nodes": {"n1": {"platform": "shelf", "port": "ssh"}}}, "nodes.n1.port: 'ssh' is no number of a port"),
+        ({"nodes": {"n1": {"platform": "shelf", "port": [22]}}}, "nodes.n1.port: [22] is no number of a port"),
+        ({"nodes": {"n1": {"platform": "shelf", "address": "-oProxyCommand=x"}}}, "nodes.n1.address: '-oProxyCommand=x' is none that SSH takes"),
+        ({"nodes": {"n1; rm": "shelf"}}, "nodes: 'n1; rm' is no name"),
+        ({"platforms": {"a\tb": {"image": "x"}}}, "'a\\tb' is no name"),
+        ({"platforms": {"shelf": {"image": "x\ny"}}}, "platforms.shelf.image: 'x\\ny' is no line of text"),
         ({"platforms": {"shelf": {"image": "x", "runtime": "lxc"}}}, "platforms.shelf.runtime: lxc is unknown; choose from docker, podman, apptainer, none"),
         ({"platforms": {"shelf": {"devices": ["cpu"]}}}, "platforms.shelf: no image; name the platform's image"),
         ({"nodes": {}}, "nothing to do: no node is of a platform that the matrix has cells for"),

@@ -8,15 +8,13 @@ NAMES = ()
 
 
 def native_px(name: str) -> int:
-    """Height of the file's input; it must be an image input, and square. A file whose size is free has none of its own: 224."""
+    """Height of the file's input, which must be an image input. A file whose size is free has none of its own: 224."""
     from runner.networks import onnx_input
 
     try:
         height, width = onnx_input.read(name).sides
     except (OSError, ValueError) as error:
         raise ModelUnavailable("onnx:%s: %s" % (name, getattr(error, "strerror", None) or error))
-    if height and width and height != width:
-        raise ModelUnavailable("onnx:%s: its input is %dx%d px (height x width), and only square ones are measured" % (name, height, width))
     return height or width or 224
 
 

@@ -7,7 +7,7 @@ import records
 from typer.testing import CliRunner
 
 from analysis.cli import app
-from analysis.importers import base, table
+from analysis.importers import _lines, table
 
 HEADING = ("model", "platform", "device", "backend", "precision", "scenario", "batch_size", "input_px", "latency_ms", "throughput", "latency_p90_ms", "latency_p99_ms",
            "load_ms", "first_latency_s", "top1", "top5", "params_m", "gmacs", "activations_m", "memory_mb", "energy_j", "power_w", "accuracy_data", "citation", "family")  # fmt: skip
@@ -57,7 +57,7 @@ def without(tmp_path):
         (tmp_path / "rows.csv").write_text(rows(column))
         frame = table.read(tmp_path / "rows.csv")
         (tmp_path / "records").mkdir()
-        (tmp_path / "records" / "imported-rows.jsonl").write_text(base.dump(frame))
+        (tmp_path / "records" / "imported-rows.jsonl").write_text(_lines.dump(frame))
         if beside:
             some = [
                 records.environment_record("synthetic-cpu"),

@@ -99,7 +99,7 @@ def test_importing_a_hostile_table_writes_one_file_where_asked(tmp_path, monkeyp
     if result.exit_code:  # what it can't take it refuses in a line
         assert not written and result.output.strip()
     else:
-        assert written == {home / "results" / "records" / "imported-table-evil-b-.jsonl"}
+        assert written == {home / "results" / "records" / "imported-table-evil-b.jsonl"}
         assert "../../<script>x</script>" in set(merge(list(written)).frame["model"])
 
 

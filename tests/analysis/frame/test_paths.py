@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from analysis.cli import app
 from analysis.errors import FrameError
 from analysis.frame import frame as frames
-from analysis.importers import base, table
+from analysis.importers import _lines, table
 
 ROWS = """model,platform,device,backend,precision,scenario,batch_size,input_px,latency_ms,top1,params_m,gmacs,memory_mb
 resnet18,desk,cpu,pytorch,fp32,latency,1,224,12.5,69.8,11.7,1.8,80
@@ -29,7 +29,7 @@ def imported(folder, without=None):
     (folder / "rows.csv").write_text("\n".join(map(",".join, lines)))
     (folder / "records").mkdir()
     frame = table.read(folder / "rows.csv")
-    (folder / "records" / "imported-rows.jsonl").write_text(base.dump(frame))
+    (folder / "records" / "imported-rows.jsonl").write_text(_lines.dump(frame))
     return folder / "records"
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from analysis import importers, registry
 from analysis.errors import ImporterError
 from analysis.frame import frame as frames
-from analysis.importers import base, benchmark_app, loadgen, table, timm, trtexec, zhao
+from analysis.importers import _lines, base, benchmark_app, loadgen, table, timm, trtexec, zhao
 
 TRTEXEC_10 = """&&&& RUNNING TensorRT.trtexec [TensorRT v100200] # trtexec --onnx=nets/resnet50.onnx --shapes=input:8x3x224x224 --fp16
 [07/30/2024-15:30:36] [I] === Build Options ===
@@ -114,13 +114,13 @@ def test_zhaos_table_has_39_networks_on_three_set_ups_with_their_headline_number
 
 def test_imported_rows_survive_the_way_to_a_file_and_merge_beside_records(tmp_path):
     frame = zhao.read()
-    path = write(tmp_path / "imported-zhao.jsonl", base.dump(frame))
-    for back in (base.load(path), frames.merge([tmp_path]).frame):
-        assert len(back) == len(frame)
-        np.testing.assert_allclose(back["latency_s"], frame["latency_s"])
-        np.testing.assert_allclose(back["memory_mb"], frame["memory_mb"])
-        assert back["lacks"].notna().all() and back["quality"].map(lambda labels: "imported" in labels).all()
-        assert len(frames.ranked(back)) == len(frame)
+    path = write(tmp_path / "imported-zhao.jsonl", _lines.dump(frame))
+    back = frames.merge([path.parent]).frame
+    assert len(back) == len(frame)
+    np.testing.assert_allclose(back["latency_s"], frame["latency_s"])
+    np.testing.assert_allclose(back["memory_mb"], frame["memory_mb"])
+    assert back["lacks"].notna().all() and back["quality"].map(lambda labels: "imported" in labels).all()
+    assert len(frames.ranked(back)) == len(frame)
 
 
 def test_timm_says_device_and_precision_in_the_name_and_accuracy_joins_by_size(tmp_path):
@@ -270,7 +270,7 @@ def test_the_command_writes_rows_that_a_report_can_merge(tmp_path):
     assert len(frames.merge([out]).frame) == 351
     path = write(tmp_path / "mine.csv", "net,ms\nresnet18,20\n")
     result = run("table", path, "--map", "model=net", "--map", "latency_ms=ms", "--set", "platform=desk", "--out", tmp_path / "t.jsonl")
-    assert result.exit_code == 0 and base.load(tmp_path / "t.jsonl")["latency_s"].tolist() == [0.02]
+    assert result.exit_code == 0 and frames.merge([tmp_path / "t.jsonl"]).frame["latency_s"].tolist() == [0.02]
 
 
 @pytest.mark.parametrize(("arguments", "said"), [

@@ -12,7 +12,7 @@ from analysis.commands.import_ import read
 from analysis.errors import FrameError
 from analysis.frame import entries
 from analysis.frame import frame as frames
-from analysis.importers import base
+from analysis.importers import _lines
 from analysis.merge import cache, sources, table
 from tests.analysis.records import QUICK, cell_record, environment_record, sweep, write
 
@@ -28,7 +28,7 @@ def contents(merged):
 def imported(path, count=50, **changes):
     """A file of imported rows as `import` writes them."""
     frame = read_table(path.parent / "source.csv", count)
-    path.write_text(base.dump(frame.assign(**changes)))
+    path.write_text(_lines.dump(frame.assign(**changes)))
     return path
 
 
@@ -148,7 +148,7 @@ def test_lines_of_ten_thousand_nodes_out_of_order_twice_and_torn_are_counted_exa
     """Each node's 20 rows arrive in two pieces, in any order; a tenth twice, a twentieth torn at the end of their file."""
     rng = random.Random(1)
     nodes, each, files = 1000, 20, 50  # docs/scale.md has the figures of ten thousand
-    template = json.loads(base.dump(read_table(tmp_path / "x" / "t.csv", 1)))
+    template = json.loads(_lines.dump(read_table(tmp_path / "x" / "t.csv", 1)))
     lines, twice, torn = [], 0, 0
     for node in range(nodes):
         for index in range(each):

@@ -134,16 +134,6 @@ def test_what_is_imported_is_never_called_measured_and_its_spread_is_unknown():
     assert advice.recommended["latency_s_low"].isna().all() and "spread unknown" in advice_text.text(advice)
 
 
-def test_accuracies_on_two_data_sets_are_never_mixed():
-
-    from analysis.importers import zhao
-
-    cifar = zhao.read()
-    other = cifar[cifar["platform"].eq("jetson-nano")].head(6).assign(accuracy_data="ImageNet", top1=76.0)
-    kept = recommend.of_one_data_set(pd.concat([cifar, other], ignore_index=True))
-    assert kept["top1"].notna().sum() == cifar["top1"].notna().sum() and not kept["top1"].eq(76.0).any()
-
-
 def test_what_is_measured_stands_first_even_where_a_prediction_promises_more():
     advice = recommend.advise(FRAME, "made-up-cpu", Limits(latency_s=10.0))
     lines = advice_text.text(advice).splitlines()

@@ -100,15 +100,9 @@ def test_names_from_records_are_escaped_and_stay_in_the_folder(tmp_path, monkeyp
     assert written and all(tmp_path / "deep" / "er" / "out" in path.parents for path in written)
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "..", ".", "", "a/b", "a\\b", "/", "-rf", "\x00", "é", "x" * 500])
-def test_a_slug_can_t_leave_its_folder(name):
-    slug = tables.slug(name)
-    assert slug and "/" not in slug and "\\" not in slug and not slug.startswith((".", "-")) and len(slug) <= 80
-
-
 def test_platforms_whose_names_look_alike_have_files_of_their_own():
-    frame = report.by_machine(frame_of(cell_record("a/b", "pytorch", "resnet18"), cell_record("a:b", "pytorch", "resnet18")))
-    stems = [stem for _, _, stem in figures.jobs(frame)]
+    frame = report.by_machine(frame_of(*(cell_record(name, "pytorch", "resnet18") for name in ("a/b", "a:b", "A:b", "板一", "板二"))))
+    stems = [stem.lower() for _, _, stem in figures.jobs(frame)]  # some file systems know no case
     assert len(stems) == len(set(stems))
 
 

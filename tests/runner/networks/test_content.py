@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy
 import pytest
 
 from runner.networks import artefact, content
@@ -41,6 +42,19 @@ def test_a_file_counts_by_what_it_holds_and_not_by_where_it_lies(tmp_path):
     first.write_bytes(b"2")
     assert content.network(ModelSpec("onnx:%s" % first), 0) != before
     assert content.network(specs[0], 0) != content.network(specs[1], 0)
+
+
+def test_weights_beside_an_onnx_file_are_part_of_it(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    weight = onnx.numpy_helper.from_array(numpy.full((3, 10), 0.5, "float32"), "w")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Gemm", ["x", "w"], ["y"])], "g", [onnx.helper.make_tensor_value_info("x", 1, [1, 3])],
+                                   [onnx.helper.make_tensor_value_info("y", 1, [1, 10])], [weight])  # fmt: skip
+    path = str(tmp_path / "a.onnx")
+    onnx.save(onnx.helper.make_model(graph), path, save_as_external_data=True, location="a.weights", size_threshold=0)
+    before = content.network(ModelSpec("onnx:" + path), 0)
+    (tmp_path / "a.weights").write_bytes(b"\0" * (tmp_path / "a.weights").stat().st_size)
+    after = content.network(ModelSpec("onnx:" + path), 0)
+    assert before["file"] == after["file"] and before["external"] != after["external"]
 
 
 def test_label_and_input_size_are_no_content_but_name_weights_classes_and_seed_are():

@@ -1,12 +1,15 @@
 """Export: the file says what the network says, in every runtime at hand, and appears whole or not at all."""
 
+import os
+import sys
+
 import pytest
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from runner.errors import ExportError
-from runner.networks import artefact, export, interchange, sources, weights
+from runner.networks import artefact, complexity, export, external, interchange, sources, weights
 from runner.networks.spec import ModelSpec
 
 
@@ -36,6 +39,34 @@ def test_runtimes_agree_with_pytorch(name, tmp_path):
         assert relative_difference(outputs, reference) < 1e-3
         runtimes += 1
     assert runtimes, "neither ONNX Runtime nor OpenVINO is installed"
+
+
+@pytest.mark.parametrize("name", ["resnet18", "swin_t"])
+def test_weights_that_are_too_large_for_a_file_lie_beside_it_and_runtimes_agree(name, tmp_path, monkeypatch):
+    network, whole, _ = exported(name, tmp_path)
+    (tmp_path / "large").mkdir()
+    monkeypatch.setattr(export, "LIMIT_BYTES", 1000)  # as 2 GB are for vit_h_14 and regnet_y_128gf
+    path = str(tmp_path / "large" / "net.onnx")
+    export.export_onnx(network, path, 2, 64)
+    assert sorted(file.name for file in (tmp_path / "large").iterdir()) == ["net.onnx", "net.onnx.data"]
+    assert external.files(path) == ["net.onnx.data"] and external.files(whole) == []
+    assert os.path.getsize(path) < os.path.getsize(path + ".data") / 20
+    images = weights.images(2, 64, 3)
+    for run in (with_onnxruntime, with_openvino):
+        assert relative_difference(run(path, images), run(whole, images)) < 1e-5
+    counted, expected = complexity.of_onnx(path), complexity.of_onnx(whole)
+    assert [counted[key] for key in ("params", "macs", "activations")] == [expected[key] for key in ("params", "macs", "activations")]
+
+
+def test_a_changed_file_of_weights_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "LIMIT_BYTES", 1000)
+    art = interchange.make(interchange.artefact(str(tmp_path), ModelSpec("squeezenet1_1"), 0, 1, 64), "onnx")
+    assert art.has_onnx() and art.missing("onnx") is None
+    with open(art.onnx_path + ".data", "r+b") as file:
+        file.seek(100)
+        file.write(b"\xff")
+    assert not art.has_onnx() and art.missing("onnx") == "onnx"
+    assert interchange.make(art, "onnx").has_onnx()
 
 
 def with_onnxruntime(path, images):
@@ -113,13 +144,10 @@ def test_the_exporter_is_silent(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_weights_over_2_gb_are_refused_before_any_work(tmp_path):
-    class Huge(torch.nn.Module):
-        def parameters(self, recurse=True):
-            yield torch.empty(1).expand(2**29)
-
-    with pytest.raises(ExportError, match="2 GB"):
-        export.export_onnx(Huge(), str(tmp_path / "net.onnx"), 1, 8)
+def test_weights_over_2_gb_ask_for_the_package_that_puts_them_beside_the_file(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ExportError, match="2 GB .* the Python package onnx"):
+        export._weights_beside(torch.nn.Linear(3, 3), str(tmp_path / "net.onnx"), str(tmp_path / "net.onnx.data"))
 
 
 def test_a_large_batch_repeats_a_few_images_and_so_does_its_reference(tmp_path):

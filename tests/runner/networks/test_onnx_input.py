@@ -66,10 +66,27 @@ def test_what_no_image_fits_is_refused_in_our_words(tmp_path, options, said):
         onnx_input.read(network(tmp_path / "a.onnx", **options))
 
 
-@pytest.mark.parametrize(("shape", "said"), [((1, 3, 8, 8), "8 px, not 16 px"), ((1, 3, 8, 16), "8x16 px")])
+@pytest.mark.parametrize(("shape", "said"), [
+    ((1, 3, 8, 8), "8 px, not 16 px"), ((1, 3, 8, 16), "`label: my-net-8x16`"), ((1, 3, None, 8), "16x8 px .height x width., not 16 px"),
+])  # fmt: skip
 def test_a_size_that_is_not_the_files_is_refused(tmp_path, shape, said):
     with pytest.raises(GraphError, match=said):
         onnx_input.read(network(tmp_path / "a.onnx", shape)).filled(16)
+
+
+def test_an_oblong_input_is_measured_where_the_label_tells_both_sides(tmp_path):
+    found = onnx_input.read(network(tmp_path / "a.onnx", (1, 3, 8, 16)))
+    assert found.filled(8, "net-8x16") == [3, 8, 16]
+    with pytest.raises(GraphError, match="8x16 px"):
+        found.filled(16, "net-8x16")
+    path = matrix(
+        tmp_path,
+        "backend: [onnxruntime, noop], input_px: [native, 16], model: [{name: 'onnx:%s', label: net-8x16}]" % (tmp_path / "a.onnx"),
+    )
+    dyno("run", "-m", path, "-r", str(tmp_path / "results"))
+    found = {(line["cell"]["backend"], line["cell"]["input_px"]): line for line in records(tmp_path / "results") if line["kind"] == "cell"}
+    assert found["onnxruntime", 8]["status"] == found["noop", 8]["status"] == "ok" and found["onnxruntime", 8]["complexity"]["macs"] > 0
+    assert found["onnxruntime", 16]["status"] == "skipped" and "8x16 px" in found["onnxruntime", 16]["reason"]
 
 
 def test_bytes_of_images_span_their_range():

@@ -38,13 +38,18 @@ ANSWERS = {
 }
 
 
-def error(jetson: bool, root: str = "/") -> Optional[Tuple[str, str]]:
-    """None where cuInit succeeds, else (what is wrong, what mends it)."""
-    general = (
+def gpu_flags(jetson: bool) -> str:
+    """What gives a container the GPU."""
+    return (
         "docker run --runtime nvidia"
         if jetson
         else "docker run --gpus all; on the host: nvidia-container-toolkit, and nvidia-smi must work"
     )
+
+
+def error(jetson: bool, root: str = "/") -> Optional[Tuple[str, str]]:
+    """None where cuInit succeeds, else (what is wrong, what mends it)."""
+    general = gpu_flags(jetson)
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, LIBRARY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     )

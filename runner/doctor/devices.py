@@ -42,16 +42,12 @@ def device(device: str, platform: str, root: str) -> Check:
         )
     if platform.startswith(("openvino", "cpu")):
         return _openvino_device(name, device, root)
-    mend = (
-        "docker run --runtime nvidia"
-        if platform.startswith("jetson")
-        else "docker run --gpus all; on the host: nvidia-container-toolkit, and nvidia-smi must work"
-    )
+    is_jetson = platform.startswith("jetson")
     if not right_machine.has_nvidia(root):
-        return Check(name, False, "no NVIDIA device file (/dev/nvidiactl, /dev/nvhost-gpu)", mend)
+        return Check(name, False, "no NVIDIA device file (/dev/nvidiactl, /dev/nvhost-gpu)", cuda_init.gpu_flags(is_jetson))
     if device == "dla":
         return Check(name, True, "its device files are there")  # the environment leaves it out where they are not
-    wrong = cuda_init.error(platform.startswith("jetson"), root)
+    wrong = cuda_init.error(is_jetson, root)
     if wrong:
         return Check(name, False, *wrong)
     return Check(name, True, "CUDA initialises (cuInit)")

@@ -8,7 +8,7 @@ from typing import List, Optional
 from runner import sensors
 from runner.doctor import devices
 from runner.doctor.devices import Check
-from runner.doctor.right_machine import identity_error
+from runner.doctor.right_machine import platform_mismatch
 from runner.machine import board, contention, environment, sysfs, threads
 
 SPACE_BYTES = 2 * 2**30  # networks as files, engines, records
@@ -16,7 +16,7 @@ SPACE_BYTES = 2 * 2**30  # networks as files, engines, records
 
 def checks(results_dir: str, platform: str, root: str = "/") -> List[Check]:
     """All checks that apply to this platform, in the order in which they should be mended."""
-    found = [_identity(platform, root), _writable(results_dir)]
+    found = [_platform(platform, root), _writable(results_dir)]
     if found[-1].ok:
         lost = volume(results_dir, root)
         found += [lost] if lost else [_owner(results_dir, platform)]
@@ -29,8 +29,8 @@ def checks(results_dir: str, platform: str, root: str = "/") -> List[Check]:
     return found + _counters(root)
 
 
-def _identity(platform: str, root: str) -> Check:
-    error = identity_error(root, platform)
+def _platform(platform: str, root: str) -> Check:
+    error = platform_mismatch(root, platform)
     return Check(
         "platform",
         error is None,

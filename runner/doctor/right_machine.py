@@ -11,7 +11,7 @@ JETPACKS = {"jetson-jp4": (32,), "jetson-jp5": (34, 35), "jetson-jp6": (36,), "j
 NCS2_IDS = {("03e7", "2485"), ("03e7", "f63b")}  # waiting for its firmware, and running
 
 
-def identity_error(root: str = "/", platform: Optional[str] = None) -> Optional[str]:
+def platform_mismatch(root: str = "/", platform: Optional[str] = None) -> Optional[str]:
     """None, or one line that says why nothing may be measured under this platform's name."""
     platform = platform or os.environ.get("DYNO_PLATFORM") or ""
     if platform.startswith("jetson"):

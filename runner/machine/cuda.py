@@ -39,13 +39,13 @@ def _version(name: str, path: str) -> Optional[str]:
             return ".".join(map(str, parts))
         if name == "cudart":
             library.cudaRuntimeGetVersion(ctypes.byref(number))
-            return spelled(name, number.value)
-        return spelled(name, (library.cudnnGetVersion if name == "cudnn" else library.getInferLibVersion)())
+            return readable_version(name, number.value)
+        return readable_version(name, (library.cudnnGetVersion if name == "cudnn" else library.getInferLibVersion)())
     except (OSError, AttributeError):  # it has been unloaded, or renamed its functions
         return None
 
 
-def spelled(name: str, number: int) -> str:
+def readable_version(name: str, number: int) -> str:
     """A library's version number as people write it: 13000 of cudart is 13.0, 91900 of cudnn 9.19.0, 8907 of it 8.9.7."""
     if name == "cudart":
         return "%d.%d" % (number // 1000, number % 1000 // 10)
@@ -87,6 +87,6 @@ def _spelled_uuid(digits: str) -> Optional[str]:
     return "GPU-" + "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def asked_for() -> str:
+def first_visible() -> str:
     """The first GPU that CUDA_VISIBLE_DEVICES names: a number, a UUID or nothing."""
     return os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()

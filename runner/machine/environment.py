@@ -69,9 +69,9 @@ def describe(root: str = "/") -> Dict[str, Any]:
         "l4t": board.l4t(root),
         "power_mode": board.power_mode(root),
         "temperatures_c": {name: thermal.celsius(root, path) for name, path in zones.items()},
-        "cuda": board.cuda(root) or wheel(packages, "nvidia-cuda-runtime"),
-        "cudnn": wheel(packages, "nvidia-cudnn"),
-        "cublas": wheel(packages, "nvidia-cublas"),
+        "cuda": board.cuda(root) or wheel_version(packages, "nvidia-cuda-runtime"),
+        "cudnn": wheel_version(packages, "nvidia-cudnn"),
+        "cublas": wheel_version(packages, "nvidia-cublas"),
         "thread_env": {name: value for name, value in sorted(os.environ.items()) if THREAD_ENV.match(name)},
     }
     facts.update(gpus.describe(root))
@@ -132,7 +132,7 @@ def _flat(facts: Dict[str, Any], prefix: str = "") -> Dict[str, Any]:
     return flat
 
 
-def load() -> Optional[List[float]]:
+def load_average() -> Optional[List[float]]:
     """Load average over 1, 5 and 15 minutes, or None where the system has none."""
     try:
         return list(os.getloadavg())
@@ -169,7 +169,7 @@ def installed(paths: Optional[Sequence[str]] = None) -> Dict[str, str]:
     return found
 
 
-def wheel(packages: Dict[str, str], name: str) -> Optional[str]:
+def wheel_version(packages: Dict[str, str], name: str) -> Optional[str]:
     """Version of a library of CUDA that came as a wheel: nvidia-cublas, or nvidia-cublas-cu12. What a process loads stands in its replicate."""
     return next((version for key, version in sorted(packages.items()) if re.match(r"^%s(-cu\d+)?$" % name, key)), None)
 

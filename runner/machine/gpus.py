@@ -34,9 +34,9 @@ def describe(root: str = "/") -> Dict[str, Any]:
     return {"gpu": None, "gpus": [], "gpu_driver": _tegra_driver(root), "gpu_reason": "; ".join(reasons) or "the driver lists none"}
 
 
-def first_seen(nvml: Any) -> Any:
+def first_gpu(nvml: Any) -> Any:
     """NVML's handle of the GPU that frameworks see as their first. CUDA's order of several GPUs isn't NVML's, so CUDA is asked for the UUID."""
-    asked = cuda.asked_for()
+    asked = cuda.first_visible()
     if asked.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(asked)
     if nvml.nvmlDeviceGetCount() > 1:

@@ -59,7 +59,7 @@ class Bench:
         """Measure one replicate; the cell's record if that ends it, else None, and the replicate's own line is written."""
         started, cpu, worker_cpu, began = time.monotonic(), _cpu_s(), self.session.pool.cpu_s, record_file.utc_now()
         if one.line.load is None:
-            load = {"before": environment.load(), "after": None}
+            load = {"before": environment.load_average(), "after": None}
             one.line = replace(one.line, started_at=began, load=load, harness={"supervisor_cpu_s": 0.0, "worker_cpu_s": 0.0})
         one.line = replace(one.line, order=self.order)
         outcome = self._refusal(one.cell) or self._prepare(one)
@@ -73,7 +73,7 @@ class Bench:
         harness = one.line.harness or {}
         one.line = replace(
             one.line,
-            load=dict(one.line.load or {}, after=environment.load()),
+            load=dict(one.line.load or {}, after=environment.load_average()),
             harness={
                 "supervisor_cpu_s": harness["supervisor_cpu_s"] + _cpu_s() - cpu,
                 "worker_cpu_s": harness["worker_cpu_s"] + self.session.pool.cpu_s - worker_cpu,

@@ -30,7 +30,7 @@ class GpuMemory:
             self.phases[phase] = self._held()
 
     def _handles(self) -> Dict[str, Any]:
-        asked = cuda.asked_for()
+        asked = cuda.first_visible()
         if asked.startswith(("GPU-", "MIG-")):
             return {asked: self.nvml.nvmlDeviceGetHandleByUUID(asked)}
         handles = [self.nvml.nvmlDeviceGetHandleByIndex(index) for index in range(self.nvml.nvmlDeviceGetCount())]

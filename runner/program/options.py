@@ -90,7 +90,7 @@ def check_measurable(planned: Any, matrix: str, only: Sequence[str], results: st
     if not planned.cells:
         what = (matrix, environment.platform_name(), " and --only" if only else "")
         fail("nothing to measure: no cell of %s fits platform %s%s" % what, exits.USAGE)
-    error = doctor.identity_error()
+    error = doctor.platform_mismatch()
     if error:
         fail(error)
     lost = doctor.volume(results)

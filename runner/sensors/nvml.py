@@ -35,7 +35,7 @@ class Sensor(base.Sensor):
         except Exception as error:  # no driver, or none that this container may use
             return "NVML: %s; docker run --gpus all (Jetson: --runtime nvidia)" % error
         try:
-            self.handle = gpus.first_seen(self.nvml)
+            self.handle = gpus.first_gpu(self.nvml)
         except Exception as error:
             return "NVML: no GPU: %s" % error
         counter = self._ask("nvmlDeviceGetTotalEnergyConsumption") is not None

@@ -97,7 +97,7 @@ class Backend(base.Backend):
             WORKSPACE_LIMIT, gpu.total_memory // 4 >> 28 << 28
         )  # in steps: what a Jetson's GPU may use differs a little after each boot
         self._done.update(calibration=calibration, gpu=gpu.name, workspace_bytes=workspace)
-        place = trt_cache.place(trt, torch)
+        place = trt_cache.tied_to(trt, torch)
         made = [
             hashlib.sha256(onnx).hexdigest(),
             self.job.cell.precision,
@@ -190,7 +190,7 @@ class Backend(base.Backend):
     def executed(self) -> Dict[str, Any]:
         formats = trt_engine.layer_formats(trt, self._engine)
         read = {
-            "precision": trt_engine.computed(formats, self.job.cell.precision),
+            "precision": trt_engine.computed_precision(formats, self.job.cell.precision),
             "typing": "strong" if self._strong else "weak",
             "threads": 1,
             "streams": self.in_flight,

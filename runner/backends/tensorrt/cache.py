@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Tuple
 from runner.files import atomic_write
 
 
-def place(trt: ModuleType, torch: ModuleType) -> List[str]:
+def tied_to(trt: ModuleType, torch: ModuleType) -> List[str]:
     """What an engine and its timings are tied to besides the network: release, GPU, L4T, driver."""
     gpu = torch.cuda.get_device_properties(0)
     driver = text("/proc/driver/nvidia/version").partition("\n")[0]

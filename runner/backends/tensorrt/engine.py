@@ -124,7 +124,7 @@ def layer_types(trt: ModuleType, engine: Any) -> Optional[Dict[str, int]]:
     return dict(count) or None
 
 
-def computed(formats: Optional[Dict[str, int]], asked: str) -> str:
+def computed_precision(formats: Optional[Dict[str, int]], asked: str) -> str:
     """The precision that the layers' formats tell of: the one asked for where layers put it out, else the most frequent.
 
     A network's outputs are fp32 whatever it computes in, so some fp32 is no proof of fp32; it has to be the most frequent. ``formats`` is that of

@@ -82,7 +82,7 @@ def test_every_generation_builds_loads_and_answers_with_nothing_but_its_own_api(
 
 def test_the_precision_is_read_from_what_the_layers_put_out_not_from_what_was_asked():
     half, full = "Thirty-two wide channel vectorized row major FP16 format", "Row major linear FP32"
-    computed = sys.modules["runner.backends.tensorrt.engine"].computed
+    computed = sys.modules["runner.backends.tensorrt.engine"].computed_precision
     assert computed({half: 20, full: 1}, "fp16") == "fp16" and computed({full: 20}, "fp16") == "fp32"
     assert computed({half: 20, full: 1}, "fp32") == "fp16"  # a file whose weights are fp16
     assert computed({full: 20}, "tf32") == "tf32" and computed({full: 20, "Int8": 3}, "int8") == "int8"

@@ -7,8 +7,7 @@ import subprocess
 import pytest
 import trees
 
-from runner.doctor import cuda_init, devices, doctor
-from runner.doctor import right_machine as identity
+from runner.doctor import cuda_init, devices, doctor, right_machine
 from runner.machine import environment
 
 CC = shutil.which("cc") or "gcc"
@@ -98,16 +97,16 @@ def as_nobody(function):
     return said
 
 
-def test_doctor_and_identity_ask_for_function_not_presence(libcuda, tmp_path, monkeypatch):
+def test_doctor_and_platform_ask_for_function_not_presence(libcuda, tmp_path, monkeypatch):
     monkeypatch.delenv("DYNO_L4T", raising=False)
     root = trees.orin_agx_r36(tmp_path / "root")
     libcuda("return 0;")
-    assert devices.device("gpu", "jetson-jp6", root).ok and identity.identity_error(root, "jetson-jp6") is None
+    assert devices.device("gpu", "jetson-jp6", root).ok and right_machine.platform_mismatch(root, "jetson-jp6") is None
     libcuda("return 999;")
     assert devices.device("gpu", "jetson-jp6", root).ok is False
-    assert "CUDA can't be used: cuInit answers 999" in identity.identity_error(root, "jetson-jp6")
+    assert "CUDA can't be used: cuInit answers 999" in right_machine.platform_mismatch(root, "jetson-jp6")
     trees.build(root, {"dev/nvidiactl": ""})
-    assert "cuInit answers 999" in identity.identity_error(root, "cuda")
+    assert "cuInit answers 999" in right_machine.platform_mismatch(root, "cuda")
 
 
 def test_the_accelerator_dla_counts_where_the_board_has_one(tmp_path, monkeypatch):
@@ -132,4 +131,4 @@ def test_a_container_without_a_volume_is_told_and_nobody_becomes_root(tmp_path, 
 
 @pytest.mark.parametrize("release", ["32.5.0", "32.5.1", "32.5.2"])
 def test_r32_5_1_and_r32_5_2_take_the_image_of_r32_5_0(release):
-    assert identity.l4t_fits("jetson-jp4", release, "32.5.0") and not identity.l4t_fits("jetson-jp4", release, "32.4.4")
+    assert right_machine.l4t_fits("jetson-jp4", release, "32.5.0") and not right_machine.l4t_fits("jetson-jp4", release, "32.4.4")

@@ -275,7 +275,7 @@ def test_a_power_mode_below_the_most_is_something_to_know(tmp_path):
 
 
 def test_a_jetson_image_on_another_machine_stops():
-    error = doctor.identity_error(platform="jetson-jp6")
+    error = doctor.platform_mismatch(platform="jetson-jp6")
     assert error.startswith("this image is for a Jetson (jetson-jp6), but this machine is not one") and "\n" not in error
 
 
@@ -283,26 +283,26 @@ def test_a_jetson_image_on_another_machine_stops():
     "platform, expected", [("jetson-jp6", None), ("jetson-jp4", "use the image jetson-jp6"), ("jetson-jp7", "use the image jetson-jp6")]
 )
 def test_a_jetson_image_of_another_jetpack_stops(tmp_path, cuda_works, platform, expected):
-    error = right_machine.identity_error(trees.orin_agx_r36(tmp_path), platform)
+    error = right_machine.platform_mismatch(trees.orin_agx_r36(tmp_path), platform)
     assert error is None if expected is None else expected in error
 
 
 def test_a_jetson_without_its_gpu_stops(tmp_path, cuda_works):
     trees.nano_r32(tmp_path)
-    assert right_machine.identity_error(str(tmp_path), "jetson-jp4") is None
+    assert right_machine.platform_mismatch(str(tmp_path), "jetson-jp4") is None
     trees.remove(tmp_path, "dev/nvhost-gpu")
-    assert "--runtime nvidia" in right_machine.identity_error(str(tmp_path), "jetson-jp4")
+    assert "--runtime nvidia" in right_machine.platform_mismatch(str(tmp_path), "jetson-jp4")
 
 
 def test_cuda_without_a_gpu_and_ncs2_without_a_stick_stop(tmp_path, cuda_works):
-    assert "--gpus all" in right_machine.identity_error(str(tmp_path), "cuda")
-    assert "Neural Compute Stick" in right_machine.identity_error(str(tmp_path), "ncs2")
+    assert "--gpus all" in right_machine.platform_mismatch(str(tmp_path), "cuda")
+    assert "Neural Compute Stick" in right_machine.platform_mismatch(str(tmp_path), "ncs2")
     trees.build(tmp_path, {"dev/nvidia0": "", "sys/bus/usb/devices/2-1/idVendor": "03e7", "sys/bus/usb/devices/2-1/idProduct": "f63b"})
-    assert right_machine.identity_error(str(tmp_path), "cuda") is None and right_machine.identity_error(str(tmp_path), "ncs2") is None
+    assert right_machine.platform_mismatch(str(tmp_path), "cuda") is None and right_machine.platform_mismatch(str(tmp_path), "ncs2") is None
 
 
 def test_a_bare_machine_and_the_cpu_images_are_what_they_say():
-    assert [doctor.identity_error(platform=platform) for platform in ("", "cpu", "openvino")] == [None, None, None]
+    assert [doctor.platform_mismatch(platform=platform) for platform in ("", "cpu", "openvino")] == [None, None, None]
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_cuda_is_found_in_either_file(tmp_path, name, content):
 
 
 def test_load_is_three_numbers():
-    assert len(environment.load()) == 3
+    assert len(environment.load_average()) == 3
 
 
 class FakeNvml:

@@ -163,7 +163,7 @@ def test_the_sensors_get_the_window_they_need_and_energy_counts_every_image_in_i
 
 
 def test_versions_of_cudas_libraries_are_spelled_as_people_write_them():
-    assert cuda.spelled("cudart", 13000) == "13.0" and cuda.spelled("cudart", 11040) == "11.4"
-    assert cuda.spelled("cudnn", 91900) == "9.19.0" and cuda.spelled("cudnn", 8907) == "8.9.7"
-    assert cuda.spelled("nvinfer", 8201) == "8.2.1" and cuda.spelled("nvinfer", 100300) == "10.3.0"
+    assert cuda.readable_version("cudart", 13000) == "13.0" and cuda.readable_version("cudart", 11040) == "11.4"
+    assert cuda.readable_version("cudnn", 91900) == "9.19.0" and cuda.readable_version("cudnn", 8907) == "8.9.7"
+    assert cuda.readable_version("nvinfer", 8201) == "8.2.1" and cuda.readable_version("nvinfer", 100300) == "10.3.0"
     assert cuda.loaded_versions() == {}

@@ -500,15 +500,15 @@ def test_a_gpu_that_falls_off_the_bus_says_so_in_its_readings(gpu):
 def test_the_gpu_is_the_one_that_the_frameworks_see(gpu, monkeypatch):
     for value, expected in (("2,0", 2), ("GPU-abc", "GPU-abc"), ("", 0)):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
-        assert gpus.first_seen(gpu) == expected
+        assert gpus.first_gpu(gpu) == expected
 
 
 def test_of_several_gpus_it_is_the_one_with_cudas_uuid_not_the_one_with_cudas_number(gpu, monkeypatch):
     gpu.nvmlDeviceGetCount = lambda: 2
     monkeypatch.setattr(cuda, "first_gpu_uuid", lambda: "GPU-faster")
-    assert gpus.first_seen(gpu) == "GPU-faster"
+    assert gpus.first_gpu(gpu) == "GPU-faster"
     monkeypatch.setattr(cuda, "first_gpu_uuid", lambda: None)
-    assert gpus.first_seen(gpu) == 0
+    assert gpus.first_gpu(gpu) == 0
 
 
 def test_clocks_that_a_user_holds_are_told_from_those_that_merely_did_not_move():

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--only-candidates", help="The networks of --candidates alone, without the catalogue's.")
         ] = False,
         measurements: Annotated[
-            int | None, typer.Option(min=1, help="Most networks to measure.", show_default="20; with --budget, any")
+            int | None, typer.Option(min=1, metavar="N", help="Most networks to measure.", show_default="20; with --budget, any")
         ] = None,
         budget: Annotated[str | None, typer.Option(metavar="TIME", help="Begin nothing after this time: 90s, 15m, 2h.")] = None,
         results: str = RESULTS,

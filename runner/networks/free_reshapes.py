@@ -32,10 +32,15 @@ def is_view(graph: Graph, node: "onnx.NodeProto", strides: Dict[str, Any]) -> bo
 
 
 def inherit(graph: Graph, reads: List[str], output: str, strides: Dict[str, Any]) -> None:
-    """An element by element operator lays its output out like its input."""
-    for name in reads:
-        if name in strides and graph.shape(name) == graph.shape(output):
-            strides[output] = strides[name]
+    """An element by element operator lays its output out densely, its axes in the order of its first input of that shape."""
+    shape = graph.shape(output)
+    first = next((name for name in reads if graph.shape(name) == shape), None)
+    if first is not None and strides.get(first):
+        order = sorted(range(len(shape)), key=lambda axis: (-strides[first][axis], axis))
+        dense = [0] * len(shape)
+        for axis, stride in zip(order, contiguous([shape[axis] for axis in order])):
+            dense[axis] = stride
+        strides[output] = dense
 
 
 def is_contiguous(graph: Graph, name: str, strides: Dict[str, Any]) -> bool:

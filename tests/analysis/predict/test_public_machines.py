@@ -104,6 +104,9 @@ def test_what_is_like_nothing_measured_is_promised_less_firmly():
 def test_a_family_that_runs_oddly_elsewhere_is_flagged_and_widened():
     odd = public.odd_families("gpu")
     assert odd["efficientformer"] > np.log(3) and not {"resnet", "mobilenetv3", "vit"} & set(odd)
+    assert {"vitamin", "selecsls", "wide_resnet"} <= set(public.odd_families("cpu")) and not {"resnet", "vit"} & set(
+        public.odd_families("cpu")
+    )
     nets, y = table("rtx4090")
     them, others = nets.family == "efficientformer", nets.family != "efficientformer"
     low, high, notes = learn._odd(nets[them], nets[others], odd, y[them], y[them], [()] * int(them.sum()))

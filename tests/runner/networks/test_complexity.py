@@ -157,6 +157,25 @@ def test_a_layer_over_a_transposed_input_adds_its_bias_apart(tmp_path):
     assert groups["elem"] == {"count": 1, "macs": 0, "out": 80, "bytes": 4 * (80 + 10 + 80)}
 
 
+class Gated(torch.nn.Module):
+    """A product of two tensors that lie unlike, then a linear layer."""
+
+    def __init__(self, turned_first):
+        super(Gated, self).__init__()
+        self.turned_first, self.last = turned_first, torch.nn.Linear(24, 10)
+
+    def forward(self, x):
+        x = x.reshape(-1, 24, 8)
+        turned = x[:, :8].repeat(1, 3, 3).transpose(1, 2)
+        plain = x.repeat(1, 1, 3)
+        return self.last(turned * plain if self.turned_first else plain * turned)
+
+
+def test_a_product_lies_as_its_first_factor_and_a_layer_over_it_adds_its_bias_accordingly(tmp_path):
+    plain, turned = (counted(Gated(first), tmp_path, px=8)["groups"]["elem"]["count"] for first in (False, True))
+    assert (plain, turned) == (1, 2)
+
+
 class Windows(torch.nn.Module):
     """Self-attention within four windows of 16 tokens, two heads of three, after a shift."""
 
@@ -289,7 +308,7 @@ def test_buffers_are_no_parameters(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["timm:resmlp_12_224", "timm:mixer_s16_224", "timm:swin_tiny_patch4_window7_224"])
+@pytest.mark.parametrize("name", ["timm:resmlp_12_224", "timm:mixer_s16_224", "timm:gmlp_s16_224", "timm:swin_tiny_patch4_window7_224"])
 def test_what_is_counted_on_the_onnx_file_is_what_pytorch_ran_for_the_public_features(name, tmp_path):
     catalogue = pytest.importorskip("analysis.data.catalogue")
     path = str(tmp_path / "net.onnx")

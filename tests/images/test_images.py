@@ -357,7 +357,8 @@ def ask_the_stick(docker, images, volume, large, small):
         if models:
             matrix_file(volume, name, model=models, backend=["openvino"], batch_size=[1], input_px=[px])
             docker(*command(volume, images("cpu"), "export", options=["--rm"], matrix=name))
-            files += [path for path in volume.glob(f"cache/networks/*-{px}px/b1.onnx") if path.parent.name.split("-random")[0] in models]
+            folders = {name.replace(":", "-") for name in models}
+            files += [path for path in volume.glob(f"cache/networks/*-{px}px/b1.onnx") if path.parent.name.split("-random")[0] in folders]
     assert len(files) == len(large) + len(small)
     run = ["run", "--rm", "--network=none", "--volume", f"{volume}:/results", "--volume", f"{HERE}/myriad.py:/myriad.py:ro"]
     inside = sorted(f"/results/{path.relative_to(volume)}" for path in files)

@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -49,7 +52,21 @@ DERIVED = {
 RECIPE = hashlib.sha256(Path(bases.__file__).read_bytes() + repr((SUITES, DERIVED)).encode()).hexdigest()[:8]
 
 
+PLATFORM = re.compile("-2022|-arm64")  # what a name of STAND_INS has more than its platform's
 LARGE = 1_000_000_000  # bytes; a smaller image is not worth the steps of the next builds
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an image took: seconds to build it on its stand-in (packages are downloaded once for all images) and to start it, bytes over its base."""
+
+    name: str
+    build_s: float
+    start_s: float
+    added_bytes: int
+
+
+MADE: list[Made] = []
 
 
 class Images:
@@ -91,25 +108,42 @@ class Images:
             stand_in, arguments = STAND_INS[name]
             arguments = dict(arguments, BASE=self.base(stand_in), BUILDER=self.base("py311"))
             flags = " ".join(f"--build-arg {key}={value}" for key, value in arguments.items())
-            platform = name.replace("-2022", "").replace("-arm64", "")
-            self.make(f"build-{platform}", f"BUILD_FLAGS=--network=host {flags}")
-            built = f"dyno-{platform}:{version_of_runner()}"
-            tag = f"dyno-test:{name}"
-            self.docker("tag", built, tag)
+            platform, tag = PLATFORM.sub("", name), f"dyno-test:{name}"
+            build_s = self.build_s(platform, flags)
+            self.docker("tag", f"dyno-{platform}:{version_of_runner()}", tag)
             self._made[name] = tag
+            self.note(name, build_s, tag, arguments["BASE"])
         return self._made[name]
+
+    def build_s(self, platform, flags, house=ROOT):
+        """Build an image by make; how long that took."""
+        began = time.perf_counter()
+        self.make(f"build-{platform}", f"BUILD_FLAGS=--network=host {flags}", house=house)
+        return time.perf_counter() - began
+
+    def note(self, name, build_s, tag, base):
+        """A line of the table at the end."""
+        MADE.append(Made(name, build_s, min(self._start_s(tag) for _ in range(2)), self._size(tag) - self._size(base)))
+
+    def _start_s(self, tag):
+        began = time.perf_counter()
+        self.docker("run", "--rm", "--network=none", tag, "--version")
+        return time.perf_counter() - began
+
+    def _size(self, tag):
+        return int(self.docker("image", "inspect", "--format", "{{.Size}}", tag).stdout)
 
     def drop(self, name):
         """Give an image's disk back; the layers that no other image shares go with it."""
         tag = self._made.pop(name, None)
         if tag:
-            size = int(self.docker("image", "inspect", "--format", "{{.Size}}", tag).stdout)
+            size = self._size(tag)
             self.docker("rmi", "--force", self.docker("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip())
             if size > LARGE:  # with the images go the steps of builds, which the next ones would find again
                 self.docker("builder", "prune", "--force", "--filter", "type=regular")
 
-    def make(self, *arguments):
-        """make in the repository with this Docker; its output."""
+    def make(self, *arguments, house=ROOT):
+        """make in the repository, or in a copy of it, with this Docker; its output."""
         env = {key: value for key, value in self.docker.env.items() if not key.startswith("MAKE")}
         command = [
             "make",
@@ -119,7 +153,7 @@ class Images:
             *arguments,
         ]  # boards' images are built on this machine
         done = subprocess.run(
-            command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            command, cwd=house, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
         )
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-8000:]}"
         return done.stdout
@@ -152,3 +186,12 @@ def volume(tmp_path_factory):
             parent.chmod(0o755)  # pytest's folders are closed to other users
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The table of docs/docker.md."""
+    if MADE:
+        terminalreporter.section("images on their stand-ins")
+        terminalreporter.write_line(f"{'image':<18} {'Dyno adds':>10} {'build':>8} {'start':>8}")
+    for made in MADE:
+        terminalreporter.write_line(f"{made.name:<18} {made.added_bytes / 1e9:>7.2f} GB {made.build_s:>6.0f} s {made.start_s:>6.2f} s")

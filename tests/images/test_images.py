@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CLIENT, ROOT, STAND_INS, USER
+from conftest import CLIENT, ROOT, STAND_INS, USER, version_of_runner
 
 HERE = Path(__file__).parent
 UID = int(USER.split(":")[0])
@@ -62,6 +62,11 @@ def command(volume, image, *arguments, platform=None, user=USER, options=(), mat
     flags += ["--user", user] if user else []
     flags += ["--env", f"DYNO_PLATFORM={platform}", "--env", "DYNO_DEVICES=cpu", "--hostname", "bench"] if platform else []
     return ["run", *flags, *options, image, *arguments]
+
+
+def built(platform):
+    """The tag that make gives an image."""
+    return f"dyno-{platform}:{version_of_runner()}"
 
 
 def cells(volume, platform):
@@ -210,6 +215,26 @@ def test_make_builds_checks_and_measures(images, tmp_path):
     assert facts["container"] == "docker" and facts["packages"]["onnxruntime"] == facts["frameworks"]["onnxruntime"]
 
 
+def test_a_change_of_the_code_builds_again_without_the_packages(docker, images, tmp_path):
+    """A new version of Dyno is the image's last layers; those of the packages stay."""
+
+    def layers():
+        return json.loads(docker("image", "inspect", images("cpu"), "--format", "{{json .RootFS.Layers}}").stdout)
+
+    before, house = layers(), tmp_path / "house"
+    house.mkdir()
+    for name in ("docker", "make", "runner"):
+        shutil.copytree(ROOT / name, house / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "matrix.yaml", "pyproject.toml", "README.md", "LICENSE", ".dockerignore"):
+        shutil.copy(ROOT / name, house)
+    (house / "runner/changed.py").write_text("CHANGED = True\n")
+    flags = " ".join(f"--build-arg {key}={images.base('py311')}" for key in ("BASE", "BUILDER"))
+    images.note("cpu, code changed", images.build_s("cpu", flags, house), built("cpu"), images.base("py311"))
+    after = json.loads(docker("image", "inspect", built("cpu"), "--format", "{{json .RootFS.Layers}}").stdout)
+    assert len(after) == len(before) and [old == new for old, new in zip(before, after, strict=True)].index(False) == len(before) - 3
+    docker("tag", images("cpu"), built("cpu"))
+
+
 @pytest.fixture(scope="module")
 def networks(docker, images, volume):
     """The networks' files in the cache, made by the cpu image: what `dyno export` is for."""
@@ -332,7 +357,8 @@ def ask_the_stick(docker, images, volume, large, small):
         if models:
             matrix_file(volume, name, model=models, backend=["openvino"], batch_size=[1], input_px=[px])
             docker(*command(volume, images("cpu"), "export", options=["--rm"], matrix=name))
-            files += [path for path in volume.glob(f"cache/networks/*-{px}px/b1.onnx") if path.parent.name.split("-random")[0] in models]
+            folders = {name.replace(":", "-") for name in models}
+            files += [path for path in volume.glob(f"cache/networks/*-{px}px/b1.onnx") if path.parent.name.split("-random")[0] in folders]
     assert len(files) == len(large) + len(small)
     run = ["run", "--rm", "--network=none", "--volume", f"{volume}:/results", "--volume", f"{HERE}/myriad.py:/myriad.py:ro"]
     inside = sorted(f"/results/{path.relative_to(volume)}" for path in files)

@@ -40,7 +40,7 @@ def test_the_notebook_measures_and_draws(executed):
     }
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
-    assert not any(output.output_type == "error" for output in outputs)
+    assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in outputs)
 
 
 def test_the_notebook_shows_progress_and_the_report(executed):

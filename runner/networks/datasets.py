@@ -155,7 +155,7 @@ def _class_names(path: str, root: str, folders: List[str]) -> List[str]:
         with open(path, encoding="utf-8") as file:
             names = [line.split()[0] for line in file if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError("%s: can't read the list of classes: %s" % (path, getattr(error, "strerror", None) or "no UTF-8 text"))
+        raise DataError("%s: can't read the list of classes: %s" % (path, getattr(error, "strerror", None) or "it is not UTF-8 text"))
     unknown = sorted(set(folders) - set(names))
     if unknown or len(set(names)) != len(names):
         raise DataError(

@@ -79,7 +79,7 @@ class Backend(base.Backend):
         if variant == "strong" and not hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
             raise Unsupported("TensorRT %s has no strongly typed networks" % trt.__version__)
         if cell.precision == "bf16" and (self._strong or not trt_build.has_flag(trt, "BF16")):
-            raise Unsupported("TensorRT %s takes bf16 in weakly typed networks from 9 to 10 only" % trt.__version__)
+            raise Unsupported("bf16 needs TensorRT 9 or 10, and a weakly typed network; this is TensorRT %s" % trt.__version__)
         if cell.device == "dla" and cell.precision not in ("fp16", "int8"):
             raise Unsupported("a DLA computes in fp16 and int8, not %s" % cell.precision)
         capability = torch.cuda.get_device_capability()

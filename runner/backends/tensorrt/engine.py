@@ -72,7 +72,7 @@ class Lane:
         for port in io:
             if -1 in port.shape:
                 raise RuntimeError(
-                    "TensorRT engine with dynamic shape %s of %s; static ONNX files are measured" % (list(port.shape), port.name)
+                    "the TensorRT engine has a dynamic shape, %s of %s; only static ONNX files are measured" % (list(port.shape), port.name)
                 )
         self._context = engine.create_execution_context()
         if self._context is None:

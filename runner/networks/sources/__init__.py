@@ -101,7 +101,7 @@ def build(spec: ModelSpec, seed: int) -> "torch.nn.Module":
                 if source != "function":
                     raise
                 text = " ".join(str(error).split())[:200]
-                raise ModelUnavailable("%s: takes no float image: %s: %s" % (spec.name, type(error).__name__, text))
+                raise ModelUnavailable("%s: can't take a float image: %s: %s" % (spec.name, type(error).__name__, text))
         else:
             weights.load_checkpoint(model, spec.weights)
     return model.eval()

@@ -76,7 +76,7 @@ def _first_output(module: "torch.nn.Module", _: Any, output: Any) -> "torch.Tens
     for value in [named] + list(values):
         if isinstance(value, torch.Tensor):
             return value
-    raise ModelUnavailable("its output is %s, and holds no tensor" % type(output).__name__)
+    raise ModelUnavailable("its output is %s without a tensor in it" % type(output).__name__)
 
 
 def channels(model: "torch.nn.Module") -> int:

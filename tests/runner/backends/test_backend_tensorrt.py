@@ -225,8 +225,8 @@ def test_a_network_that_the_parser_refuses_is_unsupported_with_its_words(module,
     ("8_2", {"precision": "int8"}, (6, 2), "no fast int8"),  # Jetson TX2
     ("8_2", {"precision": "fp16"}, (5, 2), "no fast fp16"),
     ("8_5", {"precision": "tf32"}, (7, 5), "no fast tf32"),
-    ("8_5", {"precision": "bf16"}, (8, 0), "bf16 in weakly typed networks"),
-    ("11", {"precision": "bf16"}, (8, 0), "bf16 in weakly typed networks"),
+    ("8_5", {"precision": "bf16"}, (8, 0), "bf16 needs TensorRT 9 or 10, and a weakly typed network"),
+    ("11", {"precision": "bf16"}, (8, 0), "bf16 needs TensorRT 9 or 10, and a weakly typed network"),
     ("8_5", {"variant": "strong"}, (8, 0), "no strongly typed networks"),
     ("11", {"variant": "weak"}, (8, 0), "strongly typed networks only"),
     ("8_5", {"device": "dla", "precision": "fp32"}, (8, 7), "DLA computes in fp16 and int8"),
@@ -261,7 +261,7 @@ def test_an_engine_with_open_dimensions_is_refused(module):
     port = trt_engine.Port("input", True, (-1, 3, 32, 32), "FLOAT")
     with pytest.raises(RuntimeError) as error:
         trt_engine.Lane(None, [port], {}, {}, None)
-    assert "dynamic shape [-1, 3, 32, 32] of input" in str(error.value)
+    assert "dynamic shape, [-1, 3, 32, 32] of input" in str(error.value)
 
 
 if importlib.util.find_spec("tensorrt_rtx"):  # another product with the API of TensorRT 11; it parses and builds without a GPU

@@ -73,7 +73,7 @@ def test_the_logits_of_every_form_of_network_are_measured(tmp_path, name):
 
 @pytest.mark.parametrize(("name", "said"), [
     ("boom", "the function failed: FileNotFoundError: backbone.pth"), ("needs", "needs width"), ("lazy", "no size yet"), ("text", "returned str"),
-    ("only48", "takes no float image: AssertionError: only 48 px"), ("absent", "can't be imported"),
+    ("only48", "can't take a float image: AssertionError: only 48 px"), ("absent", "can't be imported"),
 ])  # fmt: skip
 def test_what_is_no_network_for_this_image_is_refused_in_a_line(name, said):
     with pytest.raises(ModelUnavailable) as error:

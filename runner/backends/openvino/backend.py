@@ -8,6 +8,7 @@ import numpy
 import openvino
 
 from runner.backends import base
+from runner.backends.openvino.wanted import Wanted
 from runner.errors import Unsupported
 
 if hasattr(openvino, "Core") or importlib.util.find_spec("openvino.runtime"):  # 2022 and later
@@ -68,8 +69,9 @@ class Backend(base.Backend):
         cache = None if cell.device == "cpu" else self.job.cache_dir
         shape = (cell.batch_size,) + tuple(self.job.artefact.input_shape)
         try:
-            self._made = (path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, cell.scenario == "throughput", cache, shape)
-            self._network = Network(*self._made)
+            throughput = cell.scenario == "throughput"
+            self._made = Wanted(path, NAMES[cell.device], HINTS[cell.precision], self.job.threads, throughput, cache, shape)
+            self._network = Network(self._made)
         except Exception as error:  # RuntimeError, GeneralFailure, NotImplementedFailure ...
             text = " ".join(str(error).split())
             if any(words in text for words in NEVER):
@@ -108,7 +110,7 @@ class Backend(base.Backend):
         self._network.infer_many(count, done)
 
     def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
-        network = Network(*self._made, counters=True)
+        network = Network(self._made._replace(counters=True))
         network.stage(self._batch)
         network.infer()
         count: Dict[str, int] = Counter()

@@ -1,10 +1,12 @@
 """A compiled network in OpenVINO's API of 2022 and later. Properties are strings, which every such release takes."""
 
 from collections import Counter
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy
 import openvino
+
+from runner.backends.openvino.wanted import Wanted
 
 if not hasattr(openvino, "Core"):  # 2022
     import openvino.runtime
@@ -27,40 +29,32 @@ class Network:
 
     api = "Core"
 
-    def __init__(
-        self,
-        path: str,
-        device: str,
-        precision: str,
-        threads: int,
-        throughput: bool,
-        cache_dir: Optional[str],
-        shape: Sequence[int],
-        counters: bool = False,
-    ) -> None:
+    def __init__(self, wanted: Wanted) -> None:
         core = openvino.Core()
         self.version = openvino.get_version()
-        properties = {"PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY"}
-        if device == "CPU":
-            properties["INFERENCE_NUM_THREADS"] = str(threads)
-        if device in ("CPU", "GPU"):
-            properties["INFERENCE_PRECISION_HINT"] = precision
-        if counters:
+        properties = {"PERFORMANCE_HINT": "THROUGHPUT" if wanted.throughput else "LATENCY"}
+        if wanted.device == "CPU":
+            properties["INFERENCE_NUM_THREADS"] = str(wanted.threads)
+        if wanted.device in ("CPU", "GPU"):
+            properties["INFERENCE_PRECISION_HINT"] = wanted.precision
+        if wanted.counters:
             properties["PERF_COUNT"] = "YES"
-        if cache_dir and not counters:  # an engine from the cache may have been built without counters
-            core.set_property({"CACHE_DIR": cache_dir})
-        model = core.read_model(path)
+        if wanted.cache_dir and not wanted.counters:  # an engine from the cache may have been built without counters
+            core.set_property({"CACHE_DIR": wanted.cache_dir})
+        model = core.read_model(wanted.path)
         if model.is_dynamic():  # a user's file with open dimensions
-            model.reshape(list(shape))
-        if device == "MYRIAD":
+            model.reshape(list(wanted.shape))
+        if wanted.device == "MYRIAD":
             _compress(model)
-        self._compiled = core.compile_model(model, device, properties)
+        self._compiled = core.compile_model(model, wanted.device, properties)
         self._read = self._properties()
         self.precision: Optional[str] = self._read.get("INFERENCE_PRECISION_HINT")
         self.loaded_from_cache = bool(self._read.get("LOADED_FROM_CACHE"))
         # never start a request of the queue by hand: its callback frees it twice and the queue then waits for ever
         self._request = self._compiled.create_infer_request()
-        self._queue = openvino.AsyncInferQueue(self._compiled, int(self._read["OPTIMAL_NUMBER_OF_INFER_REQUESTS"])) if throughput else None
+        self._queue = (
+            openvino.AsyncInferQueue(self._compiled, int(self._read["OPTIMAL_NUMBER_OF_INFER_REQUESTS"])) if wanted.throughput else None
+        )
         self.in_flight = len(self._queue) if self._queue is not None else 1
 
     def _properties(self) -> Dict[str, Any]:

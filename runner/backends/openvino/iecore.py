@@ -4,11 +4,13 @@ import os
 import re
 import tempfile
 from collections import Counter
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy
 from openvino.inference_engine import IECore
 from openvino.inference_engine import __version__ as VERSION
+
+from runner.backends.openvino.wanted import Wanted
 
 READ_BACK = ("CPU_THREADS_NUM", "CPU_THROUGHPUT_STREAMS", "ENFORCE_BF16", "GPU_THROUGHPUT_STREAMS", "MYRIAD_THROUGHPUT_STREAMS")
 
@@ -20,42 +22,32 @@ class Network:
     version = VERSION
     loaded_from_cache = False  # it has a cache, and no way to ask whether it was used
 
-    def __init__(
-        self,
-        path: str,
-        device: str,
-        precision: str,
-        threads: int,
-        throughput: bool,
-        cache_dir: Optional[str],
-        shape: Sequence[int],
-        counters: bool = False,
-    ) -> None:
+    def __init__(self, wanted: Wanted) -> None:
         core = IECore()
-        network = core.read_network(path)
+        network = core.read_network(wanted.path)
         name = list(network.input_info)[0]
-        if list(network.input_info[name].input_data.shape) != list(shape):  # a user's file with open dimensions
-            network.reshape({name: list(shape)})
-        if device == "MYRIAD":
-            _check_operators(core, network, device)
-        config = {"PERF_COUNT": "YES"} if counters else {}
-        if device == "CPU":
-            config["CPU_THREADS_NUM"] = str(threads)
-            config["CPU_THROUGHPUT_STREAMS"] = "CPU_THROUGHPUT_AUTO" if throughput else "1"
-            config["ENFORCE_BF16"] = "YES" if precision == "bf16" else "NO"  # on a CPU that has bf16 the default is YES
-            if precision == "bf16" and "BF16" not in core.get_metric(device, "OPTIMIZATION_CAPABILITIES"):
+        if list(network.input_info[name].input_data.shape) != list(wanted.shape):  # a user's file with open dimensions
+            network.reshape({name: list(wanted.shape)})
+        if wanted.device == "MYRIAD":
+            _check_operators(core, network, wanted.device)
+        config = {"PERF_COUNT": "YES"} if wanted.counters else {}
+        if wanted.device == "CPU":
+            config["CPU_THREADS_NUM"] = str(wanted.threads)
+            config["CPU_THROUGHPUT_STREAMS"] = "CPU_THROUGHPUT_AUTO" if wanted.throughput else "1"
+            config["ENFORCE_BF16"] = "YES" if wanted.precision == "bf16" else "NO"  # on a CPU that has bf16 the default is YES
+            if wanted.precision == "bf16" and "BF16" not in core.get_metric(wanted.device, "OPTIMIZATION_CAPABILITIES"):
                 raise RuntimeError("bf16 is not supported by this CPU")
-        elif cache_dir and device != "MYRIAD":  # its plugin refuses the key
-            core.set_config({"CACHE_DIR": cache_dir}, device)
+        elif wanted.cache_dir and wanted.device != "MYRIAD":  # its plugin refuses the key
+            core.set_config({"CACHE_DIR": wanted.cache_dir}, wanted.device)
         # 0: as many requests as the device works best with
-        self._executable = core.load_network(network, device, config=config, num_requests=0 if throughput else 1)
+        self._executable = core.load_network(network, wanted.device, config=config, num_requests=0 if wanted.throughput else 1)
         self._input, self._output = list(network.input_info)[0], list(network.outputs)[0]
         self._requests = self._executable.requests
         self.in_flight = len(self._requests)
         self._read = self._properties()
         # it has no hint to read back: the CPU computes in f32 unless ENFORCE_BF16 says otherwise, MYRIAD in f16
         by_flag = {"YES": "bf16", "NO": "f32"}
-        self.precision: Optional[str] = by_flag.get(self._read.get("ENFORCE_BF16", "")) if device == "CPU" else None
+        self.precision: Optional[str] = by_flag.get(self._read.get("ENFORCE_BF16", "")) if wanted.device == "CPU" else None
 
     def _properties(self) -> Dict[str, Any]:
         known = self._executable.get_metric("SUPPORTED_CONFIG_KEYS")

@@ -45,5 +45,6 @@ def text(report: Report) -> str:
 
 def _line(q: Quantity) -> str:
     label, unit, factor = HUMAN[q.name]
-    interval = f"{significant(factor * q.low)} to {significant(factor * q.high)}"
+    known = q.low < q.value or q.high > q.value  # one replicate says nothing of its spread
+    interval = f"{significant(factor * q.low)} to {significant(factor * q.high)}" if known else "unknown"
     return f"{label:12}{significant(factor * q.value):>10}  {interval:>22}  {unit}  ({q.kind})"

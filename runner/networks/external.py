@@ -17,7 +17,7 @@ def files(path: str) -> List[str]:
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return sorted(set(_locations(data)))
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, KeyError):  # whatever broken bytes are to a reader of the wire format
         return []
 
 

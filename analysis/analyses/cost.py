@@ -27,7 +27,7 @@ def explain(frame: pd.DataFrame) -> str:
     """The cheapest network per set-up."""
     table = analyse(frame)
     if table.empty:
-        return "No energy was measured and no price was given, so nothing has a cost."
+        return "No energy was measured and no price was given, so no cost is known."
     best = table.drop_duplicates("setup")
     price = best["total_cost"].fillna(np.inf) if "total_cost" in best else pd.Series(np.inf, best.index)
     best = best.assign(price=price).sort_values(["price", *(["energy_j"] if "energy_j" in best else [])])

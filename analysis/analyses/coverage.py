@@ -33,4 +33,4 @@ def explain(frame: pd.DataFrame) -> str:
     good = int(((cells["status"] == "ok") & ~cells["contended"]).sum())
     if good == len(cells):
         return "The only cell can be ranked." if good == 1 else f"All {good:,} cells can be ranked."
-    return f"{good:,} of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'} can be ranked; each other one stands under Gaps with its reason."
+    return f"{good:,} of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'} can be ranked; the rest stand under Gaps, each with its reason."

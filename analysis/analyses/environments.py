@@ -50,10 +50,10 @@ def explain(frame: pd.DataFrame) -> str:
     differ = analyse(frame)["differences"]
     runs = frame[frame["source"].eq("records")]["environment"].nunique()
     tail = (
-        f"between runs of one machine differ: {', '.join(sorted(differ['fact'].unique())[:6])}"
+        f"runs of the same machine differ in {words.few(sorted(differ['fact'].unique()))}"
         if len(differ)
         else "no machine changed between its runs"
     )
     if not runs:
-        return "All results are imported; their sources tell nothing of the machines."
+        return "All results are imported; their sources say nothing about the machines."
     return f"{words.plural(runs, 'run')} on {words.plural(frame['machine'].nunique(), 'machine')}; {tail}."

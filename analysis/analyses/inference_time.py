@@ -43,8 +43,8 @@ def explain(frame: pd.DataFrame) -> str:
     cells = ranked(frame[frame["scenario"] == "latency"])
     time = metrics.time_per_image(cells)
     if time.dropna().empty:
-        return "No cell that was not contended has a latency."
+        return "Every latency was contended, so none is quoted."
     low, high = cells.loc[time.idxmin()], cells.loc[time.idxmax()]
     said = [f"{metrics.time_per_image.format(t)} ms ({c['label']}, {c['series']} on {c['platform']}, batch {c['batch_size']:.0f})"
             for t, c in ((time.min(), low), (time.max(), high))]  # fmt: skip
-    return f"An image takes from {said[0]} to {said[1]}."
+    return f"Time per image ranges from {said[0]} to {said[1]}."

@@ -66,8 +66,8 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "Fewer than four networks have both memory and parameters."
     said = [
-        f"{r.setup}: {r.base_mb:.0f} MiB and {r.mb_per_mib:.2f} MiB for each MiB of parameters (R² {r.r2:.3f}, leave-one-out error {r.loo_percent:.1f} %)"
-        + (f", setting aside {insiders(r.set_aside)}" if r.set_aside else "")
+        f"{r.setup}: {r.base_mb:.0f} MiB plus {r.mb_per_mib:.2f} MiB per MiB of parameters (R² {r.r2:.3f}, leave-one-out error {r.loo_percent:.1f} %)"
+        + (f", leaving out {insiders(r.set_aside)}" if r.set_aside else "")
         for r in setups.lines(table.sort_values("n", ascending=False, kind="stable"))
     ]
     return setups.told(said)

@@ -67,7 +67,7 @@ def explain(frame: pd.DataFrame) -> str:
     """Effective peak and what bounds most cells."""
     table = analyse(frame)["platforms"]
     if table.empty:
-        return "No cell has both a latency and multiply-adds at its own input size."
+        return "No cell has both a latency and multiply-adds known at its input size."
     said = []
     bounds = ["compute", "memory", "overhead"]
     several = table[table[bounds].sum(axis=1) > 2]  # a set-up of one odd network tells nothing

@@ -29,20 +29,20 @@ def explain(frame: pd.DataFrame) -> str:
     """Where the device waits, and where transfers weigh."""
     table = analyse(frame)
     if table.empty:
-        return "No transfer, no device time and no energy above idle was measured."
+        return "No transfers, device times or energy above idle were measured."
     said = []
     if "on the device, ms" in table:
         waits = table[table["on the device, ms"].lt((1 - WAITING) * table["latency, ms"])]
         told = int(table["on the device, ms"].notna().sum())
         said.append(
-            f"In {len(waits)} of {told} cells with device times more than half of the latency is not the device's: launching is what is timed there."
+            f"In {len(waits)} of {told} cells with device times, more than half of the latency is spent outside the device: what is timed there is launching."
         )
     moved = table.reindex(columns=["to the device, ms", "from the device, ms"]).sum(axis=1, min_count=1) / table["latency, ms"]
     if moved.notna().any():
         worst = table.loc[moved.idxmax()]
         share = 100 * float(np.nanmedian(moved))
         said.append(
-            f"Transfers, which no latency holds, take {share:.2g} % of it in the typical cell and {100 * moved.max():.0f} % for {worst['label']} on "
+            f"Transfers, which no latency includes, add {share:.2g} % in the typical cell and up to {100 * moved.max():.0f} % for {worst['label']} on "
             f"{worst['setup']}, batch {worst['batch_size']:.0f}."
         )
     return " ".join(said) or "Only energy above idle was measured."

@@ -89,7 +89,7 @@ def explain(frame: pd.DataFrame) -> str:
         return "No platform has two backends for the same cell that was not contended."
     table = table[table["scenario"] == table["scenario"].min()]
     table = table[(table["batch_size"] == table["batch_size"].min())]
-    said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (surely slower for {words.of(r.slower, r.networks, 'network')})"
+    said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (certainly slower for {words.of(r.slower, r.networks, 'network')})"
             for r in table.itertuples()]  # fmt: skip
     return (
         f"At batch {table['batch_size'].iloc[0]}, by geometric mean over the networks that all backends have, else those shared with the reference: "

@@ -1,6 +1,7 @@
 """Time per image against batch size: every network's curve, clusters of shape, their centroids with a fitted law and its band (Wang's figure 5)."""
 
 import functools
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -15,7 +16,7 @@ from analysis.frame import metrics
 from analysis.frame.cached import once
 from analysis.frame.frame import ranked
 from analysis.frame.words import plural
-from analysis.stats import clusters, fit
+from analysis.stats import batch_law, clusters, fit
 
 TITLE = "Time per image against batch size"
 ORDER = 40
@@ -133,39 +134,77 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
 
 
 def explain(frame: pd.DataFrame) -> str:
-    """The law of the largest cluster's centroid, per series."""
+    """Up to which batch size a larger one pays, and how well the law holds."""
+    rows, laws = rows_of(frame), laws_of(frame)
     said = []
-    for (platform, series), mine in rows_of(frame).groupby(["platform", "series"]):
-        wide, cluster, _ = groups_of(mine)
-        found = [(members, law) for _, members, _, law in centroids(wide, cluster) if law]
-        kinds = f"{cluster.nunique()} clusters of shape" if cluster.nunique() > 1 else "one continuum of shapes"
-        if found:
-            members, law = max(found, key=lambda c: c[0])
-            said.append(f"{series} on {platform}: {kinds}, the largest ({members} networks) follows {law.summary}")
-        else:
-            said.append(
-                f"{series} on {platform}: {plural(len(wide), 'whole curve')} over {plural(wide.shape[1], 'batch size')}, too little for a law"
-            )
-    return "; ".join(said) + "."
+    for (platform, series), mine in laws.groupby(["platform", "series"]) if len(laws) else ():
+        low, middle, high = mine["knee"].quantile([0.25, 0.5, 0.75])
+        where = f"at batch {middle:.2g}" if len(mine) < 4 else f"between batch {low:.2g} and {high:.2g} for half of {len(mine)} networks"
+        said.append(f"with {series} on {platform} {where} (median error of the law {100 * mine['error'].median():.1f} %)")
+    if not said:
+        return f"{plural(rows['label'].nunique(), 'network')} at two batch sizes or more; a law takes {LEAST}."
+    return "The knee, beyond which a larger batch gains little, lies " + "; ".join(said) + "."
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:
-    """Curves by family, a panel per platform and series."""
+    """Measured points by family, a panel per platform and series, with the law t(b) = a/b + c of each network and its knee; a line where no law was fitted."""
     cells = live.cells_table(frame)
-    line = alt.Chart().transform_filter("datum.scenario == 'latency'").mark_line(strokeWidth=1.2)
-    channels = live.family_channels(cells["family"])
-    line = line.encode(
-        x=alt.X("batch_size:Q", title="batch size (images)", scale=alt.Scale(type="log", base=2), axis=alt.Axis(format="d", values=sorted(map(int, cells["batch_size"].unique())))),
-        y=live.channel(alt.Y, "time_per_image"), detail="label:N", color=channels["color"], tooltip=live.tips("series", "batch_size", "time_per_image", "throughput"),
-        opacity=live.compared()["opacity"],
-    )  # fmt: skip
-    # Kin share a colour: it takes the points' shapes for the legend to tell families apart.
-    points = alt.Chart().transform_filter("datum.scenario == 'latency'").mark_point(filled=True, size=28)
-    points = points.encode(
-        x="batch_size:Q",
-        y=live.channel(alt.Y, "time_per_image"),
-        opacity=live.compared()["opacity"],
-        tooltip=line.encoding.tooltip,
-        **channels,
+    laws = laws_of(frame)
+    known = set(laws[["panel", "label"]].itertuples(index=False, name=None)) if len(laws) else set()
+    drawn = cells.assign(law=[key in known for key in zip(cells["panel"], cells["label"], strict=True)])
+    one = alt.Chart().transform_filter("datum.scenario == 'latency' && isValid(datum.time_per_image)")
+    channels, opacity = live.family_channels(cells["family"]), live.compared()["opacity"]
+    sizes = sorted(map(int, cells["batch_size"].unique()))
+    x = alt.X("batch_size:Q", title="batch size (images)", scale=alt.Scale(type="log", base=2), axis=alt.Axis(format="d", values=sizes))
+    y = live.channel(alt.Y, "time_per_image")
+    tip = live.tips("series", "batch_size", "time_per_image", "throughput")
+    lines = (
+        one.transform_filter("!datum.law")
+        .mark_line(strokeWidth=1.2)
+        .encode(x=x, y=y, detail="label:N", color=channels["color"], opacity=opacity)
     )
-    return live.facets([line, points], {"cells": cells})
+    # Kin share a colour: it takes the points' shapes for the legend to tell families apart.
+    points = one.mark_point(filled=True, size=28).encode(x=x, y=y, opacity=opacity, tooltip=tip, **channels)
+    layers: list[Any] = [lines, points]
+    tables = {"curves": drawn[[*live.IDENTITY, "panel", "time_per_image", "throughput", "law"]]}
+    if len(laws):
+        fits = alt.Chart().transform_filter("isValid(datum.law_c)")
+        steps = fits.transform_calculate(step=f"sequence(0, {4 * LAW_STEPS + 1})").transform_flatten(["step"])
+        steps = steps.transform_calculate(
+            b=f"datum.first * pow(datum.last / datum.first, datum.step / {4 * LAW_STEPS})", t="datum.law_a / datum.b + datum.law_c"
+        )
+        layers.insert(
+            0, steps.mark_line(strokeWidth=1.2).encode(x="b:Q", y=alt.Y("t:Q"), detail="label:N", color=channels["color"], opacity=opacity)
+        )
+        knees = fits.transform_filter("datum.knee >= datum.first && datum.knee <= datum.last").transform_calculate(t="2 * datum.law_c")
+        told = [alt.Tooltip("label:N", title="network"), *(alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in KNEE)]
+        layers.append(
+            knees.mark_tick(thickness=2.5, size=13, orient="vertical", color="currentColor").encode(
+                x="knee:Q", y="t:Q", opacity=opacity, tooltip=told
+            )
+        )
+        tables["laws"] = laws
+    return live.facets(layers, tables)
+
+
+LAW_STEPS = 6
+KNEE = (("knee", "knee (images)"), ("law_a", "fixed cost (ms per batch)"), ("law_c", "cost (ms per image)"))
+
+
+@once
+def laws_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row per network and series with a law: its two costs in ms, its knee, and the batch sizes between which it was fitted."""
+    rows = rows_of(frame)
+    if rows.empty:
+        return rows
+    keys = ["platform", "series", "backend", "precision", "scenario", "label", "family"]
+    wide = rows.pivot_table(index=keys, columns="batch_size", values="time_per_image", observed=True)
+    sizes, times = wide.columns.to_numpy(float), wide.to_numpy(float)
+    a, c = batch_law.two_parameters(sizes, times)
+    seen = np.isfinite(times)
+    found = wide.index.to_frame(index=False).assign(law_a=a, law_c=c, n=seen.sum(axis=1), first=np.where(seen, sizes, np.inf).min(axis=1), last=np.where(seen, sizes, 0).max(axis=1))  # fmt: skip
+    with np.errstate(invalid="ignore"):
+        found["error"] = np.nanmedian(np.where(seen, np.abs((a[:, None] / sizes + c[:, None]) / times - 1), np.nan), axis=1)
+    found = found[found["n"].ge(LEAST) & found["law_c"].gt(0)]
+    found = found.assign(panel=found["platform"] + " · " + found["series"], knee=found["law_a"] / found["law_c"])
+    return found[[*keys, "panel", "law_a", "law_c", "knee", "first", "last", "error"]]

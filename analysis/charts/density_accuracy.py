@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.charts import _interactive as live
-from analysis.charts import base
+from analysis.charts import _names, base
 from analysis.charts._style import Style
 from analysis.frame.cached import once
 from analysis.stats import fit
@@ -41,7 +41,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     base.curve(axis, curve, style, log_x=False, metric="density")
     base.caption(axis, "", curve.summary if curve else "")
     base.family_legend(figure, rows, style, base.band_handles(style) if curve else ())
-    base.label(axis, rows, "top1", "density", style)
+    _names.label(axis, rows, "top1", "density", style)
     return figure
 
 
@@ -50,16 +50,16 @@ def explain(frame: pd.DataFrame) -> str:
     rows = rows_of(frame)
     curve = curve_of(rows)
     if len(rows) < base.LEAST_FIT:
-        return f"{len(rows)} networks; {base.LEAST_FIT} are needed to say whether accuracy and density go together."
+        return f"{len(rows)} networks; {base.LEAST_FIT} are needed to say whether accuracy and density are related."
     rank = rows["top1"].corr(rows["density"], method="spearman")
     words = (
         "the more accurate, the less dense"
         if rank < -0.3
         else "the more accurate, the denser"
         if rank > 0.3
-        else "accuracy and density hardly go together"
+        else "accuracy and density are hardly related"
     )
-    return f"Spearman's rank correlation is {rank:.2f}: {words}" + (f" ({curve.summary})." if curve else ".")
+    return f"{words[:1].upper()}{words[1:]}: Spearman’s rank correlation is {rank:.2f}" + (f" ({curve.summary})." if curve else ".")
 
 
 def interactive(frame: pd.DataFrame) -> alt.LayerChart:

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.charts import _interactive as live
-from analysis.charts import base
+from analysis.charts import _names, base
 from analysis.charts._style import Style
 from analysis.frame.cached import once
-from analysis.frame.words import few
+from analysis.frame.words import few, plural
 from analysis.stats import robust
 
 TITLE = "Memory against parameters"
@@ -79,17 +79,17 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
             if line is None
             else pd.concat([mine.nlargest(6, "params_size"), mine[line.aside]]).drop_duplicates("label")
         )
-        base.label(axis, named, "params_size", "memory", style, avoid=mine)
+        _names.label(axis, named, "params_size", "memory", style, avoid=mine)
     return figure
 
 
 def explain(frame: pd.DataFrame) -> str:
     """What a network costs in memory."""
     rows = rows_of(frame)
-    said = [f"{s} on {p} takes {line.intercept:.0f} MiB and {line.slope:.2f} MiB for each MiB of parameters (leave-one-out error {100 * line.loo_error:.1f} %, n = {line.n}"
-            + (f", setting aside {few(rows[(rows['platform'] == p) & (rows['series'] == s)]['label'][line.aside], 3)}" if line.aside.any() else "") + ")"
+    said = [f"{s} on {p} takes {line.intercept:.0f} MiB plus {line.slope:.2f} MiB per MiB of parameters (leave-one-out error {100 * line.loo_error:.1f} %, n = {line.n}"
+            + (f", leaving out {few(rows[(rows['platform'] == p) & (rows['series'] == s)]['label'][line.aside], 3)}" if line.aside.any() else "") + ")"
             for (p, s), line in lines(rows).items() if line]  # fmt: skip
-    return ("; ".join(said) or f"{rows['label'].nunique()} networks; {base.LEAST_FIT} in one set-up are needed for a line") + "."
+    return ("; ".join(said) or f"{plural(rows['label'].nunique(), 'network')}; a line takes {base.LEAST_FIT} in one set-up") + "."
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:

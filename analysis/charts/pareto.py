@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from analysis.analyses.pareto import place
 from analysis.charts import _frontier as frontiers
 from analysis.charts import _interactive as live
-from analysis.charts import base
+from analysis.charts import _names, base
 from analysis.charts._style import Style
 from analysis.frame import metrics, words
 from analysis.frame.cached import once
@@ -45,7 +45,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     base.family_legend(figure, rows, style, [Line2D([], [], color=style.curve, linewidth=1.1, label="Pareto frontier")])
     for axis, name in zip(axes, names, strict=True):
         mine = rows[rows["series"] == name]
-        base.label(axis, mine[mine["place"] == "frontier"], "latency", "top1", style, avoid=mine)
+        _names.label(axis, mine[mine["place"] == "frontier"], "latency", "top1", style, avoid=mine)
     return figure
 
 
@@ -57,8 +57,8 @@ def explain(frame: pd.DataFrame) -> str:
         first, last = on.iloc[0], on.iloc[-1]
         ends = [f"{row['label']} ({metrics.latency.format(row['latency'])} ms, {row['top1']:.1f} %)" for row in (first, last)]
         span = f", from {ends[0]} to {ends[1]}" if len(on) > 1 else f": {ends[0]}"
-        said.append(f"with {series} on {platform} {words.of(len(on), len(mine), 'network')}{span}")
-    return "Nothing measured is both faster and more accurate than these: " + "; ".join(said) + "."
+        said.append(f"{words.of(len(on), len(mine), 'network')} with {series} on {platform}{span}")
+    return "Nothing measured is both faster and more accurate than " + "; ".join(said) + "."
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import altair as alt
 import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from analysis.analyses import roofline as analysis
+from analysis.charts import _interactive as live
 from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
@@ -18,6 +20,7 @@ from analysis.stats.roofline import Roofline
 TITLE = "Roofline"
 ORDER = 110
 PER = "platform"
+FREE = ("batch_size", "scenario")
 
 
 @once
@@ -34,7 +37,10 @@ def rows_of(frame: pd.DataFrame) -> dict[str, Roofline]:
 
 def applies(frame: pd.DataFrame) -> str | None:
     """Why there is no such chart."""
-    return None if rows_of(frame) else "bytes moved are not known for two networks, so intensity is not either"
+    found = rows_of(frame)
+    if not found:
+        return "bytes moved are not known for two networks, so intensity is not either"
+    return base.readable(max(placed.cells["model"].nunique() for placed in found.values()))
 
 
 def draw(frame: pd.DataFrame, style: Style) -> Figure:
@@ -73,3 +79,40 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
 def explain(frame: pd.DataFrame) -> str:
     """Effective peak and what bounds most cells."""
     return analysis.explain(setups.one_in_flight(frame))
+
+
+def interactive(frame: pd.DataFrame) -> alt.FacetChart:
+    """The roof of each set-up and its networks below it, the smallest and the largest batch joined by a line."""
+    points, roofs = [], []
+    for name, found in rows_of(frame).items():
+        cells = found.cells.assign(
+            panel=name, gflops=found.cells["rate"] / 1e9, large=found.cells["batch_size"].eq(found.cells["batch_size"].max())
+        )
+        points.append(cells[["panel", "platform", "backend", "precision", "label", "family", "batch_size", "intensity", "gflops", "large"]])
+        peak, bandwidth = found.peak / 1e9, found.bandwidth / 1e9
+        low, high = cells["intensity"].min() / 1.6, cells["intensity"].max() * 1.6
+        corners = sorted({low, float(np.clip(peak / bandwidth, low, high)), high})
+        roofs.append(pd.DataFrame({"x": corners, "roof": np.fmin(peak, bandwidth * np.array(corners))}).assign(panel=name, **_keys(cells)))
+    rows = pd.concat(points)
+    x = alt.X("intensity:Q", title="intensity (flop per byte moved)", scale=LOG, axis=PLAIN)
+    y = alt.Y("gflops:Q", title="rate (GFLOP/s; 2 x GMACs)", scale=LOG, axis=PLAIN)
+    chosen = live.compared()
+    networks = alt.Chart().transform_filter("isValid(datum.gflops)")
+    joins = networks.mark_line(strokeWidth=0.8).encode(x=x, y=y, detail="label:N", color=live.family_channels(rows["family"])["color"], opacity=chosen["opacity"])  # fmt: skip
+    tip = [alt.Tooltip("label:N", title="network"), alt.Tooltip("batch_size:Q", title="batch size"),
+           *(alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in (("intensity", "flop per byte"), ("gflops", "GFLOP/s")))]  # fmt: skip
+    size = alt.Size("large:O", title="batch size", scale=alt.Scale(domain=[False, True], range=[22, 75]), legend=alt.Legend(orient="bottom", labelExpr="datum.value ? 'largest' : 'smallest'"))  # fmt: skip
+    marks = networks.mark_point(filled=True, stroke="currentColor").encode(
+        x=x, y=y, size=size, tooltip=tip, **live.family_channels(rows["family"]), **chosen
+    )
+    roof = alt.Chart().transform_filter("isValid(datum.roof)").mark_line(color="gray", strokeWidth=2)
+    roof = roof.encode(x=alt.X("x:Q", scale=LOG, axis=PLAIN), y=alt.Y("roof:Q", scale=LOG, axis=PLAIN))
+    return live.facets([roof, joins, marks], {"rooflines": rows, "roofs": pd.concat(roofs)})
+
+
+LOG, PLAIN = alt.Scale(type="log", nice=False, padding=12), alt.Axis(format=",~g", tickCount=6)
+
+
+def _keys(cells: pd.DataFrame) -> dict[str, str]:
+    """What the page's filters need to know of a roof."""
+    return {name: cells[name].iloc[0] for name in ("platform", "backend", "precision")}

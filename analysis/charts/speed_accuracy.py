@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from analysis.charts import _frontier as frontiers
 from analysis.charts import _interactive as live
-from analysis.charts import base
+from analysis.charts import _names, base
 from analysis.charts._style import Style
 from analysis.frame.cached import once
 from analysis.stats import fit
@@ -53,7 +53,7 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
     line = Line2D([], [], color=style.curve, linewidth=0.9, linestyle=":", label="Pareto frontier")
     base.family_legend(figure, rows, style, [line, *base.band_handles(style)])
     for axis, mine in zip(axes, groups, strict=True):
-        base.label(axis, mine[mine["on"]], "throughput", "top1", style, avoid=mine)
+        _names.label(axis, mine[mine["on"]], "throughput", "top1", style, avoid=mine)
     return figure
 
 
@@ -64,11 +64,11 @@ def explain(frame: pd.DataFrame) -> str:
     for (platform, series), curve in fits(rows).items():
         if curve:
             said.append(
-                f"{series} on {platform} {100 * curve.r2:.0f} % (leave-one-out error {curve.error} points, {curve.law.name}, n = {curve.n})"
+                f"{100 * curve.r2:.0f} % with {series} on {platform} ({curve.law.name}, leave-one-out error {curve.error} points, n = {curve.n})"
             )
     if not said:
-        return f"{rows['label'].nunique()} networks; {base.LEAST_FIT} in one set-up are needed for a curve."
-    return "Speed explains this share of the variance of Top-1: " + "; ".join(said) + "."
+        return f"{rows['label'].nunique()} networks; a curve takes {base.LEAST_FIT} in one set-up."
+    return "Of the variance in Top-1, speed explains " + "; ".join(said) + "."
 
 
 def interactive(frame: pd.DataFrame) -> alt.FacetChart:

@@ -127,9 +127,7 @@ def explain(frame: pd.DataFrame) -> str:
     """How much a larger batch gains."""
     rows = rows_of(frame)
     if rows["contended"].all():
-        return (
-            f"All {len(rows)} cells were contended: others used this CPU or GPU meanwhile, so that the times are no basis for a comparison."
-        )
+        return f"All {len(rows)} cells were contended: others were using this CPU or GPU, so these times can't be compared."
     rows = rows[~rows["contended"]]
     said = []
     for (platform, series), mine in rows.groupby(["platform", "series"]):
@@ -141,8 +139,8 @@ def explain(frame: pd.DataFrame) -> str:
         if both.empty:
             continue
         gain = np.exp(np.log(both[first] / both[last]).mean())
-        said.append(f"{gain:.1f}-fold with {series} on {platform} (batch {first:.0f} to {last:.0f})")
+        said.append(f"{gain:.1f} times less with {series} on {platform} (batch {last:.0f} against {first:.0f})")
     if not said:
         sizes = rows["batch_size"].nunique()
         return f"{plural(rows['model'].nunique(), 'network')} at {plural(sizes, 'batch size')}{', none at two' if sizes > 1 else ''}."
-    return "By geometric mean the time per image falls " + ", ".join(said) + "."
+    return "In larger batches an image takes less time, by geometric mean " + ", ".join(said) + "."

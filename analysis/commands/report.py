@@ -19,7 +19,17 @@ def register(app: typer.Typer) -> None:
         out: Annotated[
             Path | None, typer.Option(metavar="FOLDER", help="Folder to write to. [default: RESULTS/report]", show_default=False)
         ] = None,
-        gif: Annotated[bool, typer.Option(help="Also draw the animated figure 1 (some seconds more).")] = True,
+        figures: Annotated[
+            bool | None,
+            typer.Option(
+                "--figures/--no-figures",
+                help="Also write every figure as SVG, PDF and PNG, and figure 1 as a GIF; by default up to 20 networks.",
+                show_default=False,
+            ),
+        ] = None,
+        gif: Annotated[
+            bool | None, typer.Option("--gif/--no-gif", help="The GIF alone; by default as --figures.", show_default=False)
+        ] = None,
         price: Annotated[
             list[str] | None,
             typer.Option(
@@ -31,14 +41,11 @@ def register(app: typer.Typer) -> None:
             float | None, typer.Option(min=0, help="Money per kWh, in the same currency, where energy was measured.")
         ] = None,
         methods: Annotated[
-            bool | None,
-            typer.Option("--methods/--no-methods", help="Also make the statistics; by default up to 300 networks.", show_default=False),
-        ] = None,
+            bool, typer.Option("--methods/--no-methods", help="Also make the statistics (tests, ranks, clusters) and their figures.")
+        ] = False,
         watch: Annotated[
             bool,
-            typer.Option(
-                "--watch", help="Rebuild whenever records come in, until Ctrl-C; the open page reloads. Without GIF and statistics."
-            ),
+            typer.Option("--watch", help="Rebuild whenever records come in, until Ctrl-C; the open page reloads. Figures come at the end."),
         ] = False,
         paper: Annotated[
             bool, typer.Option("--paper", help="Also write OUT/paper: figures at column width, one table as LaTeX and CSV, a citation.")
@@ -53,6 +60,7 @@ def register(app: typer.Typer) -> None:
         from analysis.compare import noise
         from analysis.errors import FrameError
         from analysis.merge import table
+        from analysis.predict import path as searches
         from analysis.report import report as writer
         from analysis.report import watch as watching
         from analysis.stats import cost
@@ -61,10 +69,14 @@ def register(app: typer.Typer) -> None:
         local = [Path(path) for path in paths if not path.startswith("s3://")]
         folder = out or Path(below_results("report", results))
 
-        def build(gif: bool, methods: bool | None, stamp: str = "") -> writer.Written:
+        def build(files: bool | None, stamp: str = "") -> writer.Written:
             merged = replace(table.merge(paths), floors=noise.beside(local))
             prices = cost.prices(price or [], electricity, set(merged.frame["platform"]))
-            return writer.write(merged, folder, gif=gif, prices=prices, methods=methods, paper=paper, stamp=stamp)
+            live = bool(stamp)
+            searched = searches.table(local[0].parent if records and local else Path(results))
+            return writer.write(
+                merged, folder, files, False if live else gif, prices, methods and not live, paper and not live, stamp, searched
+            )
 
         if watch:
             if len(local) < len(paths):
@@ -73,14 +85,14 @@ def register(app: typer.Typer) -> None:
                 typer.echo(f"{folder / 'index.html'}: rebuilt as records come in; Ctrl-C ends with the whole report")
                 for number in watching.changes(local):
                     try:
-                        typer.echo(f"  {build(False, False, str(number)).summary}")
+                        typer.echo(f"  {build(False, str(number)).summary}")
                     except FrameError as error:  # the first line is not yet written
                         typer.echo(f"  {error}")
                         continue
                     watching.stamp(folder, str(number))
             except KeyboardInterrupt:
                 typer.echo("")
-        written = build(gif, methods)
+        written = build(figures)
         if watch:
             watching.stamp(folder, "done")
         warn(written.warnings)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import FrameError
-from analysis.frame import imported, measured_accuracy, quick_json, unfinished
+from analysis.frame import imported, measured_accuracy, operators, quick_json, unfinished
 from analysis.frame.environments import flatten
 from analysis.frame.row import row
 from runner.records.check import is_replicate, misfit, misfit_accuracy
@@ -46,7 +46,7 @@ def record_files(paths: Iterable[str | Path], problems: Counter | None = None) -
 
 @dataclass(frozen=True)
 class Entry:
-    """What a file holds: a row of the frame (cell, imported), the facts (environment) or the record (accuracy)."""
+    """What a file holds: a row of the frame (cell, imported), the facts (environment), the record (accuracy) or a Profile's fields (profile)."""
 
     kind: str
     id: str
@@ -86,8 +86,10 @@ def entries(content: Iterable[bytes], file: Path, problems: Counter) -> Iterator
                 yield Entry(kind, name, left.facts[name])
             elif kind == "imported":  # written by `import`
                 yield Entry(kind, name, imported.row(record, file.stem))
-            elif kind == "profile":  # where a cell's time goes is no row of the table
-                continue
+            elif kind == "profile":
+                found = operators.of_record(record)
+                if found is not None:
+                    yield Entry(kind, name, found)
             elif kind == "accuracy":
                 measured_accuracy.measured([(file, record)])  # raises what a malformed record raises
                 yield Entry(kind, name, record)

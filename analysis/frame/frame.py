@@ -14,6 +14,7 @@ from analysis.frame.cached import once
 from analysis.frame.columns import NO_WORK
 from analysis.frame.entries import REPEATED, one_per_task, read, record_files
 from analysis.frame.finish import finish
+from analysis.frame.operators import Profile
 from runner.records.schema import SCHEMA_VERSION
 
 
@@ -25,6 +26,7 @@ class Merged:
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: Counter = field(default_factory=Counter)
     files: tuple[str, ...] = ()
+    profiles: tuple[Profile, ...] = ()
     floors: tuple[Any, ...] = ()  # noise floors of the hosts (analysis.compare.noise), where they are known
 
 
@@ -37,6 +39,7 @@ def merge(paths: Iterable[str | Path]) -> Merged:
     environments: dict[str, dict[str, Any]] = {}
     rows: list[dict[str, Any]] = []
     counted: list[tuple[Path, dict[str, Any]]] = []
+    profiles: list[Profile] = []
     for file in files:
         for entry in read(file, problems):
             if entry.key in seen:
@@ -47,6 +50,8 @@ def merge(paths: Iterable[str | Path]) -> Merged:
                 environments[entry.id] = entry.content
             elif entry.kind == "accuracy":
                 counted.append((file, entry.content))
+            elif entry.kind == "profile":
+                profiles.append(Profile(**entry.content))
             else:
                 rows.append(entry.content)
     if not rows:
@@ -54,7 +59,7 @@ def merge(paths: Iterable[str | Path]) -> Merged:
     rows = one_per_task(rows, problems)
     accuracies = measured_accuracy.measured(counted)
     rows = [entry | measured_accuracy.of(entry, accuracies) for entry in rows]
-    return Merged(finish(pd.DataFrame(rows), environments), environments, problems, tuple(file.name for file in files))
+    return Merged(finish(pd.DataFrame(rows), environments), environments, problems, tuple(file.name for file in files), tuple(profiles))
 
 
 def nothing(paths: Iterable[str | Path], files: int, problems: Counter) -> FrameError:

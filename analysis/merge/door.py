@@ -56,6 +56,7 @@ def spooled(content: Iterable[bytes], file: File, spool: BinaryIO) -> dict[str, 
     """Append the good lines of a file's content to a spool; what is set aside is counted."""
     problems: Counter = Counter()
     for entry in entries.entries(content, Path(file.path), problems):
-        row = {"rest": quick_json.dumps(entry.content).decode()} if entry.kind in ("environment", "accuracy") else packed(entry.content)
+        nested = entry.kind in ("environment", "accuracy", "profile")
+        row = {"rest": quick_json.dumps(entry.content).decode()} if nested else packed(entry.content)
         spool.write(quick_json.dumps({"number": file.number, "kind": entry.kind, "id": entry.id, "row": row}) + b"\n")
     return {what: count for (_, what), count in problems.items()}

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import duckdb
 
+from analysis.frame.operators import Profile
 from analysis.merge.columns import TYPES
 from runner import __version__
 from runner.files import atomic_write
 from runner.records.schema import SCHEMA_VERSION
 
 # what a cache was made with: of another program it is made anew
-MADE_WITH = hashlib.sha256(json.dumps([__version__, SCHEMA_VERSION, duckdb.__version__, TYPES]).encode()).hexdigest()[:12]
+MADE_WITH = hashlib.sha256(json.dumps([__version__, SCHEMA_VERSION, duckdb.__version__, TYPES, list(Profile.__annotations__)]).encode()).hexdigest()[:12]
 
 
 @dataclass

@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.errors import FrameError
 from analysis.frame import entries, finish, measured_accuracy, spreadsheet
 from analysis.frame import frame as frames
+from analysis.frame.operators import Profile
 from analysis.merge import cache, ingest, lines, sources
 from analysis.merge.columns import NESTED, NUMBERS, TEXT, TYPES, WHOLE, unpacked
 from runner.files import whole
@@ -92,7 +93,11 @@ def merged(table: Table) -> frames.Merged:
     )
     if found:
         frame = _with_accuracies(frame, found)
-    return frames.Merged(finish.finish(frame, environments), environments, table.problems, table.files)
+    profiles = table.connection.execute(
+        "SELECT rest FROM kept JOIN turns USING (number) WHERE kind = 'profile' ORDER BY turn, filename, file_row_number"
+    )
+    told = tuple(Profile(**json.loads(text)) for (text,) in profiles.fetchall())
+    return frames.Merged(finish.finish(frame, environments), environments, table.problems, table.files, told)
 
 
 def _frame(table: Table) -> pd.DataFrame:

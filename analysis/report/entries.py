@@ -1,6 +1,5 @@
 """What the first screen chooses from: every time that may be ranked, as plain rows with their numbers and the words for them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,14 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.analyses import sustained
 from analysis.charts import base
-from analysis.frame import data_sets, metrics, noise
+from analysis.frame import data_sets, metrics, noise, words
 from analysis.frame.cached import once
-from analysis.frame.frame import latest, ranked
+from analysis.frame.frame import ranked
 
 RESERVATIONS = ("unsteady", "drifting", "quota", "noisy", "throttled", "parity", "degenerate")
-SPELT = {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
-SAME = ["platform", "device", "backend", "model", "precision", "batch_size", "input_px"]  # of a sustained run and the cell it belongs to
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,8 @@ class Entry:
     """One network in one set-up. Times in ms per batch, `low` to `high` the 95 % interval of the median; None is unknown.
 
     Of a network that was not measured (`measured`) `ms` is predicted, and `low` to `high` the 90 % interval of that. `heat` is `sustained` where the
-    time is that of a run of minutes, `cold` where a board has none, and empty elsewhere. `tag` names the weights that reach `top1`.
+    time is that of a run of minutes, `cold` where a board has none, and empty elsewhere. `tag` names the weights that reach `top1`, `timed` those that
+    were timed where they are others (`random`).
     """
 
     device: str
@@ -45,6 +44,7 @@ class Entry:
     px: int | None
     framework: str
     tag: str = ""
+    timed: str = ""
     heat: str = ""
     measured: bool = True
 
@@ -73,35 +73,23 @@ def entries(frame: pd.DataFrame) -> list[Entry]:
     unknown = np.array([len(r) < 2 for r in replicates])
     table.loc[unknown, ["low", "high"]] = np.nan
     table = _heated(frame, table.assign(heat=""))
-    table["network"] = names(table)
-    table["spelt"] = [spelt(series) for series in table["series"]]
+    table["network"] = words.bare(table["label"])
+    table["spelt"] = [words.spelt(series) for series in table["series"]]
     table["tag"] = table["accuracy_weights"].fillna("").str.split(",").str[0]  # what follows is where the value was published
+    timed = table["weights_tag"].where(table["weights_tag"].map(lambda tag: isinstance(tag, str)), table["weights"]).fillna("")
+    table["timed"] = timed.where(~timed.isin(["", "pretrained"]) & table["tag"].ne("") & timed.ne(table["tag"]) & table["top1"].notna(), "")
     needed = ["batch_size", "latency", "input_px", *_NUMBERS.values(), *_WORDS.values()]
     rows = table.sort_values(["platform", "latency"], kind="stable")[needed].to_dict("records")
     return [_entry(row) for row in rows]
 
 
-def names(table: pd.DataFrame) -> pd.Series:
-    """Labels without their source (`timm:dpn68` is dpn68) where no two networks would then share one."""
-    bare = table["label"].str.replace(r"^[a-z]+:", "", regex=True)
-    clash = table.groupby(bare)["label"].nunique()
-    return bare.where(~bare.isin(clash.index[clash > 1]), table["label"])
-
-
-def spelt(series: str) -> str:
-    """A set-up as its makers spell it: `onnxruntime fp16` is ONNX Runtime fp16."""
-    backend = re.split(r"[ :]", series)[0]
-    return SPELT.get(backend, backend) + series[len(backend) :].replace(":", " ")
-
-
 def _heated(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """On boards, whose clocks fall as they heat up: the sustained time where there is one, and a word that says which it is."""
-    runs = latest(frame[frame["role"].eq("sustained") & frame["status"].eq("ok") & ~frame["contended"]])
-    runs = runs[runs["sustained_s"].gt(0)].drop_duplicates(SAME, keep="last").set_index(SAME)["sustained_s"]
+    runs = sustained.runs(frame)
     board = table.get("env_board", pd.Series(None, index=table.index, dtype=object)).notna() | table["platform"].isin(
         runs.index.get_level_values("platform")
     )
-    late = 1e3 * runs.reindex(pd.MultiIndex.from_frame(table[SAME])).to_numpy(float)
+    late = 1e3 * runs.reindex(pd.MultiIndex.from_frame(table[sustained.SAME])).to_numpy(float)
     found = np.isfinite(late)
     table = table.assign(heat=np.where(found, "sustained", np.where(board, "cold", "")))
     table["latency"] = np.where(found, late, table["latency"])
@@ -119,7 +107,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 _TRUST = ["quality", "source", "n_replicates", "n_asked", "ended"]
 _NUMBERS = {"low": "low", "high": "high", "p90": "latency_p90", "p99": "latency_p99", "top1": "top1", "mib": "memory", "mj": "energy"}
 _WORDS = {"device": "platform", "network": "network", "family": "family", "backend": "spelt", "precision": "precision", "trust": "trust",
-          "model": "model", "framework": "backend", "tag": "tag", "heat": "heat"}  # fmt: skip
+          "model": "model", "framework": "backend", "tag": "tag", "timed": "timed", "heat": "heat"}  # fmt: skip
 
 
 def _number(value: Any) -> float | None:

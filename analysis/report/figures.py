@@ -1,4 +1,4 @@
-"""Figures to files: every chart that applies, per platform where it asks for that, as PNG, SVG and PDF."""
+"""Figures: every chart that applies, per platform where it asks for that; as pictures in the page where it has no other form there, and as files when asked for."""
 
 import io
 import traceback
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import vl_convert
 from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -15,23 +14,26 @@ from matplotlib.figure import Figure
 from analysis import charts
 from analysis.charts import base
 from analysis.charts._style import LIGHT
+from analysis.frame import words
 from analysis.frame.cached import once
-from runner import files
+from runner.files import atomic_write
 
-FORMATS = ("png", "svg", "pdf")
+FORMATS = ("svg", "pdf", "png")
+TABLED = ("time_table",)  # the page has these as coloured tables
 MOST_PICTURE = 250_000  # bytes of an SVG that the page may hold, before compression
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One chart for one platform (None: all): where its files lie, what it says, or why it is not there."""
+    """One chart for one platform (None: all): what it says, or why it is not there."""
 
     chart: str
     platform: str | None
-    stem: str | None = None
+    stem: str = ""
     sentence: str = ""
     missing: str | None = None
-    picture: str = ""  # the SVG of a chart that has no interactive form, for the page
+    picture: str = ""  # SVG of a chart that has no other form in the page
+    files: bool = False  # whether figures/STEM.* were written
 
 
 @once
@@ -55,26 +57,27 @@ def jobs(frame: pd.DataFrame) -> list[tuple[str, str | None, str]]:
     return found
 
 
-def draw(name: str, platform: str | None, stem: str, folder: Path, frame: pd.DataFrame) -> Drawn:
-    """Draw one chart and write its files; a chart that fails says so in the report instead of taking it down."""
+def draw(name: str, platform: str | None, stem: str, folder: Path | None, frame: pd.DataFrame) -> Drawn:
+    """One chart as the page has it, and into a folder where one is given; a chart that fails says so in the report instead of taking it down."""
     module, rows = charts.load(name), part(frame, platform)
     try:
         reason = module.applies(rows)
         if reason:
             return Drawn(name, platform, missing=reason)
-        with LIGHT.context():
-            figure = module.draw(rows, LIGHT)
-            base.settle(figure)
-            save(figure, folder / stem)
-            drawn = folder / f"{stem}.svg"
-            still = not hasattr(module, "interactive") and drawn.exists() and drawn.stat().st_size < MOST_PICTURE
-            picture = drawn.read_text(encoding="utf-8") if still else ""
-            large = (
-                ""
-                if picture or hasattr(module, "interactive") or not drawn.exists()
-                else " The figure is too large for this page; its files hold it."
-            )
-        return Drawn(name, platform, stem, module.explain(rows) + large, picture=picture)
+        pictured = not hasattr(module, "interactive") and name not in TABLED
+        picture = ""
+        if pictured or folder:
+            with LIGHT.context():
+                figure = module.draw(rows, LIGHT)
+                base.settle(figure)
+                picture = vector(figure)
+                if folder:
+                    save(figure, picture, folder / stem)
+        large = pictured and len(picture.encode()) > MOST_PICTURE
+        said = words.told(module.explain(rows)) + (
+            f" The figure is too large for this page{'; its files hold it' if folder else ''}." if large else ""
+        )
+        return Drawn(name, platform, stem, said, picture=picture if pictured and not large else "", files=folder is not None)
     except Exception as error:  # a chart is a plug-in: one that breaks must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Drawn(
@@ -82,25 +85,27 @@ def draw(name: str, platform: str | None, stem: str, folder: Path, frame: pd.Dat
         )
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure whose layout is settled in every format, without dates; the PDF is made from the SVG, ten times as fast as drawing it again.
+def vector(figure: Figure) -> str:
+    """A figure whose layout is settled as SVG, without a date.
 
-    Straight to the canvas: `savefig` would draw everything once more beforehand, to lay out what is laid out.
+    Straight from the canvas: `savefig` would draw everything once more beforehand, to lay out what is laid out.
     """
     figure.set_dpi(rcParams["savefig.dpi"])
-    if "png" in FORMATS:
-        picture = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(picture, pil_kwargs={"compress_level": 4})
-        _put(path, ".png", picture.getvalue())
-    if "svg" in FORMATS:
-        drawn = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None})
-        _put(path, ".svg", drawn.getvalue().encode())
-        if "pdf" in FORMATS:
-            _put(path, ".pdf", vl_convert.svg_to_pdf(drawn.getvalue()))
+    drawn = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None})
+    return drawn.getvalue()
 
 
-def _put(path: Path, suffix: str, content: bytes) -> None:
-    """Write a file whole or not at all; not flushed, since a figure can be drawn again."""
-    with files.whole(path.with_name(path.name + suffix)) as part:
-        Path(part).write_bytes(content)
+def save(figure: Figure, svg: str, path: Path) -> None:
+    """Write a figure and its SVG in every format; the PDF is made from the SVG, ten times as fast as drawing it again."""
+    import vl_convert
+
+    for suffix in FORMATS:
+        content: str | bytes = svg
+        if suffix == "png":
+            pixels = io.BytesIO()
+            FigureCanvasAgg(figure).print_png(pixels, pil_kwargs={"compress_level": 4})
+            content = pixels.getvalue()
+        elif suffix == "pdf":
+            content = vl_convert.svg_to_pdf(svg)
+        atomic_write(path.with_name(f"{path.name}.{suffix}"), content)

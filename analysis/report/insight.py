@@ -15,10 +15,10 @@ from analysis.frame.words import few, plural
 
 CHANGE = 0.05  # smallest change of a median that is worth a line
 QUALITY = {
-    "contended": "others used the CPU or GPU meanwhile; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
-    "quota": "a CPU quota stopped the process now and then, so some calls took long",
-    "drifting": "most processes got slower, or faster, while they were timed",
-    "noisy": "samples spread widely", "throttled": "the clock was lowered by heat or power", "parity": "outputs differ from the fp32 PyTorch reference",
+    "contended": "others were using the CPU or GPU; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
+    "quota": "a CPU quota paused the process now and then, so some calls took long",
+    "drifting": "most processes became slower or faster while being timed",
+    "noisy": "the samples scatter widely", "throttled": "the clock was lowered by heat or power", "parity": "outputs differ from the fp32 PyTorch reference",
     "degenerate": "the output does not depend on the input",
 }  # fmt: skip
 
@@ -80,8 +80,15 @@ def noise_sentence(frame: pd.DataFrame, floors: tuple[Floor, ...]) -> str:
         if host in found
     ]
     unknown = [host for host in hosts if host not in found]
-    known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; no change is told below it. " if said else ""
-    return (known + (f"The noise floor of {few(unknown)} is unknown; dyno noise measures it." if unknown else "")).strip()
+    known = f"Noise floor: two identical sweeps differ on {'; on '.join(said)}; smaller changes are not reported. " if said else ""
+    return (
+        known
+        + (
+            f"The noise {'floor' if len(unknown) == 1 else 'floors'} of {few(unknown)} {'is' if len(unknown) == 1 else 'are'} unknown; dyno noise measures {'it' if len(unknown) == 1 else 'them'}."
+            if unknown
+            else ""
+        )
+    ).strip()
 
 
 def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> str:
@@ -90,7 +97,7 @@ def change_sentence(frame: pd.DataFrame, changed: pd.DataFrame, floors: tuple[Fl
     again = int((cells.groupby(["source", "platform", "host", "cell_id"]).size() > 1).sum())
     noise = noise_sentence(cells[cells["source"] == "records"], floors)
     if not again:
-        return f"No cell was measured twice, so no change can be seen. {noise}".strip()
+        return f"No cell was measured twice, so nothing can have changed. {noise}".strip()
     counts = changed["verdict"].value_counts()
     told = [f"{counts[verdict]} became {verdict}" for verdict in ("faster", "slower") if counts.get(verdict)]
     rest = again - len(changed)
@@ -130,23 +137,29 @@ def doubts(merged: Merged) -> list[str]:
     if good["input_px"].nunique() > 1:  # NaN, of an import that tells none, is no size
         sizes = ", ".join(f"{int(px)} px" for px in sorted(good["input_px"].dropna().unique()))
         said.append(
-            f"Input sizes differ ({sizes}): a network at another size than most carries it in its name, and is no like-for-like comparison."
+            f"Input sizes differ ({sizes}): a network timed at an unusual size carries it in its name, and does not compare like for like."
         )
     unrated = sorted(good.loc[good["top1"].isna(), "label"].unique())
     if unrated:
         said.append(
-            f"No Top-1 is published or measured at the input size that was timed for {few(unrated)}; charts of accuracy leave them out."
+            f"No Top-1 is known at the timed input size for {few(unrated)}; charts of accuracy leave {'it' if len(unrated) == 1 else 'them'} out."
         )
     sources = good.loc[good["top1"].notna(), "accuracy_source"].value_counts()
     if "published" in sources and len(sources) > 1:
         said.append(
-            f"Top-1 is published for {sources['published']:,} cells and measured for the others, on other images: the two are not comparable."
+            f"Top-1 is published for {sources['published']:,} cells and measured for the others, on other images; the two don't compare."
         )
     elif "published" in sources:
-        said.append("Top-1 and Top-5 are the values published with pretrained weights, not measured here.")
+        random = int(good["weights"].eq("random").sum())
+        beside = (
+            f"; {plural(random, 'cell')} {'was' if random == 1 else 'were'} timed with random weights, which take as long" if random else ""
+        )
+        said.append(f"Top-1 and Top-5 are the values published with pretrained weights, not measured here{beside}.")
     alone = good[good["n_replicates"] < 2]
     if len(alone):
-        said.append(f"{plural(len(alone), 'cell')} {'has' if len(alone) == 1 else 'have'} one process or none, and so no interval.")
+        said.append(
+            f"{plural(len(alone), 'cell')} {'comes' if len(alone) == 1 else 'come'} from one process or none, and so {'has' if len(alone) == 1 else 'have'} no interval."
+        )
     return said
 
 

@@ -1,6 +1,7 @@
 """For papers: the frontier of each device at column width, one merged table as LaTeX and CSV, and a citation that names the environment."""
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.charts import _names, base
 from analysis.charts import _style as styles
-from analysis.charts import base
 from analysis.charts._style import LIGHT
 from analysis.frame import environments
 from analysis.frame.frame import Merged, ranked
@@ -36,12 +37,11 @@ def write(merged: Merged, folder: Path) -> list[Path]:
             figure = draw(device, pool)
             for suffix in ("pdf", "svg", "png"):
                 written.append(folder / f"frontier-{file_name(device, pools)}.{suffix}")
+                content = io.BytesIO()
+                undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(suffix)
                 with LIGHT.context():
-                    figure.savefig(
-                        written[-1],
-                        dpi=DPI,
-                        metadata={"CreationDate": None} if suffix == "pdf" else {"Date": None} if suffix == "svg" else None,
-                    )
+                    figure.savefig(content, format=suffix, dpi=DPI, metadata=undated)
+                atomic_write(written[-1], content.getvalue())
     table = merged_table(merged.frame)
     tables.write_csv(table, folder / "table.csv")
     atomic_write(folder / "table.tex", latex(pools))
@@ -143,7 +143,7 @@ def draw(device: str, pool: list[Entry]) -> Figure:
         if len(handles) < 13:
             figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=5.5, handletextpad=0.2, columnspacing=0.8)
         base.settle(figure)
-        base.label(axis, rows[rows["on"]], "latency", "top1", LIGHT, avoid=rows, sizes=13)
+        _names.label(axis, rows[rows["on"]], "latency", "top1", LIGHT, avoid=rows, sizes=13)
     return figure
 
 

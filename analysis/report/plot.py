@@ -8,32 +8,14 @@ from collections.abc import Sequence
 from html import escape
 
 from analysis.charts import _style as styles
+from analysis.charts._places import GAPS, LETTER, Box, Points, along, beside, place
 from analysis.report.entries import Entry, frontier, short
 from analysis.report.verdict import Limits
 
-WIDTH, HEIGHT = 640, 400
+WIDTH, HEIGHT = 640, 460
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 24, 44
-LETTER, LINE = 7.3, 13  # px that a letter of a name takes at most, and a line of names
-GAPS = (9, 20, 34, 50, 70, 94, 122, 156, 196, 240, 290)
-ANGLES = (
-    225,
-    200,
-    250,
-    270,
-    180,
-    160,
-    45,
-    20,
-    0,
-    315,
-    340,
-    90,
-    135,
-)  # degrees from the point, clockwise from the right: upper left is empty
 DIM_LETTER = 6.4  # of a name in ordinary weight
 FEW = 80  # networks up to which those behind the frontier have intervals and names
-Box = tuple[float, float, float, float]
-Points = Sequence[tuple[float, float]]
 
 
 def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
@@ -65,19 +47,21 @@ def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
         )
     )
     out.append(f'<path class="front" d="{steps}"/>')
+    corners = [at[id(row)] for row in on]
+    ink = [p for (ax, ay), (bx, by) in zip(corners, corners[1:], strict=False) for p in (*along(ax, ay, bx, ay), *along(bx, ay, bx, by))]
     front = {id(row) for row in named}
     for row in sorted(rated, key=lambda row: id(row) in front):
         px, py = at[id(row)]
         share = row.batch if not limits.batch else 1
         if row.low and row.high and (id(row) in front or len(rated) < FEW):
-            out.append(
-                f'<path class="bar" d="M{max(LEFT, x(row.low / share)):.1f} {py:.1f}H{min(WIDTH - RIGHT, x(row.high / share)):.1f}"/>'
-            )
+            ends = max(LEFT, x(row.low / share)), min(WIDTH - RIGHT, x(row.high / share))
+            out.append(f'<path class="bar" d="M{ends[0]:.1f} {py:.1f}H{ends[1]:.1f}"/>')
+            ink += along(ends[0], py, ends[1], py)
         kind = "pt on" if id(row) in front else "pt"
         kind += " take" if row is taken else " in" if limits.meets(row) else ""
         kind += "" if row.measured else " hollow"
         out.append(f'<circle class="{kind}" cx="{px:.1f}" cy="{py:.1f}" r="{6 if row is taken else 4.5 if id(row) in front else 3.5}" style="--c:{styles.family(row.family)[0]}"><title>{escape(row.network)}</title></circle>')  # fmt: skip
-    out += _names(sorted(named, key=lambda row: -row.rate), [row for row in rated if id(row) not in front], at)
+    out += _names(sorted(named, key=lambda row: -row.rate), [row for row in rated if id(row) not in front], at, ink)
     body = "".join(out)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Top-1 against time; the table says the same">{body}</svg>'
 
@@ -106,7 +90,7 @@ def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limi
     return "".join(out)
 
 
-def _names(on: Sequence[Entry], others: Sequence[Entry], at: dict[int, tuple[float, float]]) -> list[str]:
+def _names(on: Sequence[Entry], others: Sequence[Entry], at: dict[int, tuple[float, float]], ink: Points) -> list[str]:
     """A name for every point of the frontier, inside the panel and on no other name, far ones with a line; for the others where there is room beside them."""
     points, rest = [at[id(row)] for row in on], [at[id(row)] for row in others] if len(others) < FEW else []
     taken: list[Box] = []
@@ -114,49 +98,15 @@ def _names(on: Sequence[Entry], others: Sequence[Entry], at: dict[int, tuple[flo
     panel = (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
     for row, (px, py) in reversed(list(zip(on, points, strict=True))):  # the most accurate get the nearest places
         word = short(row.network)
-        box, far = place(px, py, LETTER * len(word), points, rest, taken, panel)
+        box, far = place(px, py, LETTER * len(word), points, rest, ink, taken, panel)
         taken.append(box)
         if far:
             out.append(f'<path class="lead" d="M{px:.1f} {py:.1f}L{min(max(px, box[0]), box[2]):.1f} {min(max(py, box[1]), box[3]):.1f}"/>')
         out.append(f'<text class="name" x="{(box[0] + box[2]) / 2:.1f}" y="{box[3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')
     for row, (px, py) in zip(others, rest, strict=False):
         word = short(row.network)
-        near = beside(px, py, DIM_LETTER * len(word), [*points, *rest], taken, panel, GAPS[:1])
+        near = beside(px, py, DIM_LETTER * len(word), [*points, *rest, *ink], taken, panel, GAPS[:1])
         if near:
             taken.append(near[0])
             out.append(f'<text class="dim" x="{(near[0][0] + near[0][2]) / 2:.1f}" y="{near[0][3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')  # fmt: skip
     return out
-
-
-def place(px: float, py: float, width: float, points: Points, rest: Points, taken: Sequence[Box], panel: Box) -> tuple[Box, bool]:
-    """(box, whether it needs a line): the nearest free place for a name beside a point; places on other points only where nothing else is left."""
-    for avoid, gaps in (([*points, *rest], GAPS[:5]), (points, GAPS), ((), GAPS)):
-        found = beside(px, py, width, avoid, taken, panel, gaps)
-        if found:
-            return found
-    for cy in sorted(range(int(panel[1]) + 7, int(panel[3]) - 6, LINE), key=lambda c: abs(c - py)):
-        for cx in sorted(range(int(panel[0] + width / 2) + 1, int(panel[2] - width / 2), 12), key=lambda c: abs(c - px)):
-            box = (cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2)
-            if _free(box, (), taken, panel):
-                return box, True
-    return (panel[0], panel[1], panel[0] + width, panel[1] + LINE), True
-
-
-def beside(
-    px: float, py: float, width: float, avoid: Points, taken: Sequence[Box], panel: Box, gaps: Sequence[int]
-) -> tuple[Box, bool] | None:
-    """The nearest free place at one of the gaps, or None."""
-    for gap in gaps:
-        for angle in ANGLES:
-            dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            cx, cy = px + dx * gap + (dx > 0.3) * width / 2 - (dx < -0.3) * width / 2, py + dy * gap
-            box = (cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2)
-            if _free(box, avoid, taken, panel):
-                return box, gap > 20
-    return None
-
-
-def _free(box: Box, points: Sequence[tuple[float, float]], taken: Sequence[Box], panel: Box) -> bool:
-    inside = box[0] >= panel[0] and box[1] >= panel[1] and box[2] <= panel[2] and box[3] <= panel[3]
-    clear = not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
-    return inside and clear and not any(box[0] - 5 < x < box[2] + 5 and box[1] - 4 < y < box[3] + 4 for x, y in points)

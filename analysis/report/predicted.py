@@ -1,18 +1,45 @@
 """Networks that were not measured on a device and that, as predicted there, nothing measured or predicted beats: the hollow points of the first screen."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
 from analysis.data.families import family
 from analysis.frame import data_sets, setups
+from analysis.frame.cached import once
 from analysis.frame.frame import latest
+from analysis.frame.words import spelt
 from analysis.predict import candidates, recommend
-from analysis.report.entries import Entry, batches, entries, fastest, frontier, spelt
+from analysis.report.entries import Entry, batches, entries, fastest, frontier
 
 LEAST = 10  # networks that a set-up must have measured before the page predicts others
 MOST = 300  # with so many measured, prediction adds little and takes long
 WIDEST = 4.0  # upper over lower end of a prediction that is worth showing
 STEP = 0.5  # points of Top-1 that a hollow point must gain over the next faster one
+
+
+def every(frame: pd.DataFrame) -> list[Entry]:
+    """The predicted entries of all devices; one whose prediction fails goes without. In one process, for devices learn from one another."""
+    found: list[Entry] = []
+    for device in sorted(frame["platform"].unique()):
+        try:
+            found += hollow(device, frame)
+        except Exception as error:  # the answer stands on measured networks
+            warnings.warn(f"{device}: no prediction: {type(error).__name__}: {error}", stacklevel=2)
+    return found
+
+
+@once
+def _at(frame: pd.DataFrame, batch: int) -> pd.DataFrame:
+    """What is learnt from: one data set's Top-1, one batch size (the others cost time and tell little here). The same object for every device."""
+    frame = data_sets.of_one(frame)
+    return frame[frame["batch_size"].eq(batch)]
+
+
+@once
+def _catalogue(frame: pd.DataFrame) -> pd.DataFrame:
+    return candidates.rows(candidates.catalogued())
 
 
 def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
@@ -21,19 +48,21 @@ def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
     if not LEAST <= len({row.model for row in mine}) <= MOST or not any(row.top1 is not None for row in mine):
         return []
     batch = batches(mine)[0]
-    frame = data_sets.of_one(frame)
-    setup, rows = setups.choose(frame, device)
-    if not batch or rows.loc[rows["batch_size"].eq(batch), "model"].nunique() < LEAST:
+    own = latest(frame[frame["platform"].eq(device) & frame["role"].eq("cell") & frame["batch_size"].eq(batch)])
+    if not batch or not own["model"].nunique() >= LEAST:
         return []
-    frame, rows = frame[frame["batch_size"].eq(batch)], rows[rows["batch_size"].eq(batch)]  # the other sizes cost time and tell little here
-    own = latest(frame[frame["platform"].eq(device) & frame["role"].eq("cell")])
+    whole, frame = frame, _at(frame, batch)
+    setup, rows = setups.choose(frame, device)
+    if rows["model"].nunique() < LEAST:
+        return []
     images = frame.loc[frame["top1"].notna() & frame["accuracy_source"].ne("measured"), "accuracy_data"].fillna("ImageNet")
-    known = candidates.rows(candidates.catalogued()) if images.eq("ImageNet").all() else None
+    known = _catalogue(whole) if images.eq("ImageNet").all() else None
+    known = None if known is None else _alike(known, rows)
     with np.errstate(all="ignore"):
         table = recommend.candidates(frame, setup, rows, batch, recommend.Limits(), known)
     table = table[table["kind"].eq("predicted") & table["top1"].notna() & table["extrapolates"].eq("") & table["latency_s_low"].gt(0)]
     table = table[(table["latency_s_high"] / table["latency_s_low"]).lt(WIDEST) & ~table["model"].isin(own["model"])]
-    table = table[table["input_px"].isin(rows["input_px"].mode())]  # at another size it is no like-for-like comparison
+    table = table[table["input_px"].isin(rows["input_px"].mode())]
     series = mine[0].backend if len({row.backend for row in mine}) == 1 else spelt(f"{setup.backend} {setup.precision}")
     found = [_entry(row, device, setup, series, batch) for row in table.to_dict("records")]
     kept: list[Entry] = []
@@ -43,6 +72,13 @@ def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
             best = row.top1 or 0
             kept += [] if row.measured else [row]
     return kept
+
+
+def _alike(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The candidates at the usual input size (another is no like-for-like comparison) all of whose operator groups were measured here."""
+    seen = {name for groups in rows["op_features"] if isinstance(groups, dict) for name, group in groups.items() if group.get("count")}
+    known = known[known["input_px"].isin(rows["input_px"].mode())]
+    return known[[all(name in seen for name, group in groups.items() if group.get("count")) for groups in known["op_features"]]]
 
 
 def _entry(row: dict, device: str, setup: setups.Setup, series: str, batch: int) -> Entry:

@@ -4,7 +4,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +12,23 @@ import pandas as pd
 
 from analysis import analyses, charts, registry
 from analysis.errors import CantWrite
-from analysis.frame import metrics, noise
+from analysis.frame import metrics, noise, words
 from analysis.frame.cached import keeping
 from analysis.frame.columns import PRICES
 from analysis.frame.frame import Merged
-from analysis.report import animation, figures, insight, page, parallel, predicted, screen, tables
+from analysis.report import animation, figures, insight, live, page, parallel, pictured, predicted, profiled, screen, tables
 from analysis.report import paper as papers
-from analysis.report.entries import Entry
+from analysis.report import searched as searching
+from analysis.report.sections import Analysed
 from analysis.stats import cost
 from runner.files import atomic_write
 
 FIRST = ("coverage", "environments", "inference_time", "speedup", "pareto")  # the rest follow by name
 ANOTHER_ANSWER = "recommendation"  # `dyno recommend` makes it; the page has one answer, its first screen
-MOST_NETWORKS = 300  # beyond these the statistics take minutes
+FEW_NETWORKS = 20  # up to which figures are written as files without being asked for: it takes some seconds
+MOST_NETWORKS = 300  # beyond these a film is too long
 # Nested, or what intervals are made of: they stay in the records. Prices are in the table of costs.
 FRAME_COLUMNS = ["op_features", "executed", "rounds", "replicate_rounds", *PRICES, *noise.COLUMNS]
-
-
-@dataclass(frozen=True)
-class Analysed:
-    """One analysis: its tables by name, a sentence, or what went wrong."""
-
-    name: str
-    title: str
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    sentence: str = ""
-    missing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,8 @@ def analyse(name: str, frame: pd.DataFrame) -> Analysed:
         result = module.analyse(frame)
         found = {name.replace("_", " "): result} if isinstance(result, pd.DataFrame) else dict(result)
         sentence = module.explain(frame) if hasattr(module, "explain") else ""
-        return Analysed(name, title, {key: table for key, table in found.items() if isinstance(table, pd.DataFrame)}, sentence)
+        found = {key: table for key, table in found.items() if isinstance(table, pd.DataFrame)}
+        return Analysed(name, title, found, words.told(sentence), drawing=pictured.of(name, frame))
     except Exception as error:  # an analysis is a plug-in: one that breaks must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Analysed(
@@ -71,58 +63,63 @@ def analyse(name: str, frame: pd.DataFrame) -> Analysed:
 
 
 def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with hosts that share a platform told apart under `platform`, so that nothing averages over unlike machines."""
-    return frame.assign(platform=frame["machine"])
+    """The frame with hosts that share a platform told apart under `platform`, so that nothing averages over unlike machines, and plain names of networks."""
+    return frame.assign(platform=frame["machine"], label=words.bare(frame["label"]))
 
 
 @keeping()
 def write(
     merged: Merged,
     out: Path,
-    gif: bool = True,
+    files: bool | None = None,
+    gif: bool | None = None,
     prices: Mapping[str, Mapping[str, float]] | None = None,
-    methods: bool | None = None,
+    methods: bool = False,
     paper: bool = False,
     stamp: str = "",
+    searched: pd.DataFrame | None = None,
 ) -> Written:
     """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.priced takes them.
 
-    paper: also what papers need, in OUT/paper. stamp: the page reloads once the stamp beside it is another (analysis.report.watch).
-    methods: whether the statistics of Methods and tests are made; by default where there are at most MOST_NETWORKS networks.
+    files: whether figures are also written as SVG, PDF and PNG, and gif: figure 1 as a film; by default where there are at most FEW_NETWORKS networks.
+    methods: also the statistics of Methods and tests, and their figures. paper: also what papers need, in OUT/paper.
+    stamp: the page reloads once the stamp beside it is another (analysis.report.watch). searched: what `dyno search` did (analysis.predict.path.table).
     """
     begin = time.perf_counter()
     frame = by_machine(cost.priced(merged.frame, prices or {}))
     frame = noise.onto(frame, {floor.host: floor.between for floor in merged.floors})
     merged = replace(merged, frame=frame)
     try:
-        for folder in ("tables", "figures"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-        todo = figures.jobs(frame)
         many = frame["model"].nunique()
-        left_out = () if (many <= MOST_NETWORKS if methods is None else methods) else page.METHODS
+        files = many <= FEW_NETWORKS if files is None else files
+        gif = many <= MOST_NETWORKS and (files if gif is None else gif)
+        pictures = out / "figures" if files else None
+        for folder in ("tables", *(["figures"] if files or gif else [])):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        left_out = () if methods else page.METHODS
+        todo = [job for job in figures.jobs(frame) if job[0] not in left_out]
         names = [*FIRST, *(n for n in analyses.names() if n not in (*FIRST, *left_out, ANOTHER_ANSWER))]
-        todo = [job for job in todo if job[0] not in left_out]
-        gif = gif and many <= MOST_NETWORKS
         # What takes longest alone comes first, so that no process waits for it at the end.
-        work: dict[str, tuple[Callable, tuple]] = (
-            {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
-        )
-        work |= {"plausibility": (findings, ()), "library": (library, ()), "cells": (cells_csv, (out / "tables" / "cells.csv",))}
-        work |= {f"prediction {name}": (hollow, (name,)) for name in sorted(frame["platform"].unique())}
+        work: dict[str, tuple[Callable, tuple]] = {
+            "predictions": (predicted.every, ()),
+            "library": (library, ()),
+            "plausibility": (findings, ()),
+        }
+        work |= {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
+        work |= {"cells": (cells_csv, (out / "tables" / "cells.csv",))}
         work |= {f"analysis {name}": (analyse, (name,)) for name in names}
-        work |= {f"figure {job[2]}": (figures.draw, (*job, out / "figures")) for job in todo}
-        work |= {f"chart {name}": (page.interactive, (name,)) for name in charts.names()}
+        work |= {f"figure {job[2]}": (figures.draw, (*job, pictures)) for job in todo}
+        work |= {f"chart {name}": (live.interactive, (name,)) for name in charts.names()}
         results = dict(zip(work, parallel.run([(timed, job) for job in work.values()], frame), strict=True))
         found = {
-            kind: [result for name, (result, _) in results.items() if name.split()[0] == kind]
-            for kind in ("analysis", "figure", "chart", "prediction")
+            kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")
         }
         done, drawn = found["analysis"], found["figure"]
-        _tables(merged, done, out / "tables")
+        searched = pd.DataFrame() if searched is None else searched
+        _tables(merged, done, searched, out / "tables")
         if isinstance(results["plausibility"][0], pd.DataFrame):
             tables.write_csv(results["plausibility"][0], out / "tables" / "plausibility.csv")
-        text = page.render(
-            merged,
+        parts = page.Parts(
             drawn,
             done,
             found["chart"],
@@ -130,9 +127,11 @@ def write(
             results["library"][0],
             results["animation"][0] if gif else None,
             bool(left_out),
-            [row for rows in found["prediction"] for row in rows],
+            results["predictions"][0],
+            searched,
             stamp,
         )
+        text = page.render(merged, parts)
         atomic_write(out / "index.html", text)
         if paper:
             papers.write(merged, out / "paper")
@@ -142,19 +141,10 @@ def write(
     said = [f"{name}: {insight.aside(count, what)}" for (name, what), count in sorted(merged.problems.items())]
     said += [f"{d.chart}: {d.missing}" for d in drawn if d.missing and d.missing.startswith("could not")]
     said += [f"{d.name}: {d.missing}" for d in done if d.missing and d.missing.startswith("could not")]
-    count = sum(bool(d.stem) for d in drawn)
+    count = sum(not d.missing for d in drawn)
     said_of = ((len(frame), "record"), (frame["platform"].nunique(), "device"), (len(merged.files), "file"), (count, "figure"))
     summary = ", ".join(f"{number:,} {name}{'' if number == 1 else 's'}" for number, name in said_of) + f", {len(text) / 1e6:.2f} MB"
     return Written(out / "index.html", summary, said, seconds)
-
-
-def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
-    """The predicted networks of a device; a prediction that fails leaves the page without them."""
-    try:
-        return predicted.hollow(device, frame)
-    except Exception as error:  # the answer stands on measured networks
-        warnings.warn(f"{device}: no prediction: {type(error).__name__}: {error}", stacklevel=2)
-        return []
 
 
 def findings(frame: pd.DataFrame) -> pd.DataFrame | str:
@@ -167,7 +157,7 @@ def findings(frame: pd.DataFrame) -> pd.DataFrame | str:
 
 def library(_: pd.DataFrame) -> str:
     """The charts' library, packed."""
-    return page.vega()
+    return live.vega()
 
 
 def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[Any, float]:
@@ -184,10 +174,13 @@ def cells_csv(path: Path, frame: pd.DataFrame) -> None:
     tables.write_csv(metrics.table(frame.drop(columns=FRAME_COLUMNS)), path)
 
 
-def _tables(merged: Merged, done: list[Analysed], folder: Path) -> None:
+def _tables(merged: Merged, done: list[Analysed], searched: pd.DataFrame, folder: Path) -> None:
     frame = merged.frame
     for item in done:
         for name, table in item.tables.items():
             tables.write_csv(table, folder / f"{tables.csv_name(item.name, name)}.csv")
     tables.write_csv(screen.choices(frame), folder / "choices.csv")
     tables.write_csv(insight.changes(frame, merged.floors), folder / "changes.csv")
+    for name, table in (("profile", profiled.table(merged.profiles, frame)), ("search", searching.table(searched))):
+        if len(table):
+            tables.write_csv(table, folder / f"{name}.csv")

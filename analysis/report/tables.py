@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,10 @@ import pandas as pd
 
 from analysis.frame import spreadsheet
 from analysis.frame.metrics import METRICS, significant
+from analysis.frame.words import spelt
+from analysis.report.headings import heading
 from runner.files import atomic_write, file_name
 
-HEADINGS = {
-    "label": "network",
-    "series": "backend",
-    "batch_size": "batch",
-    "n": "n",
-    "speedup": "speed-up",
-    "dominated_by": "beaten by",
-    "p": "p",
-}
 LONG = 80  # rows beyond which the page builds the table from its compressed data
 HEAT_STEPS = 10
 CSV_ROWS = 20_000  # that are turned into text at a time
@@ -32,13 +25,6 @@ def csv_name(analysis: str, table: str) -> str:
     """The file of an analysis' table, inside the folder whatever its name holds."""
     name = file_name(table)
     return analysis if name.replace("-", "_") == analysis else f"{analysis}-{name}"
-
-
-def heading(column: str, counts: bool = False) -> str:
-    """A column's heading with its unit; whole numbers under a metric's name count cells (those that memory binds, say)."""
-    if column in METRICS:
-        return f"{column} (cells)" if counts else METRICS[column].title
-    return HEADINGS.get(column, str(column).replace("_", " "))
 
 
 def text(value: Any, column: str = "") -> str:
@@ -60,7 +46,7 @@ def text(value: Any, column: str = "") -> str:
         return f"{int(value):,}"
     if isinstance(value, (list, tuple, set)):
         return ", ".join(text(v) for v in value)
-    return str(value)
+    return spelt(str(value)) if column == "series" else str(value)
 
 
 def _whole(values: pd.Series) -> bool:
@@ -72,8 +58,16 @@ def numeric(table: pd.DataFrame) -> list[bool]:
     return [pd.api.types.is_numeric_dtype(table[c]) and not pd.api.types.is_bool_dtype(table[c]) for c in table]
 
 
-def html(table: pd.DataFrame, heat: Callable[[float], int] | None = None, marked: Callable[[str, str], bool] | None = None) -> str:
-    """A table as HTML: sortable headings, numbers right, `heat` gives a value's colour step, `marked` says which (row's label, column) gets a dagger."""
+def html(
+    table: pd.DataFrame,
+    heat: Callable[[float], int] | None = None,
+    marked: Callable[[str, str], bool] | None = None,
+    bars: Collection[str] = (),
+) -> str:
+    """A table as HTML: sortable headings, numbers right, `heat` gives a value's colour step, `marked` says which (row's label, column) gets a dagger.
+
+    bars: columns of percentages that are drawn as well.
+    """
     numbers = numeric(table)
     out = ["<table><thead><tr>"]
     for column, number in zip(table.columns, numbers, strict=True):
@@ -90,6 +84,8 @@ def html(table: pd.DataFrame, heat: Callable[[float], int] | None = None, marked
                 css += f" h{heat(float(value))}"
             if number and marked and marked(str(row[0]), str(column)):
                 said += '<abbr title="contended: others used this CPU or GPU meanwhile; left out of rankings">†</abbr>'
+            if column in bars:
+                said = f'{round(float(value))} <span class="meter"><i style="width:{float(value):.0f}%"></i></span>'
             out.append(f'<td class="{css}">{said}</td>' if css else f"<td>{said}</td>")
         out.append("</tr>")
     out.append("</tbody></table>")

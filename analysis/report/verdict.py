@@ -104,11 +104,20 @@ def decide(rows: Sequence[Entry], limits: Limits, seen: Seen = IMAGENET) -> Verd
         said = f"{who} takes {time(best, limits.batch)} with {best.backend} and reaches {best.top1:.1f} % Top-1."
         return Verdict(
             f"{none} {'this limit' if _one(limits) else 'these limits'}: {asked(limits)}",
-            " ".join(filter(None, [said, _promise(everything, limits, None)])),
+            " ".join(filter(None, [said, other_weights(best), _promise(everything, limits, None)])),
         )
     take = max(good, key=lambda row: (row.top1 or 0, row.rate))
     said = " ".join(
-        filter(None, [_because(good, rated, limits), _rival(take, good, seen), _unsure(take), _promise(everything, limits, take)])
+        filter(
+            None,
+            [
+                _because(good, rated, limits),
+                _rival(take, good, seen),
+                _unsure(take),
+                other_weights(take),
+                _promise(everything, limits, take),
+            ],
+        )
     )
     return Verdict(f"Take {take.network}: {take.top1:.1f} % Top-1 in {time(take, limits.batch)} with {take.backend}", said, take)
 
@@ -150,6 +159,14 @@ def _unsure(take: Entry) -> str:
             return "Imported times carry no interval."
         return f"The time of {take.network} is that of one process, so it carries no interval."
     return "The board was cold; dyno run --sustained 10 shows what heat costs." if take.heat == "cold" else ""
+
+
+def other_weights(row: Entry) -> str:
+    """That Top-1 is of other weights than those that were timed; empty where they are the same."""
+    if not row.timed:
+        return ""
+    timed = "random ones were timed, which take as long" if row.timed == "random" else f"{row.timed} was timed"
+    return f"Its Top-1 is that of the weights {row.tag}; {timed}."
 
 
 def _rival(take: Entry, good: list[Entry], seen: Seen) -> str:

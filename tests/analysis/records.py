@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.data import catalogue
+from analysis.predict import path
 from runner.records.schema import SCHEMA_VERSION
 
 CLASSIC = (  # the studies' 42 networks and some
@@ -86,12 +87,39 @@ def environment_record(platform, run="20260101T000000Z-0001", **facts):
     return {"schema_version": SCHEMA_VERSION, "kind": "environment", "id": run, "run": run, "environment": facts}
 
 
+def profile_record(platform, backend, model, share, run="20260101T000000Z-0001", total_s=0.01, **changes):
+    """A line of kind `profile` in which convolutions take `share` of the time."""
+    cell = cell_record(platform, backend, model, replicates=0, run=run)
+    groups = {"conv": share, "elem": 0.7 * (1 - share), "copy": 0.3 * (1 - share)}
+    told = {"method": "counters", "batches": 3, "operators": [], "groups": {name: {"count": 9, "s": total_s * part} for name, part in groups.items()},
+            "sum_s": total_s, "wall_s": 3 * total_s, "timed_s": 0.95 * total_s}  # fmt: skip
+    return cell | {"kind": "profile", "id": f"{run}/{cell['cell_id']}/profile", "profile": told} | changes
+
+
+def search_path(results, models, limit_s=0.033):
+    """The path of a search as RESULTS/search/path.jsonl: times rise by 9 ms from network to network, each the best while it meets the limit."""
+    best = None
+    for at, model in enumerate(models):
+        cell = {"model": model, "input_px": 224, "backend": "openvino", "precision": "fp32", "device": "cpu", "batch_size": 1}
+        expected = {"expected_ms": 10.0 + 9 * at, "low_ms": 7.0 + 7 * at, "high_ms": 14.0 + 12 * at}
+        path.append(
+            results,
+            path.ASKED,
+            "abc",
+            cell | expected | {"top1": 70.0 + at, "limits": {"latency_s": limit_s}, "chance": 0.8, "why": "spread"},
+        )
+        latency_ms = 9.5 + 9 * at
+        best = (model, 70.0 + at) if latency_ms <= 1e3 * limit_s else best
+        found = {"latency_ms": latency_ms, "meets": latency_ms <= 1e3 * limit_s, "reason": None, "doubt": 0.1}
+        path.append(results, path.DONE, "abc", cell | found | {"best": best and best[0], "best_top1": best and best[1]})
+
+
 def write(path, records, tail=""):
     """A record file; `tail` is appended as it is (a torn last line)."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(r) + "\n" for r in records) + tail, encoding="utf-8")
-    return path
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps(r) + "\n" for r in records) + tail, encoding="utf-8")
+    return file
 
 
 def sweep(folder, platforms=PLATFORMS, models=CLASSIC, batch_sizes=(1, 2, 4, 8, 16, 32, 64), throughput=True, samples=60):

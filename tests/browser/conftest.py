@@ -9,8 +9,18 @@ import pytest
 from analysis.commands import import_
 from analysis.frame import frame as frames
 from analysis.importers import table, zhao
-from analysis.report import figures, report
-from tests.analysis.records import CLASSIC, QUICK, cell_record, environment_record, sweep, write
+from analysis.predict import path
+from analysis.report import report
+from tests.analysis.records import (
+    CLASSIC,
+    QUICK,
+    cell_record,
+    environment_record,
+    profile_record,
+    search_path,
+    sweep,
+    write,
+)
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -37,11 +47,7 @@ def report_page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     platforms = ("synthetic-cpu", "synthetic-gpu", "synthetic-edge")
     sweep(folder / "records", platforms=platforms, models=(*QUICK, "densenet121", "vgg16"), batch_sizes=(1, 4, 16), samples=20)
-    formats, figures.FORMATS = figures.FORMATS, ()
-    try:
-        return report.write(frames.merge([folder / "records"]), folder / "report", gif=False).page
-    finally:
-        figures.FORMATS = formats
+    return report.write(frames.merge([folder / "records"]), folder / "report", files=False, methods=True).page
 
 
 def _small(folder):
@@ -85,7 +91,8 @@ def _imports_without_a_size(folder):
 
 
 def _boards(folder):
-    """Two boards and a workstation: sustained runs of half of a board's networks, an unfinished cell, and two networks that only the workstation timed."""
+    """Two boards and a workstation: sustained runs of half of a board's networks, an unfinished cell, two networks that only the workstation timed, where
+    operators were watched, too; and a search was made."""
     models = CLASSIC[10:40:2]
     names = {"synthetic-edge": "Synthetic Orin Nano", "synthetic-stick": "Synthetic Nano"}
     for number, (platform, board) in enumerate(names.items()):
@@ -106,9 +113,11 @@ def _boards(folder):
             records.append(late)
         records.append(cell_record(platform, backend, "alexnet", run=run, replicates=2, ended="interrupted", asked=3))
         write(folder / f"{platform}.jsonl", records)
-    write(
-        folder / "cpu.jsonl", [environment_record("synthetic-cpu"), *(cell_record("synthetic-cpu", "openvino", model) for model in models)]
-    )
+    run = "20260101T000000Z-0001"
+    watched = [profile_record("synthetic-cpu", "openvino", model, 0.6 + 0.02 * at) for at, model in enumerate(models[:6])]
+    cells = [cell_record("synthetic-cpu", "openvino", model) for model in models]
+    write(folder / "cpu.jsonl", [environment_record("synthetic-cpu", run), *cells, *watched])
+    search_path(folder.parent, models[:5])
 
 
 def _uneven(folder):
@@ -135,11 +144,7 @@ def page_of(tmp_path_factory):
         if name not in made:
             folder = tmp_path_factory.mktemp("set")
             SETS[name](folder / "records")
-            formats, figures.FORMATS = figures.FORMATS, ()
-            try:
-                made[name] = report.write(frames.merge([folder / "records"]), folder / "report", gif=False, methods=False).page
-            finally:
-                figures.FORMATS = formats
+            made[name] = report.write(frames.merge([folder / "records"]), folder / "report", files=False, searched=path.table(folder)).page
         return made[name]
 
     return page

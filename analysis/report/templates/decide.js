@@ -19,6 +19,7 @@ function significant(value, digits) {
   const rounded = decimals < 0 ? Math.round(value / scale) * scale : +value.toFixed(decimals);
   return rounded.toLocaleString("en-US", {minimumFractionDigits: places, maximumFractionDigits: places});
 }
+const bound = text => text.replace(/(\d) (?=%|ms\b|MiB|mJ|images|points?\b|px)/g, "$1\u00a0"); // no line begins with the unit of the number before it
 const number = value => value === null ? "—" : significant(value, 3);
 const rate = row => 1e3 * row.batch / row.ms, share = (row, limits) => limits.batch ? 1 : row.batch;
 const distinct = pool => new Set(pool.map(row => row.model)).size;
@@ -88,11 +89,11 @@ function decide(all, l) {
   if (!good.length) {
     const best = rated[0], said = `${many === 1 ? "It" : `The fastest, ${best.network},`} takes ${time(best, l.batch)} with ${best.backend} and reaches ${best.top1.toFixed(1)} % Top-1.`;
     return {title: `${many === 1 ? `${best.network} does not meet` : `None of ${many} networks meets`} ${noun(l) === "limit" ? "this limit" : "these limits"}: ${within}`,
-      sentence: join([said, promise(everything, l, null)])};
+      sentence: join([said, otherWeights(best), promise(everything, l, null)])};
   }
   const take = by(good, row => [row.top1, rate(row)]);
   return {title: `Take ${take.network}: ${take.top1.toFixed(1)} % Top-1 in ${time(take, l.batch)} with ${take.backend}`, take,
-    sentence: join([because(many, distinct(good), l), rival(take, good), unsure(take), promise(everything, l, take)])};
+    sentence: join([because(many, distinct(good), l), rival(take, good), unsure(take), otherWeights(take), promise(everything, l, take)])};
 }
 function because(many, met, l) {
   const within = asked(l);
@@ -106,6 +107,9 @@ function unsure(take) {
   if (take.heat === "sustained") return "";
   if (take.low === null) return take.trust.startsWith("imported") ? "Imported times carry no interval." : `The time of ${take.network} is that of one process, so it carries no interval.`;
   return take.heat === "cold" ? "The board was cold; dyno run --sustained 10 shows what heat costs." : "";
+}
+function otherWeights(row) {
+  return !row.timed ? "" : `Its Top-1 is that of the weights ${row.tag}; ${row.timed === "random" ? "random ones were timed, which take as long" : `${row.timed} was timed`}.`;
 }
 function rival(take, good) {
   const faster = good.filter(row => row !== take && (row.high || row.ms) / row.batch < (take.low || take.ms) / take.batch);
@@ -140,8 +144,12 @@ function beside(px, py, width, avoid, taken, panel, gaps) {
   }
   return null;
 }
-function place(px, py, width, points, rest, taken, panel) {
-  for (const [avoid, gaps] of [[[...points, ...rest], GAPS.slice(0, 5)], [points, GAPS], [[], GAPS]]) {
+function along(ax, ay, bx, by) {
+  const steps = Math.max(1, Math.ceil(Math.hypot(bx - ax, by - ay) / 9));
+  return Array.from({length: steps + 1}, (_, i) => [ax + (bx - ax) * i / steps, ay + (by - ay) * i / steps]);
+}
+function place(px, py, width, points, rest, ink, taken, panel) {
+  for (const [avoid, gaps] of [[[...points, ...rest, ...ink], GAPS.slice(0, 6)], [[...points, ...rest], GAPS.slice(0, 5)], [points, GAPS], [[], GAPS]]) {
     const found = beside(px, py, width, avoid, taken, panel, gaps);
     if (found) return found;
   }
@@ -152,7 +160,7 @@ function place(px, py, width, points, rest, taken, panel) {
 function chart(pool, l, take) {
   const rated = pool.filter(row => row.top1 !== null);
   if (!rated.length) return "";
-  const W = Math.max(300, Math.round($("#plot").clientWidth)), H = 400, left = 44, right = W - 12, upper = 24, lower = H - 44;
+  const W = Math.max(300, Math.round($("#plot").clientWidth)), H = W < 560 ? 400 : 460, left = 44, right = W - 12, upper = 24, lower = H - 44;
   const on = frontier(rated.filter(row => row.measured)), named = fast([...on, ...frontier(rated).filter(row => !row.measured)]), ms = row => row.ms / share(row, l), all = rated.map(ms).concat(l.ms || []);
   const low = Math.min(...all) / 1.25, high = Math.max(...all) * 1.25, tops = rated.map(row => row.top1);
   const bottom = Math.max(0, Math.floor(Math.min(...tops) - 2)), top = Math.min(100, Math.ceil(Math.max(...tops) + 2));
@@ -171,22 +179,27 @@ function chart(pool, l, take) {
   const unit = l.batch === 0 ? "ms per image" : l.batch === 1 ? "ms" : `ms per batch of ${l.batch}`;
   out.push(`<text class="tick" x="${left}" y="14">Top-1, %</text><text class="tick" x="${(left + right) / 2}" y="${H - 8}" text-anchor="middle">median time, ${unit}${W < 420 ? "" : ` (logarithmic; bar = 95 % interval${named.length > on.length ? "; hollow = predicted, 90 %" : ""})`}</text>`);
   out.push(`<path class="front" d="${on.map((row, i) => i ? `H${f(x(ms(row)))} V${f(y(row.top1))}` : `M${f(x(ms(row)))} ${f(y(row.top1))}`).join(" ")}"/>`);
+  const corners = on.map(row => [x(ms(row)), y(row.top1)]), ink = corners.slice(1).flatMap(([bx, by], i) => [...along(...corners[i], bx, corners[i][1]), ...along(bx, corners[i][1], bx, by)]);
   const front = new Set(named), behind = rated.filter(row => !front.has(row));
   for (const row of [...behind, ...named]) {
     const px = x(ms(row)), py = y(row.top1), s = share(row, l), is = front.has(row);
-    if (row.low && row.high && (is || rated.length < FEW)) out.push(`<path class="bar" d="M${f(Math.max(left, x(row.low / s)))} ${f(py)}H${f(Math.min(right, x(row.high / s)))}"/>`);
+    if (row.low && row.high && (is || rated.length < FEW)) {
+      const ends = [Math.max(left, x(row.low / s)), Math.min(right, x(row.high / s))];
+      out.push(`<path class="bar" d="M${f(ends[0])} ${f(py)}H${f(ends[1])}"/>`);
+      ink.push(...along(ends[0], py, ends[1], py));
+    }
     const kind = ["pt", is && "on", row === take ? "take" : meets(row, l) && "in", !row.measured && "hollow"].filter(Boolean).join(" ");
     out.push(`<circle class="${kind}" data-n="${escape(row.network)}" cx="${f(px)}" cy="${f(py)}" r="${row === take ? 6 : is ? 4.5 : 3.5}" style="--c:${data.colours[row.family]}"><title>${escape(`${row.network}: ${row.top1.toFixed(1)} %, ${time(row, l.batch)} with ${row.backend}`)}</title></circle>`);
   }
   const at = row => [x(ms(row)), y(row.top1)], points = named.map(at), rest = behind.length < FEW ? behind.map(at) : [], taken = [], panel = [left, upper, right, lower];
   const write = (b, word, css) => { taken.push(b); out.push(`<text class="${css}" x="${f((b[0] + b[2]) / 2)}" y="${f(b[3] - 3)}" text-anchor="middle">${escape(word)}</text>`); };
   named.map((row, i) => [row, points[i]]).reverse().forEach(([row, [px, py]]) => {
-    const word = short(row.network), [b, far] = place(px, py, LETTER * word.length, points, rest, taken, panel);
+    const word = short(row.network), [b, far] = place(px, py, LETTER * word.length, points, rest, ink, taken, panel);
     if (far) out.push(`<path class="lead" d="M${f(px)} ${f(py)}L${f(Math.min(Math.max(px, b[0]), b[2]))} ${f(Math.min(Math.max(py, b[1]), b[3]))}"/>`);
     write(b, word, "name");
   });
   rest.forEach(([px, py], i) => {
-    const word = short(behind[i].network), near = beside(px, py, DIM * word.length, [...points, ...rest], taken, panel, GAPS.slice(0, 1));
+    const word = short(behind[i].network), near = beside(px, py, DIM * word.length, [...points, ...rest, ...ink], taken, panel, GAPS.slice(0, 1));
     if (near) write(near[0], word, "dim");
   });
   return `<svg viewBox="0 0 ${W} ${H}" role="img" aria-label="Top-1 against time; the table says the same">${out.join("")}</svg>`;
@@ -263,7 +276,7 @@ function controls() {
 function show() {
   const screen = screens[state.device], all = rows[state.device], l = state.limits;
   const said = all.length ? decide(all, l) : screen.verdict, pool = fastest(all, l);
-  $("#verdict").textContent = said.title; $("#because").textContent = said.sentence;
+  $("#verdict").textContent = bound(said.title); $("#because").textContent = bound(said.sentence);
   document.title = `${said.title} (${state.device})`;
   $("#machine").textContent = screen.machine; $("#trust-text").textContent = screen.trust;
   $("#touched").textContent = touched(all.length && said.take);
@@ -273,9 +286,10 @@ function show() {
   $(".split").classList.toggle("alone", !pool.some(row => row.top1 !== null));
   $("#plot").innerHTML = chart(pool, l, said.take);
   $("#choices-table").innerHTML = pool.length ? table(pool, l, said.take) : "";
+  for (const name of ["csv", "latex"]) $(`[data-take=${name}]`).hidden = !pool.length;
   const how = commands(said.take);
   $("#commands").hidden = !how;
-  if (how) [$("#reproduce").textContent, $("#export").textContent] = how;
+  if (how) [$("#reproduce").innerHTML, $("#export").innerHTML] = how.map(words => escape(words).replace(/ (--only [^']\S*|--only '.*?')/g, " <span>$1</span>"));
   document.querySelectorAll("#tabs button[data-device]").forEach(tab => tab.setAttribute("aria-pressed", tab.dataset.device === state.device));
   $("#limits").hidden = !all.length;
 }
@@ -314,10 +328,30 @@ $("#tabs").addEventListener("click", event => {
   controls(); show(); remember();
 });
 document.querySelectorAll("[data-copy]").forEach(button => { button.onclick = async () => { await navigator.clipboard?.writeText($(button.dataset.copy).textContent); button.textContent = "copied"; }; });
+// What the reader takes away, made from what the page holds
+const cell = value => { const text = value === null || value === undefined ? "" : String(value); const safe = /^[=+\-@\t\r]/.test(text) && typeof value !== "number" ? "'" + text : text; return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe; };
+const file = (name, text, type) => { const a = document.createElement("a"); a.href = URL.createObjectURL(new Blob([text], {type})); a.download = name; a.click(); setTimeout(() => URL.revokeObjectURL(a.href), 1000); };
+const slug = text => text.replace(/[^\w.+-]+/g, "-");
+function csv() {
+  const columns = {network: "network", weights: "tag", "Top-1, %": "top1", batch: "batch", ms: "ms", "from": "low", to: "high", "p90, ms": "p90", "p99, ms": "p99", MiB: "mib", "mJ per image": "mj", backend: "framework", precision: "precision", trust: "trust"};
+  const pool = fastest(rows[state.device], state.limits), lines = pool.map(row => Object.values(columns).map(name => cell(row[name])).join(","));
+  return [Object.keys(columns).map(cell).join(","), ...lines].join("\n") + "\n";
+}
+const tex = text => String(text).replace(/[\\&%$#_{}~^]/g, c => ({"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"})[c] || "\\" + c);
+function latex() {
+  const l = state.limits, shown = choices(fastest(rows[state.device], l), l).filter(row => row.measured), end = " \\\\";
+  const every = [["Top-1 (\\%)", row => row.top1?.toFixed(1)], ["ms (95\\,\\%)", row => number(row.ms / share(row, l)) + (row.low && row.high ? ` {\\footnotesize(${number(row.low / share(row, l))}--${number(row.high / share(row, l))})}` : "")],
+    ["MiB", row => row.mib && number(row.mib)], ["mJ", row => row.mj && number(row.mj)], ["with", row => tex(row.backend)]].filter(([, of]) => shown.some(of));
+  return ["% \\usepackage{booktabs}", `\\begin{tabular}{l${every.map(([name]) => name === "with" ? "l" : "r").join("")}}`, "\\toprule", ["network", ...every.map(([name]) => name)].join(" & ") + end, "\\midrule",
+    ...shown.map(row => [tex(row.network), ...every.map(([, of]) => of(row) || "--")].join(" & ") + end), "\\bottomrule", "\\end{tabular}", ""].join("\n");
+}
+const TAKE = {csv: () => file(`${slug(state.device)}.csv`, csv(), "text/csv"), latex: () => file(`${slug(state.device)}.tex`, latex(), "text/plain"), cite: () => file("citation.bib", store.cite, "text/plain"),
+  link: async button => { remember(); await navigator.clipboard?.writeText(location.href); button.textContent = "copied"; }};
+document.querySelectorAll("[data-take]").forEach(button => { button.onclick = () => TAKE[button.dataset.take](button); });
 recall(); controls(); show();
 addEventListener("hashchange", () => { recall(); controls(); show(); });
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; show(); } });
 box.dataset.live = "yes";
-window.choose = {state, decide: (device, limits) => decide(rows[device], limits), rows};
+window.choose = {csv, latex, state, decide: (device, limits) => decide(rows[device], limits), rows};
 })();

@@ -140,6 +140,17 @@ function sort(th) {
   table.tBodies[0].append(...rows.map(([, row]) => row));
 }
 document.addEventListener("click", event => { const th = event.target.closest("th"); if (th && event.target.closest("button")) sort(th); });
+document.addEventListener("click", event => {  // the file may not be beside a page that was passed on: the table in the page is
+  const link = event.target.closest(".csv a");
+  if (!link) return;
+  event.preventDefault();
+  const details = link.closest("details"), table = $("table", details);
+  const cell = text => { const safe = /^[=+@\t\r]|^-(?!\d)/.test(text) ? "'" + text : text; return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe; };
+  const text = [...table.rows].map(row => [...row.cells].map(c => cell(c.classList.contains("n") && c.tagName === "TD" ? c.textContent.replace(/,/g, "").replace("—", "") : c.textContent)).join(",")).join("\n") + "\n";
+  const a = document.createElement("a");
+  a.href = URL.createObjectURL(new Blob([text], {type: "text/csv"})); a.download = link.getAttribute("href").split("/").at(-1);
+  a.click(); setTimeout(() => URL.revokeObjectURL(a.href), 1000);
+});
 function build(data) {
   const table = document.createElement("table"), head = table.createTHead().insertRow(), body = table.createTBody();
   for (const column of data.columns) {
@@ -227,6 +238,12 @@ async function start() {
   for (const box of $$(".chart")) { watch.observe(box); box.addEventListener("keydown", walk); }
   $("#filters").addEventListener("submit", event => event.preventDefault());
   $("#filters").addEventListener("change", event => { if (event.target.id !== "pick") { frozen = true; refresh(); } });
+  for (const button of $$("[data-save]")) button.onclick = async () => {
+    await begin($(`[data-chart="${button.dataset.save}"]`));
+    const a = document.createElement("a");
+    a.href = URL.createObjectURL(new Blob([await views.get(button.dataset.save).view.toSVG()], {type: "image/svg+xml"})); a.download = button.dataset.save + ".svg";
+    a.click(); setTimeout(() => URL.revokeObjectURL(a.href), 1000);
+  };
   for (const button of $$("[data-all]")) button.onclick = () => {
     const inputs = $$("input", button.parentElement), every = inputs.every(i => i.checked);
     inputs.forEach((input, i) => { input.checked = every ? i === 0 : true; });
@@ -249,6 +266,6 @@ async function start() {
 }
 async function redraw() { for (const name of [...views.keys()]) await draw($(`[data-chart="${name}"]`)); }
 requestAnimationFrame(() => setTimeout(() => start().catch(error => {
-  for (const box of $$(".chart .wait")) box.textContent = "The charts can't be drawn in this browser (" + error.message + "); the same figures lie beside this page under figures/.";
+  for (const box of $$(".chart .wait")) box.textContent = "The charts can't be drawn in this browser (" + error.message + "); dyno report --figures writes them as files.";
 }), 0));
 })();

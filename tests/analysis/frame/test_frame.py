@@ -9,6 +9,7 @@ from analysis.errors import FrameError
 from analysis.frame import cached, columns, published
 from analysis.frame.frame import latest, merge, ranked
 from analysis.frame.row import percentiles
+from analysis.merge import table
 from tests.analysis.records import QUICK, cell_record, environment_record, frame_of, sweep, write
 
 
@@ -293,9 +294,19 @@ def test_a_gpu_s_memory_that_mixes_steady_and_peak_never_enters_a_figure_of_stea
 
 def test_a_line_of_where_the_time_goes_is_no_row_and_no_problem(tmp_path):
     cell = cell_record("synthetic-cpu", "pytorch", "resnet18")
-    line = {**cell, "kind": "profile", "id": "p", "profile": {"sum_s": 0.1}}
-    merged = merge([write(tmp_path / "x.jsonl", [cell, line])])
-    assert len(merged.frame) == 1 and not merged.problems
+    line = {
+        **cell,
+        "kind": "profile",
+        "id": "p",
+        "profile": {"method": "counters", "groups": {"conv": {"count": 20, "s": 0.1}}, "timed_s": 0.09},
+    }
+    failed = {**line, "id": "q", "status": "failed", "profile": None}
+    for torn in ({"groups": {"conv": {"s": "long"}}}, {"groups": {}}, None):
+        merged = merge([write(tmp_path / "x.jsonl", [cell, line, failed, {**line, "id": "r", "profile": torn}])])
+        assert len(merged.frame) == 1 and sum(merged.problems.values()) == 1
+        assert [(one.model, one.groups) for one in merged.profiles] == [("resnet18", {"conv": 0.1})]
+        cached = table.merge([tmp_path / "x.jsonl"], tmp_path / f"cache{len(str(torn))}")
+        assert cached.profiles == merged.profiles and cached.problems == merged.problems
 
 
 def test_a_sensor_that_says_why_it_can_t_read_gives_nothing():

@@ -26,7 +26,7 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     sweep(folder / "records", platforms=("synthetic-cpu", "synthetic-gpu"), models=QUICK, batch_sizes=(1, 8), samples=20)
     out = folder / "report"
-    done = report.write(frames.merge([folder / "records"]), out, gif=True)
+    done = report.write(frames.merge([folder / "records"]), out, methods=True)
     return out, done
 
 
@@ -68,14 +68,13 @@ def test_the_page_loads_nothing(written):
     assert "default-src 'none'" in text and "@import" not in text and "url(" not in text
 
 
-def test_the_same_records_give_the_same_page(written, tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "FORMATS", ("svg",))  # the page holds the pictures of charts that have no interactive form
+def test_the_same_records_give_the_same_page(written, tmp_path):
     out, _ = written
     merged = frames.merge([out.parent / "records"])
-    report.write(merged, tmp_path, gif=False)
+    report.write(merged, tmp_path, files=False, methods=True)
     again = (tmp_path / "index.html").read_text()
-    # the film is left out, and with it the nonce, which is made from the page's content, differs
-    strip = re.compile(r"<p><a href=\"figures/complexity_accuracy.gif\">.*?</p>|nonce(-|=\")[0-9a-f]+")
+    # figures as files are left out, and with them their links
+    strip = re.compile(r"<p class=\"film\">.*?</p>| ?<span class=\"files\">.*?</span>")
     first, second = (strip.sub("", page).split() for page in ((out / "index.html").read_text(), again))
     differing = [(a[:200], b[:200]) for a, b in zip(first, second, strict=False) if a != b]
     assert not differing[:3] and len(first) == len(second)
@@ -85,14 +84,14 @@ EVIL = "../../x/<script>alert(1)</script>&\"'{{7*7}}"
 
 
 def test_names_from_records_are_escaped_and_stay_in_the_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "FORMATS", ("svg",))
+    monkeypatch.setattr(figures, "FORMATS", ("svg",))  # the other formats have the same names
     records = [environment_record(EVIL, cpu=EVIL, host=EVIL)]
     for model in (EVIL, "resnet18", "resnet34"):
         for backend in (EVIL, "pytorch"):
             records.append(cell_record(EVIL, backend, model, 1, samples=12))
     records.append(cell_record(EVIL, "pytorch", "vgg11", status="failed", reason=EVIL))
     write(tmp_path / "in" / "x.jsonl", records)
-    done = report.write(frames.merge([tmp_path / "in"]), tmp_path / "deep" / "er" / "out", gif=False)
+    done = report.write(frames.merge([tmp_path / "in"]), tmp_path / "deep" / "er" / "out")
     text = done.page.read_text()
     assert "<script>alert" not in text and "&lt;script&gt;alert" in text and "49" not in re.findall(r"x/.{0,80}", text)[0][:40]
     assert len(re.findall(r"<script", text)) == 5
@@ -128,7 +127,7 @@ def test_a_chart_that_breaks_costs_only_itself(monkeypatch, tmp_path):
         tmp_path,
         report.by_machine(frame_of(*(cell_record("synthetic-cpu", "pytorch", m) for m in QUICK))),
     )
-    assert drawn.stem is None and "made to break" in drawn.missing and "test_report.py" in drawn.missing
+    assert not drawn.stem and "made to break" in drawn.missing and "test_report.py" in drawn.missing
 
 
 def test_an_analysis_that_breaks_costs_only_itself(monkeypatch):
@@ -157,7 +156,7 @@ def test_adding_an_analysis_a_chart_or_a_command_is_one_file(tmp_path, monkeypat
 
 def test_one_failed_record_still_makes_a_report(tmp_path):
     write(tmp_path / "x.jsonl", [cell_record("synthetic-cpu", "pytorch", "resnet18", status="failed", reason="out of memory")])
-    done = report.write(frames.merge([tmp_path]), tmp_path / "out", gif=True)
+    done = report.write(frames.merge([tmp_path]), tmp_path / "out")
     text = done.page.read_text()
     assert "No verdict: the only cell failed: out of memory" in text
     assert not [line for line in done.warnings if "could not" in line]

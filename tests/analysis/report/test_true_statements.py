@@ -7,7 +7,7 @@ import pytest
 from analysis import analyses, charts
 from analysis.analyses import coverage, inference_time
 from analysis.charts import base
-from analysis.report import insight, page, report, screen, tables, verdict
+from analysis.report import insight, page, report, screen, sections, tables, trust, verdict
 from analysis.report.entries import batches, entries, fastest, frontier
 from analysis.report.verdict import Limits, decide
 from tests.analysis.records import CLASSIC, QUICK, cell_record, frame_of
@@ -62,14 +62,14 @@ def test_a_time_of_one_process_is_called_that():
 
 @pytest.mark.parametrize("quality", [{"status": "failed", "reason": "out of memory"}, {"contended": True}])
 def test_without_a_ranked_cell_the_verdict_says_why(quality):
-    said = screen.nothing(framed(*(cell_record("synthetic-cpu", "pytorch", model, **quality) for model in QUICK))).title
+    said = trust.nothing(framed(*(cell_record("synthetic-cpu", "pytorch", model, **quality) for model in QUICK))).title
     assert said in ("No verdict: all 6 cells failed: out of memory", "No verdict: all 6 cells were contended")
 
 
 def test_a_run_without_gaps_speaks_of_none():
     frame = framed(*(cell_record("synthetic-cpu", "pytorch", model) for model in QUICK))
     assert coverage.explain(frame) == "All 6 cells can be ranked."
-    assert [t["name"] for t in page._section(report.analyse("coverage", frame), frame, {})["tables"]] == ["coverage"]
+    assert [t["name"] for t in sections.of_analysis(report.analyse("coverage", frame), frame, {})["tables"]] == ["coverage"]
 
 
 def test_the_batch_size_of_a_chart_is_one_that_half_of_the_networks_have():

@@ -1,0 +1,101 @@
+"""What a table's columns are called, with their units; columns of a metric's name bear its title."""
+
+from analysis.frame.metrics import METRICS
+
+HEADINGS = {
+    "label": "network",
+    "model": "network",
+    "series": "backend",
+    "setup": "set-up",
+    "platform": "device",
+    "batch_size": "batch",
+    "input_px": "input, px",
+    "low": "95 % from",
+    "high": "to",
+    "speedup": "times as fast",
+    "top1": "Top-1, %",
+    "top5": "Top-5, %",
+    "top1_low": "Top-1 from, %",
+    "top1_high": "to, %",
+    "params_m": "parameters (M)",
+    "accuracy_source": "Top-1 is",
+    "dominated_by": "beaten by",
+    "cell_id": "cell",
+    "seconds": "s",
+    "energy_j": "energy, J",
+    "energy_kwh": "energy, kWh",
+    "energy_cost": "cost of energy",
+    "machine_cost": "cost of the machine",
+    "total_cost": "cost",
+    # laws
+    "fixed_ms": "fixed, ms per batch",
+    "per_image_ms": "ms per image",
+    "knee": "knee, images",
+    "knee_low": "knee from",
+    "knee_high": "to",
+    "error_percent": "error, %",
+    "loo_percent": "leave-one-out error, %",
+    "law_loo_percent": "its leave-one-out error, %",
+    "base_mb": "base, MiB",
+    "mb_per_mib": "MiB per MiB of parameters",
+    "sigma_mb": "spread, MiB",
+    "set_aside": "set aside",
+    "r2": "R²",
+    # rooflines
+    "peak_gflops": "peak, GFLOP/s",
+    "bandwidth_gbs": "bandwidth, GB/s",
+    "ridge": "ridge, flop/byte",
+    "intensity": "intensity, flop/byte",
+    "gflops": "GFLOP/s",
+    "roof_percent": "of the roof, %",
+    "bound": "bound by",
+    # boards
+    "boards_sd_percent": "between boards, sd %",
+    "boards_low": "95 % from",
+    "boards_high": "to",
+    "runs_sd_percent": "between one board’s runs, sd %",
+    "runs_low": "95 % from",
+    "runs_high": "to",
+    "effect_percent": "against the median, %",
+    # statistics
+    "ss": "sum of squares",
+    "df": "degrees of freedom",
+    "ms": "mean square",
+    "f": "F",
+    "partial_eta2": "partial η²",
+    "levene": "Levene’s W",
+    "levene_p": "p of Levene",
+    "welch_f": "Welch’s F",
+    "welch_p": "p of Welch",
+    "eta2": "η²",
+    "df1": "degrees of freedom",
+    "df2": "of the error",
+    "chi2": "χ²",
+    "p_f": "p of F",
+    "w": "Kendall’s W",
+    "critical_difference": "critical difference",
+    "mean_rank": "mean rank",
+    "relative_time": "times the fastest",
+    "tied_with": "ties",
+    "tied_names": "tied with",
+    "rho": "Spearman’s ρ",
+    "rho_low": "ρ from",
+    "rho_high": "to",
+    "tau": "Kendall’s τ",
+    "tau_low": "τ from",
+    "tau_high": "to",
+    "same_input": "same input size",
+    "null95": "silhouette by chance, 95 %",
+    "k": "clusters",
+    "on_frontier": "on the frontier",
+    "certainly_behind_the_best": "certainly behind the best",
+}
+
+
+def heading(column: str, counts: bool = False) -> str:
+    """A column's heading with its unit; whole numbers under a metric's name count cells (those that memory binds, say)."""
+    if counts and column in METRICS:
+        return f"{column} (cells)"
+    if column in HEADINGS:
+        return HEADINGS[column]
+    return METRICS[column].title if column in METRICS else str(column).replace("_", " ")

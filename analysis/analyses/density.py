@@ -40,9 +40,10 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No network has both a Top-1 and a number of parameters."
     first, last = table.iloc[0], table.iloc[-1]
+    names = [str(row["model"]).split(":")[-1] for row in (first, last)]
     if len(table) == 1:
-        return f"{first['model']}, the only network, reaches {first['density']:,.1f} % of Top-1 per million parameters."
+        return f"{names[0]}, the only network, has {first['density']:,.1f} points of Top-1 per million parameters."
     return (
-        f"{first['model']} reaches {first['density']:.1f} % of Top-1 per million parameters, {last['model']} {last['density']:.2f}, "
-        f"{first['density'] / last['density']:.0f} times less; bars are 95 % Wilson intervals of Top-1."
+        f"{names[0]} gets most out of its parameters, {first['density']:.1f} points of Top-1 per million, and {names[1]} least, {last['density']:.2f}; "
+        "bars are 95 % Wilson intervals of Top-1."
     )

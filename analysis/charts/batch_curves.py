@@ -139,7 +139,13 @@ def explain(frame: pd.DataFrame) -> str:
     said = []
     for (platform, series), mine in laws.groupby(["platform", "series"]) if len(laws) else ():
         low, middle, high = mine["knee"].quantile([0.25, 0.5, 0.75])
-        where = f"at batch {middle:.2g}" if len(mine) < 4 else f"between batch {low:.2g} and {high:.2g} for half of {len(mine)} networks"
+        where = (
+            "below batch 1"
+            if middle < 1
+            else f"at batch {middle:.2g}"
+            if len(mine) < 4
+            else f"between batch {max(low, 1):.2g} and {high:.2g} for half of {len(mine)} networks"
+        )
         said.append(f"with {series} on {platform} {where} (median error of the law {100 * mine['error'].median():.1f} %)")
     if not said:
         return f"{plural(rows['label'].nunique(), 'network')} at two batch sizes or more; a law takes {LEAST}."
@@ -168,27 +174,32 @@ def interactive(frame: pd.DataFrame) -> alt.FacetChart:
     layers: list[Any] = [lines, points]
     tables = {"curves": drawn[[*live.IDENTITY, "panel", "time_per_image", "throughput", "law"]]}
     if len(laws):
-        fits = alt.Chart().transform_filter("isValid(datum.law_c)")
-        steps = fits.transform_calculate(step=f"sequence(0, {4 * LAW_STEPS + 1})").transform_flatten(["step"])
-        steps = steps.transform_calculate(
-            b=f"datum.first * pow(datum.last / datum.first, datum.step / {4 * LAW_STEPS})", t="datum.law_a / datum.b + datum.law_c"
-        )
+        fits = alt.Chart().transform_filter("isValid(datum.t)")
         layers.insert(
-            0, steps.mark_line(strokeWidth=1.2).encode(x="b:Q", y=alt.Y("t:Q"), detail="label:N", color=channels["color"], opacity=opacity)
+            0, fits.mark_line(strokeWidth=1.2).encode(x="b:Q", y=alt.Y("t:Q"), detail="label:N", color=channels["color"], opacity=opacity)
         )
-        knees = fits.transform_filter("datum.knee >= datum.first && datum.knee <= datum.last").transform_calculate(t="2 * datum.law_c")
+        knees = alt.Chart().transform_filter("isValid(datum.knee)")
         told = [alt.Tooltip("label:N", title="network"), *(alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in KNEE)]
         layers.append(
             knees.mark_tick(thickness=2.5, size=13, orient="vertical", color="currentColor").encode(
-                x="knee:Q", y="t:Q", opacity=opacity, tooltip=told
+                x="knee:Q", y="at:Q", opacity=opacity, tooltip=told
             )
         )
-        tables["laws"] = laws
+        tables |= {"laws": drawn_laws(laws), "knees": laws[laws["knee"].between(laws["first"], laws["last"])].assign(at=2 * laws["law_c"])}
     return live.facets(layers, tables)
 
 
-LAW_STEPS = 6
+LAW_POINTS = 9  # of a curve
 KNEE = (("knee", "knee (images)"), ("law_a", "fixed cost (ms per batch)"), ("law_c", "cost (ms per image)"))
+
+
+def drawn_laws(laws: pd.DataFrame) -> pd.DataFrame:
+    """Each law as LAW_POINTS rows b, t between the batch sizes that it was fitted to."""
+    share = np.linspace(0, 1, LAW_POINTS)
+    rows = laws.loc[laws.index.repeat(LAW_POINTS), ["platform", "series", "backend", "precision", "scenario", "label", "family", "panel"]]
+    b = np.exp(np.outer(np.log(laws["first"]), 1 - share) + np.outer(np.log(laws["last"]), share))
+    t = laws["law_a"].to_numpy(float)[:, None] / b + laws["law_c"].to_numpy(float)[:, None]
+    return rows.assign(b=b.ravel(), t=t.ravel()).reset_index(drop=True)
 
 
 @once

@@ -54,8 +54,8 @@ def render(merged: Merged, parts: Parts) -> str:
     shown = [sections.of_analysis(item, frame, long_tables) for item in parts.done]
     own = [sections.of_profiles(merged, long_tables), sections.of_search(parts.searched, long_tables)]
     found = screen.devices(merged, parts.predicted)
-    beside = side.table(frame)
-    if len(found) > 1 and len(beside) > tables.LONG:
+    beside, several = side.table(frame), len(side.fast(frame)) > 1
+    if several and len(beside) > tables.LONG:
         long_tables["side"] = tables.payload(beside)
     specs = {chart.name: {"spec": chart.spec, "free": chart.free} if chart.spec else {"error": chart.error} for chart in parts.live if chart.spec or chart.error}  # fmt: skip
     packed = pack(
@@ -81,9 +81,9 @@ def render(merged: Merged, parts: Parts) -> str:
         "title": f"{found[0].verdict.title} ({found[0].name})",
         "touched": screen.touched(found[0]),
         "choices": _script(_choices(merged, found, parts.predicted)),
-        "side": tables.html(beside) if len(found) > 1 and len(beside) <= tables.LONG else "",
+        "side": tables.html(beside) if several and len(beside) <= tables.LONG else "",
         "side_long": "side" in long_tables,
-        "slope": side.svg(frame) if len(found) > 1 else "",
+        "slope": side.svg(frame) if several else "",
         "side_line": side.sentence(frame),
         "side_note": trust.weights(entries(frame)).replace(
             "It belongs to the weights named beside each network", "Top-1 belongs to the weights that each device’s table names"

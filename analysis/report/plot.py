@@ -37,7 +37,7 @@ def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
     def y(top1: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (top1 - bottom) / (top - bottom)
 
-    out = [_axes(low, high, bottom, top, x, y, limits, len(named) > len(on))]
+    out = [_axes(low, high, bottom, top, x, y, limits, len(named) > len(on), any(row.low for row in on))]
     at = {id(row): (x(ms), y(row.top1 or 0)) for row, ms in zip(rated, xs, strict=True)}
     steps = (
         ""
@@ -66,7 +66,7 @@ def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Top-1 against time; the table says the same">{body}</svg>'
 
 
-def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limits, guesses: bool) -> str:  # type: ignore[no-untyped-def]
+def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limits, guesses: bool, bars: bool) -> str:  # type: ignore[no-untyped-def]
     left, right, upper, lower = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
     out = []
     edge, floor = (x(limits.ms) if limits.ms else right), (y(max(limits.top1, bottom)) if limits.top1 else lower)
@@ -86,7 +86,7 @@ def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limi
         out.append(f'<path class="limit" d="M{left} {floor:.1f}H{right}"/>')
     unit = "ms per image" if limits.batch == 0 else "ms" if limits.batch == 1 else f"ms per batch of {limits.batch}"
     out.append(f'<text class="tick" x="{left}" y="14">Top-1, %</text>')
-    out.append(f'<text class="tick" x="{(left + right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">median time, {unit} (logarithmic; bar = 95 % interval{"; hollow = predicted, 90 %" if guesses else ""})</text>')  # fmt: skip
+    out.append(f'<text class="tick" x="{(left + right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">median time, {unit} (logarithmic{"; bar = 95 % interval" if bars else ""}{"; hollow = predicted, 90 %" if guesses else ""})</text>')  # fmt: skip
     return "".join(out)
 
 

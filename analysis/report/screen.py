@@ -62,7 +62,7 @@ def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[F
     unrated = sum(row.top1 is None for row in known)
     note = ""
     if 0 < unrated < len(known):
-        what = f"{unrated} of {len(known)} networks have" if unrated > 1 else f"One of {len(known)} networks has"
+        what = f"{unrated:,} of {len(known):,} networks have" if unrated > 1 else f"One of {len(known):,} networks has"
         note = f"{what} no known Top-1 and can't stand in the chart."
     return Device(
         name, trusted.machine(part), verdict, limits, plot.svg(pool, limits, verdict.take), chosen.table(pool, limits, verdict.take), words, counts, note,

@@ -47,7 +47,7 @@ def of_charts(drawn: Sequence[figures.Drawn], specs: Mapping[str, Any], tabled: 
         if not out or out[-1]["name"] != item.chart:
             module = charts.load(item.chart)
             out.append({"name": item.chart, "title": module.TITLE, "interactive": "spec" in specs.get(item.chart, {}), "parts": [],
-                        "section": tabled.get(SUBJECT.get(item.chart, "")), "free": [FILTERS.get(f, f) for f in getattr(module, "FREE", ())]})  # fmt: skip
+                        "section": tabled.get(SUBJECT.get(item.chart, "")), "fields": list(getattr(module, "FREE", ())), "free": [FILTERS.get(f, f) for f in getattr(module, "FREE", ())]})  # fmt: skip
         part = {name: getattr(item, name) for name in ("platform", "stem", "sentence", "missing")}
         out[-1]["parts"].append(part | {"picture": bool(item.picture), "files": figures.FORMATS if item.files else ()})
     for figure in out:

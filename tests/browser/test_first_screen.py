@@ -118,3 +118,16 @@ def test_the_first_screen_is_painted_before_the_charts_library_is_read(see):
     page = see("own")
     page.wait_for_selector("#screen[data-live=yes]")
     assert page.evaluate("!window.vegaEmbed") and page.locator("#plot circle").count() > 5
+
+
+def test_a_reader_takes_away_what_the_page_shows(see):
+    page = see("own")
+    head, *lines = page.evaluate("window.choose.csv()").splitlines()
+    assert head.startswith('network,weights,"Top-1, %",batch,ms') and len(lines) == page.locator("#plot .pt").count()
+    body = [line for line in page.evaluate("window.choose.latex()").splitlines() if line.endswith(r"\\")]
+    assert (
+        len({line.count("&") for line in body}) == 1 and len(body) - 1 == page.locator("#choices-table tbody tr:not(:has(.guess))").count()
+    )
+    with page.expect_download() as download:
+        page.locator("[data-take=cite]").click()
+    assert download.value.path().read_text().startswith("% environment sha256:")

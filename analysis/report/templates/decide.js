@@ -177,7 +177,7 @@ function chart(pool, l, take) {
   if (l.ms) out.push(`<path class="limit" d="M${f(edge)} ${upper}V${lower}"/>`);
   if (l.top1 && y(l.top1) > upper) out.push(`<path class="limit" d="M${left} ${f(floor)}H${right}"/>`);
   const unit = l.batch === 0 ? "ms per image" : l.batch === 1 ? "ms" : `ms per batch of ${l.batch}`;
-  out.push(`<text class="tick" x="${left}" y="14">Top-1, %</text><text class="tick" x="${(left + right) / 2}" y="${H - 8}" text-anchor="middle">median time, ${unit}${W < 420 ? "" : ` (logarithmic; bar = 95 % interval${named.length > on.length ? "; hollow = predicted, 90 %" : ""})`}</text>`);
+  out.push(`<text class="tick" x="${left}" y="14">Top-1, %</text><text class="tick" x="${(left + right) / 2}" y="${H - 8}" text-anchor="middle">median time, ${unit}${W < 420 ? "" : ` (logarithmic${on.some(row => row.low) ? "; bar = 95 % interval" : ""}${named.length > on.length ? "; hollow = predicted, 90 %" : ""})`}</text>`);
   out.push(`<path class="front" d="${on.map((row, i) => i ? `H${f(x(ms(row)))} V${f(y(row.top1))}` : `M${f(x(ms(row)))} ${f(y(row.top1))}`).join(" ")}"/>`);
   const corners = on.map(row => [x(ms(row)), y(row.top1)]), ink = corners.slice(1).flatMap(([bx, by], i) => [...along(...corners[i], bx, corners[i][1]), ...along(bx, corners[i][1], bx, by)]);
   const front = new Set(named), behind = rated.filter(row => !front.has(row));

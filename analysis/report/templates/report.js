@@ -165,7 +165,8 @@ function build(data) {
   return table;
 }
 function filterTable(table, filter) {
-  const tests = $$("th", table).map((th, i) => [i, filter[th.dataset.k]]).filter(([, values]) => values);
+  const free = table.closest("[data-free]")?.dataset.free.split(" ") ?? [];
+  const tests = $$("th", table).map((th, i) => [i, free.includes(th.dataset.k) ? null : filter[th.dataset.k]]).filter(([, values]) => values);
   if (!tests.length) return;
   for (const row of table.tBodies[0].rows) row.hidden = !tests.every(([i, values]) => values.has(row.cells[i].textContent.replace(/,/g, "")));
 }

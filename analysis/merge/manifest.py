@@ -16,7 +16,9 @@ from runner.files import atomic_write
 from runner.records.schema import SCHEMA_VERSION
 
 # what a cache was made with: of another program it is made anew
-MADE_WITH = hashlib.sha256(json.dumps([__version__, SCHEMA_VERSION, duckdb.__version__, TYPES, list(Profile.__annotations__)]).encode()).hexdigest()[:12]
+MADE_WITH = hashlib.sha256(
+    json.dumps([__version__, SCHEMA_VERSION, duckdb.__version__, TYPES, list(Profile.__annotations__)]).encode()
+).hexdigest()[:12]
 
 
 @dataclass

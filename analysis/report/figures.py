@@ -16,7 +16,7 @@ from analysis.charts import base
 from analysis.charts._style import LIGHT
 from analysis.frame import words
 from analysis.frame.cached import once
-from runner.files import atomic_write
+from runner.files import atomic_write, file_name
 
 FORMATS = ("svg", "pdf", "png")
 TABLED = ("time_table",)  # the page has these as coloured tables
@@ -51,7 +51,7 @@ def jobs(frame: pd.DataFrame) -> list[tuple[str, str | None, str]]:
     )
     for _, name, module in modules:
         if getattr(module, "PER", None) == "platform":
-            found += [(name, platform, f"{name}-{files.file_name(platform, platforms)}") for platform in platforms]
+            found += [(name, platform, f"{name}-{file_name(platform, platforms)}") for platform in platforms]
         else:
             found.append((name, None, name))
     return found

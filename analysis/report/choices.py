@@ -74,6 +74,11 @@ def number(value: float | None) -> str:
     return "—" if value is None else significant(value, 3)
 
 
+def file_note(row: Entry | None) -> str:
+    """That the file holds random weights unless the matrix names others; empty where it holds those that reach the Top-1."""
+    return f"For trained weights, first set weights: {row.tag} for it in matrix.yaml." if row and row.timed == "random" else ""
+
+
 def commands(row: Entry | None) -> tuple[str, str] | None:
     """How to measure this cell again, and how to get its file; none for imported rows."""
     if row is None or row.trust.startswith("imported"):  # nobody's images or weights are at hand for these

@@ -33,6 +33,7 @@ class Device:
     counts: tuple[int, int, int]  # clean, with a reservation, left out
     unrated: str
     commands: tuple[str, str] | None
+    file_note: str
     batches: list[int]
     precisions: list[str]
     seen: Seen
@@ -66,7 +67,7 @@ def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[F
         note = f"{what} no known Top-1 and can't stand in the chart."
     return Device(
         name, trusted.machine(part), verdict, limits, plot.svg(pool, limits, verdict.take), chosen.table(pool, limits, verdict.take), words, counts, note,
-        chosen.commands(verdict.take), sizes, sorted({row.precision for row in measured}), seen,
+        chosen.commands(verdict.take), chosen.file_note(verdict.take), sizes, sorted({row.precision for row in measured}), seen,
     )  # fmt: skip
 
 

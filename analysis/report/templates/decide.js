@@ -228,6 +228,7 @@ function table(pool, l, take) {
   });
   return `<table><thead><tr>${heads.map(([name, css]) => `<th scope="col"${css ? ` class="${css}"` : ""}>${name}</th>`).join("")}</tr></thead><tbody>${body.join("")}</tbody></table>`;
 }
+const fileNote = row => row && row.timed === "random" ? `For trained weights, first set weights: ${row.tag} for it in matrix.yaml.` : "";
 const quote = word => /^[\w@%+=:,./-]+$/.test(word) ? word : "'" + word.replaceAll("'", `'"'"'`) + "'";
 function commands(row) {
   if (!row || row.trust.startsWith("imported")) return null;
@@ -287,6 +288,7 @@ function show() {
   $("#plot").innerHTML = chart(pool, l, said.take);
   $("#choices-table").innerHTML = pool.length ? table(pool, l, said.take) : "";
   for (const name of ["csv", "latex"]) $(`[data-take=${name}]`).hidden = !pool.length;
+  $("#file-note").textContent = fileNote(said.take);
   const how = commands(said.take);
   $("#commands").hidden = !how;
   if (how) [$("#reproduce").innerHTML, $("#export").innerHTML] = how.map(words => escape(words).replace(/ (--only [^']\S*|--only '.*?')/g, " <span>$1</span>"));

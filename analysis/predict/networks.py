@@ -45,7 +45,7 @@ class Networks:
         """Bytes moved per batch."""
         return self.batch_bytes.sum(1)
 
-    @property
+    @functools.cached_property
     def batch_bytes(self) -> np.ndarray:
         """Bytes moved per batch by each group, (n, groups): weights, which `bytes` holds once per image, once per batch."""
         return np.asarray(self.bytes * self.batch[:, None] - self._weight_bytes() * (self.batch[:, None] - 1))

@@ -22,6 +22,7 @@ class Sensor:
 
     def __init__(self, root: str = "/") -> None:
         self.root = root
+        self.samples = Samples()
 
     def available(self) -> Optional[str]:
         """None where it works here, else why it doesn't, and what would mend it, in one line."""
@@ -29,6 +30,7 @@ class Sensor:
 
     def start(self) -> None:
         """Forget all samples: a new measuring process begins."""
+        self.samples = Samples()
 
     def sample(self, at_s: Optional[float] = None) -> None:
         """Take one sample; never raises."""
@@ -43,6 +45,7 @@ class Sensor:
 
     def lost(self, at_s: float, reason: str) -> None:
         """A sample failed."""
+        self.samples.lost(at_s, reason)
 
     def rest(self, begin_s: float, end_s: float) -> None:
         """The machine was at rest in this window: what "above idle" means from now on."""
@@ -82,6 +85,10 @@ class Samples:
                     if value is not None:
                         columns.setdefault(name, []).append(value)
         return columns
+
+    def why_none(self, begin_s: Optional[float], end_s: Optional[float], is_known: bool) -> Optional[str]:
+        """Why a window has no readings, or lacks some; None where nothing is missing. ``is_known``: it has any."""
+        return self.loss(begin_s, end_s) or (None if is_known else "no sample in the window")
 
     def loss(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Optional[str]:
         """Why samples in a window are missing, None if none are."""

@@ -16,11 +16,7 @@ class Sensor(base.Sensor):
     def available(self) -> Optional[str]:
         self.clocks = {"".join(re.findall(r"/(cpu\d+)/", path)): path for path in sysfs.find(self.root, CPUS + "cpufreq/scaling_cur_freq")}
         self.counters = sysfs.find(self.root, CPUS + "thermal_throttle/*_throttle_count")
-        self.start()
         return None if self.clocks or self.counters else "no cpufreq: a virtual machine, or its driver isn't loaded"
-
-    def start(self) -> None:
-        self.samples = base.Samples()
 
     def take(self, at_s: float) -> None:
         values: Dict[str, Optional[float]] = {cpu: sysfs.number(self.root, path) for cpu, path in self.clocks.items()}
@@ -29,9 +25,6 @@ class Sensor(base.Sensor):
         if self.clocks and all(values[cpu] is None for cpu in self.clocks):
             raise OSError("no CPU's clock can be read")
         self.samples.add(at_s, values)
-
-    def lost(self, at_s: float, reason: str) -> None:
-        self.samples.lost(at_s, reason)
 
     def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         columns = self.samples.within(begin_s, end_s)
@@ -43,7 +36,7 @@ class Sensor(base.Sensor):
             "throttle_events": events,
             "throttled": ["%d thermal throttle events of the CPU" % events] if events else [] if counts else None,
         }
-        reason = self.samples.loss(begin_s, end_s) or (None if clocks or counts else "no sample in the window")
+        reason = self.samples.why_none(begin_s, end_s, bool(clocks or counts))
         if reason:
             readings["reason"] = reason
         return readings

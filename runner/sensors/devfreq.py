@@ -15,11 +15,7 @@ GPU = re.compile(r"(\.gpu|\.g[vabp]\d+[b]?|gpu-gpc-\d+)$")
 class Sensor(base.Sensor):
     def available(self) -> Optional[str]:
         self.gpus = {path.rpartition("/")[2]: path for path in sysfs.find(self.root, "sys/class/devfreq/*") if GPU.search(path)}
-        self.start()
         return None if self.gpus else "no GPU under devfreq: not a Jetson"
-
-    def start(self) -> None:
-        self.samples = base.Samples()
 
     def take(self, at_s: float) -> None:
         values = {}
@@ -30,13 +26,10 @@ class Sensor(base.Sensor):
                 raise OSError("%s/cur_freq can no longer be read" % path)
         self.samples.add(at_s, values)
 
-    def lost(self, at_s: float, reason: str) -> None:
-        self.samples.lost(at_s, reason)
-
     def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         columns = self.samples.within(begin_s, end_s)
         readings: Dict[str, Any] = {"gpus": {name: self._gpu(name, path, columns) for name, path in self.gpus.items()}}
-        reason = self.samples.loss(begin_s, end_s) or (None if columns else "no sample in the window")
+        reason = self.samples.why_none(begin_s, end_s, bool(columns))
         if reason:
             readings["reason"] = reason
         return readings

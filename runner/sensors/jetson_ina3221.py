@@ -23,7 +23,6 @@ class Sensor(base.Sensor):
 
     def available(self) -> Optional[str]:
         self.rails = find_rails(self.root)
-        self.samples = base.Samples()
         if not self.rails:
             return "no INA3221 power monitor on the I2C bus: not a Jetson, or a carrier board without one"
         self.total, self.method = total_rails(self.rails)
@@ -36,7 +35,7 @@ class Sensor(base.Sensor):
 
     def start(self) -> None:
         self.meter.clear()
-        self.samples = base.Samples()
+        base.Sensor.start(self)
 
     def take(self, at_s: float) -> None:
         values = {name: power_w(self.root, rail) for name, rail in self.rails.items()}

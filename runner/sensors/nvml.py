@@ -48,7 +48,7 @@ class Sensor(base.Sensor):
         return None
 
     def start(self) -> None:
-        self.samples = base.Samples()
+        base.Sensor.start(self)
         self.before = self._processes()
         self.seen_us = 0
         self.baseline_bytes = self._used_bytes()

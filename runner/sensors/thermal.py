@@ -20,7 +20,7 @@ class Sensor(base.Sensor):
         return None if self.zones else "no thermal zone: a virtual machine, or its driver isn't loaded"
 
     def start(self) -> None:
-        self.samples = base.Samples()
+        base.Sensor.start(self)
         self.active = base.Samples()
 
     def take(self, at_s: float) -> None:
@@ -36,9 +36,6 @@ class Sensor(base.Sensor):
         states[""] = base.total(events)
         self.active.add(at_s, states)
 
-    def lost(self, at_s: float, reason: str) -> None:
-        self.samples.lost(at_s, reason)
-
     def read(self, begin_s: Optional[float] = None, end_s: Optional[float] = None) -> Dict[str, Any]:
         columns = self.samples.within(begin_s, end_s)
         states = self.active.within(begin_s, end_s)
@@ -51,7 +48,7 @@ class Sensor(base.Sensor):
             "hottest_c": max((max(values) for values in columns.values()), default=None),
             "throttled": throttled if columns else None,
         }
-        reason = self.samples.loss(begin_s, end_s) or (None if columns else "no sample in the window")
+        reason = self.samples.why_none(begin_s, end_s, bool(columns))
         if reason:
             readings["reason"] = reason
         return readings

@@ -29,6 +29,7 @@ class Backend(base.Backend):
         self._gpu = cell.device == "gpu"
         self._kind = (self.job.variant or "cuda") if self._gpu else "cpu"
         self._check()
+        self._shape = (cell.batch_size,) + tuple(self.job.artefact.input_shape)
         throughput = cell.scenario == "throughput"
         self._done: Dict[str, Any] = {}
         if self._gpu and hasattr(onnxruntime, "preload_dlls"):
@@ -126,7 +127,7 @@ class Backend(base.Backend):
         nodes, cpu = onnxruntime_files.assigned(self._session), PROVIDERS["cpu"]
         left = ""
         if nodes is None or nodes.get(cpu):  # before 1.24 only the profile of one run tells
-            feeds = {item.name: onnxruntime_files.zeros(item) for item in self._session.get_inputs()}
+            feeds = onnxruntime_files.zeros(self._session, self._shape)
             nodes, written = onnxruntime_files.profiled(path, self._session_options(1), self._providers(), feeds, self.job.cache_dir)
             left = onnxruntime_files.left_on_cpu(nodes, written, cpu)
         self._done["nodes_by_provider"] = {provider: sum(operators.values()) for provider, operators in nodes.items()}
@@ -175,9 +176,7 @@ class Backend(base.Backend):
         return outputs
 
     def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
-        feeds = {item.name: onnxruntime_files.zeros(item) for item in self._session.get_inputs()}
-        if not self._binding:
-            feeds = self._feeds
+        feeds = onnxruntime_files.zeros(self._session, self._shape) if self._binding else self._feeds
         options = self._session_options(self._options.intra_op_num_threads)
         found = onnxruntime_files.times(self._path, options, self._providers(), feeds, self.job.cache_dir, batches)
         return "ONNX Runtime's profile%s" % (", time to launch on the GPU" if self._gpu else ""), found

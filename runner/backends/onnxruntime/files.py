@@ -3,18 +3,20 @@
 import json
 import os
 from collections import Counter, defaultdict
-from typing import Any, DefaultDict, Dict, List, Mapping, Optional, Tuple
+from typing import Any, DefaultDict, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
 Operators = Dict[str, int]  # by type of operator: how many, or the bytes that they wrote
 
+TYPES = {"tensor(float16)": "float16", "tensor(double)": "float64", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
 CPU_SHARE = 0.01  # of the bytes that operators write: shape arithmetic on the CPU stays far below
 
 
-def zeros(item: Any) -> numpy.ndarray:
-    """An array of zeros for one of a session's inputs, whose shape is static."""
-    return numpy.zeros(item.shape, "float16" if "float16" in item.type else "float32")
+def zeros(session: Any, shape: Sequence[int]) -> Dict[str, numpy.ndarray]:
+    """Feeds for a session's one input: a batch of this shape, of the type that the file has."""
+    item = session.get_inputs()[0]
+    return {item.name: numpy.zeros(shape, TYPES.get(item.type, "float32"))}
 
 
 def assigned(session: Any) -> Optional[Dict[str, Operators]]:

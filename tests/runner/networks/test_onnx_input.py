@@ -43,7 +43,7 @@ def network(path, shape=(1, 3, 8, 8), kind=FLOAT, channels=3, nhwc=False, weight
     return str(path)
 
 
-@pytest.mark.parametrize(("options", "kind", "layout", "shape", "precision"), [
+FILES = pytest.mark.parametrize(("options", "kind", "layout", "shape", "precision"), [
     ({}, "float32", "NCHW", [3, 8, 8], "fp32"),
     ({"shape": (1, 8, 8, 3), "nhwc": True}, "float32", "NHWC", [8, 8, 3], "fp32"),
     ({"kind": BYTE}, "uint8", "NCHW", [3, 8, 8], "fp32"),
@@ -52,9 +52,23 @@ def network(path, shape=(1, 3, 8, 8), kind=FLOAT, channels=3, nhwc=False, weight
     ({"shape": ("n", 3, "h", "w")}, "float32", "NCHW", [3, 8, 8], "fp32"),
     ({"shape": (1, 1, 8, 8), "channels": 1}, "float32", "NCHW", [1, 8, 8], "fp32"),
 ])  # fmt: skip
+
+
+@FILES
 def test_type_shape_and_layout_are_read_from_the_file(tmp_path, options, kind, layout, shape, precision):
     found = onnx_input.read(network(tmp_path / "a.onnx", **options))
     assert (found.type, found.layout, found.filled(8), found.precision) == (kind, layout, shape, precision)
+
+
+@FILES
+def test_onnxruntime_is_fed_zeros_of_the_files_own_type_and_shape(tmp_path, options, kind, layout, shape, precision):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from runner.backends.onnxruntime import files
+
+    session = onnxruntime.InferenceSession(network(tmp_path / "a.onnx", **options), providers=["CPUExecutionProvider"])
+    feeds = files.zeros(session, [1] + shape)
+    assert [(name, values.dtype.name) for name, values in feeds.items()] == [("x", kind)]
+    assert (session.run(None, feeds)[0] == 0).all()
 
 
 @pytest.mark.parametrize(("options", "said"), [

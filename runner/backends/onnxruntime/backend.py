@@ -46,8 +46,9 @@ class Backend(base.Backend):
             self._session = onnxruntime.InferenceSession(path, self._options, providers=self._providers())
         except Exception as error:  # its exceptions share no class of their own
             text = " ".join(str(error).split())
-            if "NOT_IMPLEMENTED" in text or "nsupported model IR version" in text or "is under development and support" in text:
-                raise Unsupported("ONNX Runtime %s: %s" % (onnxruntime.__version__, text))
+            lacks = onnxruntime_files.what_it_lacks(text)
+            if lacks:
+                raise Unsupported("ONNX Runtime %s %s" % (onnxruntime.__version__, lacks))
             raise
         self._session.disable_fallback()  # else a failing run is repeated on the CPU
         self._check_no_fallback(path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import Counter, defaultdict
 from typing import Any, DefaultDict, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -10,6 +11,12 @@ import numpy
 Operators = Dict[str, int]  # by type of operator: how many, or the bytes that they wrote
 
 TYPES = {"tensor(float16)": "float16", "tensor(double)": "float64", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
+# how its exceptions tell what a release does not have, and the same in a user's words
+LACKS = (
+    (r"Opset (\d+) is under development.* is till opset (\d+)", "reads opsets up to %s, and the file has %s"),
+    (r"nsupported model IR version: (\d+), max supported IR version: (\d+)", "reads IR versions up to %s, and the file has %s"),
+    (r"Could not find an implementation for ([\w.:]+)\(", "has no kernel for %s"),
+)
 CPU_SHARE = 0.01  # of the bytes that operators write: shape arithmetic on the CPU stays far below
 
 
@@ -96,3 +103,12 @@ def operators(path: str) -> Operators:
     count = Counter(node.op_type for node in onnx.load(path, load_external_data=False).graph.node)
     os.remove(path)
     return dict(count)
+
+
+def what_it_lacks(text: str) -> Optional[str]:
+    """What ONNX Runtime can't do with a file, from its exception's text; None where it is another kind of error."""
+    for expression, words in LACKS:
+        found = re.search(expression, text)
+        if found:
+            return words % found.groups()[::-1]
+    return "has no kernel for an operator of it" if "NOT_IMPLEMENTED" in text else None

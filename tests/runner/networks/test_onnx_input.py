@@ -14,7 +14,7 @@ from runner.networks.graph import load_without_weights
 FLOAT, HALF, DOUBLE, BYTE, LONG = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8, TensorProto.INT64
 
 
-def network(path, shape=(1, 3, 8, 8), kind=FLOAT, channels=3, nhwc=False, weights="float32", domain="", second=False):
+def network(path, shape=(1, 3, 8, 8), kind=FLOAT, channels=3, nhwc=False, weights="float32", domain="", second=False, opset=13):
     """A convolution and a mean over an input of this type and shape (None: no shape at all)."""
     nodes, last = [], "x"
     if kind in (BYTE, DOUBLE):
@@ -38,8 +38,8 @@ def network(path, shape=(1, 3, 8, 8), kind=FLOAT, channels=3, nhwc=False, weight
     graph = helper.make_graph(
         nodes, "g", inputs, [helper.make_tensor_value_info(nodes[-1].output[0], out, None)], [numpy_helper.from_array(values, "w")]
     )
-    opsets = [helper.make_opsetid("", 13)] + ([helper.make_opsetid(domain, 1)] if domain else [])
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=7), str(path))
+    opsets = [helper.make_opsetid("", opset)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=7 if opset < 20 else 10), str(path))
     return str(path)
 
 
@@ -134,3 +134,17 @@ def test_files_of_every_kind_are_measured_as_their_label_says_or_skipped(tmp_pat
     }  # fmt: skip
     assert set(states.values()) == {"ok", "skipped"}
     assert "weights are fp16" in found["half.onnx", 8]["reason"] and "8x16 px" in found["oblong.onnx", 8]["reason"]
+
+
+def test_a_new_opset_is_measured_and_one_that_is_too_new_is_told_in_our_words(tmp_path):
+    pytest.importorskip("onnxruntime")
+    for opset in (25, 99):
+        network(tmp_path / ("o%d.onnx" % opset), opset=opset)
+    path = matrix(
+        tmp_path, "backend: onnxruntime, input_px: 8, model: ['onnx:%s', 'onnx:%s']" % (tmp_path / "o25.onnx", tmp_path / "o99.onnx")
+    )
+    dyno("run", "-m", path, "-r", str(tmp_path / "results"))
+    found = {line["cell"]["model"][-8:]: line for line in records(tmp_path / "results") if line["kind"] == "cell"}
+    assert found["o25.onnx"]["status"] == "ok" and found["o99.onnx"]["status"] == "skipped"
+    reason = found["o99.onnx"]["reason"]
+    assert "reads opsets up to" in reason and "the file has 99" in reason and len(reason) < 100

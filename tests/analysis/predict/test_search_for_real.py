@@ -43,7 +43,7 @@ def test_a_search_that_was_killed_goes_on_and_answers_with_three_processes_of_di
     assert before and before[0]["latency_ms"] > 0
     ended = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S)
     assert ended.returncode == 0, ended.stderr
-    assert "the best that meets the limits" in ended.stdout and "large.onnx" in ended.stdout and "Top-1 80.0 %" in ended.stdout
+    assert "the best that meets the limit: " in ended.stdout and "large.onnx" in ended.stdout and "Top-1 80.0 %" in ended.stdout
     table = path.table(tmp_path / "results")
     assert not table["reason"].notna().any()  # nothing that the kill cut off was given up
     assert (

@@ -15,7 +15,7 @@ from analysis.fleet import reconcile, tasks
 from analysis.merge import table
 
 NODES = {"a1": "alpha", "a2": "alpha", "a3": "alpha", "b1": "beta", "b2": "beta"}
-MATRIX = """protocol: {replicates: 1, max_time_s: 1.2, min_time_s: 1.0, warmup_max_s: 0.1, quiet_wait_s: 0, contention_retries: 0, anchor_from: 0}
+MATRIX = """protocol: {replicates: 1, max_time_s: 1.2, min_time_s: 1.0, warmup_max_s: 0.1, quiet_wait_s: 0, contention_retries: 0, contention_limit: 1, anchor_from: 0}
 axes: {backend: [noop], model: [alexnet, resnet18, resnet50], precision: [fp32], batch_size: [1, 2, 4, 8], input_px: [224], scenario: [latency]}
 """
 

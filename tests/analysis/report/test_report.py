@@ -246,3 +246,12 @@ def test_the_table_of_times_is_per_image_and_marks_contended_cells():
     table = module.analyse(frame)["c · pytorch · latency"].set_index("label")
     assert table.loc["resnet18", "batch 4"] == pytest.approx(1e3 * frame["latency_s"].iloc[0] / 4)
     assert module.marks(frame) == {("c · pytorch · latency", "resnet34", "batch 4")}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("methods", "cpu_s"), [(False, 20), (True, 34)])
+def test_forty_two_networks_on_four_devices_at_seven_batch_sizes_are_one_small_page_soon(tmp_path, methods, cpu_s):
+    sweep(tmp_path / "records", samples=20)
+    done = report.write(frames.merge([tmp_path / "records"]), tmp_path / "out", methods=methods)
+    assert done.page.stat().st_size <= 1_500_000 and not (tmp_path / "out" / "figures").exists()
+    assert sum(seconds for part, seconds in done.seconds.items() if part != "all, wall") <= cpu_s

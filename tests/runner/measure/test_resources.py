@@ -208,7 +208,7 @@ def test_the_attempt_that_counts_is_the_last_one_in_the_file_whatever_the_clock_
     lines = [line for line in records(tmp_path) if line["status"] == "failed"]
     assert [line["attempt"] for line in lines] == [1, 2] and lines[1]["started_at"] < lines[0]["started_at"]
     last = history.read(record_file(tmp_path)).last
-    assert sorted(line["attempt"] for line in last.values()) == [1, 2]
+    assert sorted(line.attempt for line in last.values()) == [1, 2]
 
 
 def test_no_module_of_the_runner_reads_the_wall_clock_but_to_date_a_record():

@@ -187,7 +187,7 @@ def test_two_images_at_once_in_one_folder_keep_all_records_and_share_the_cache(t
     both = [start("run", "-m", path, "-r", str(tmp_path), env={"DYNO_HOST": host}) for host in ("one", "two")]
     for process in both:
         out, err = process.communicate(timeout=200)
-        assert process.returncode == 0 and b"2 ok" in out, err
+        assert process.returncode == 0 and b"2 ok" in out, out.decode()
     for host in ("one", "two"):
         lines = only_whole_lines(str(tmp_path / "records" / ("cpu-%s.jsonl" % host)))
         assert [line["status"] for line in lines if line["kind"] == "cell"] == ["ok", "ok"]

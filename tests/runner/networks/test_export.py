@@ -60,7 +60,7 @@ def test_weights_that_are_too_large_for_a_file_lie_beside_it_and_runtimes_agree(
 
 def test_a_changed_file_of_weights_is_made_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "LIMIT_BYTES", 1000)
-    art = interchange.make(interchange.artefact(str(tmp_path), ModelSpec("squeezenet1_1"), 0, 1, 64), "onnx")
+    art = interchange.make(artefact.in_cache(str(tmp_path), ModelSpec("squeezenet1_1"), 0, 1, 64), "onnx")
     assert art.has_onnx() and art.missing("onnx") is None
     with open(art.onnx_path + ".data", "r+b") as file:
         file.seek(100)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest
 from analysis.frame.words import few, plural
 
@@ -10,7 +10,7 @@ TITLE = "Accuracy, measured"
 COLUMNS = ["platform", "series", "precision", "label", "family", "weights", "data", "images", "top1", "low", "high", "top5"]
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """A row per network, set-up and data set that was measured, the most accurate first; Top-1 with its 95 % Wilson interval, in percent."""
     cells = latest(frame[frame["role"].eq("cell") & frame["accuracy_source"].eq("measured") & frame["top1"].notna()])

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.analyses._tables import stacked
 from analysis.frame import setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import anova
 
 TITLE = "What decides the time: analysis of variance"
@@ -59,7 +59,7 @@ def _boards(cells: pd.DataFrame) -> list[str]:
     return [str(platform).replace(f" ({mode})", "") for platform, mode in zip(cells["platform"], cells["power_mode"], strict=True)]
 
 
-@once
+@computed_once
 def parts(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame, list[str]]]:
     """(label, observations, factors) of every set-up with two crossed factors, then of all set-ups together where there are several."""
     cells = rows(frame)
@@ -70,7 +70,7 @@ def parts(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame, list[str]]]:
     return [(label, part, names) for label, part, names in found if len(part) > 1 + sum(part[name].nunique() - 1 for name in names)]
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`crossed` (type II, on log time), `assumptions` in words, `scale` (additivity on log time against raw time), `one-way, as in the studies`."""
     crossed, checks, scale, single = [], [], [], []

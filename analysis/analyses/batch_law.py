@@ -3,21 +3,21 @@
 import pandas as pd
 
 from analysis.frame import metrics, setups, words
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import batch_law
 
 LEAST_SIZES = 3  # batch sizes of a curve: a law of two parameters goes through any two
 TITLE = "Batch size against time: the law a/b + c and its knee"
 
 
-@once
+@computed_once
 def curves(frame: pd.DataFrame) -> pd.DataFrame:
     """Comparable cells with one batch in flight, of networks measured at two batch sizes or more in a set-up; with image_s, setup, label."""
     cells = setups.one_in_flight(setups.comparable(frame))
     return cells[cells.groupby(["setup", "label"])["batch_size"].transform("nunique") >= 2]
 
 
-@once
+@computed_once
 def fits(frame: pd.DataFrame) -> pd.DataFrame:
     """`analysis.stats.batch_law.fit` of every set-up and label, SI units."""
     rows = curves(frame)
@@ -25,7 +25,7 @@ def fits(frame: pd.DataFrame) -> pd.DataFrame:
     return batch_law.fit(rows[sizes >= LEAST_SIZES], ["setup", "label"])
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per curve: fixed_ms (a), per_image_ms (c), knee with its interval, median and leave-one-out error (%), and the law chosen."""
     found = fits(frame)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.columns import NO_WORK
 from analysis.stats import nested
 
@@ -49,7 +49,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return None if boards.gt(1).any() else "No cell was measured on two boards of one kind; `dyno fleet plan` puts an anchor on every node."
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`variance`: standard deviations of time between boards and between one board's runs, in percent with 95 % intervals; `boards`: each board's effect."""
     variance, boards = [], []

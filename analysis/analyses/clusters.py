@@ -7,7 +7,7 @@ from scipy.cluster import hierarchy
 from analysis.analyses import batch_law
 from analysis.analyses._tables import stacked
 from analysis.frame import setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import batch_law as stats_batch_law
 from analysis.stats import clusters, fit
 
@@ -20,7 +20,7 @@ def curves(cells: pd.DataFrame) -> pd.DataFrame:
     return table.loc[:, table.notna().mean() >= 0.75].dropna()
 
 
-@once
+@computed_once
 def found(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame, str]]:
     """{set-up: (members, choice of k, words)} of every set-up with three batch sizes and six networks."""
     cells = batch_law.curves(frame)
@@ -28,7 +28,7 @@ def found(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame, st
     return {label: clusters.cluster(clusters.shapes(table)) for label, table in tables.items() if table.shape[1] >= 3 and len(table) >= 6}
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`choice`: silhouette and stability of each k per set-up; `members`: cluster of every network, where a k is stable."""
     results = found(frame)

@@ -2,14 +2,14 @@
 
 import pandas as pd
 
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest
 
 TITLE = "Coverage"
 KEYS = ["platform", "device", "backend", "precision", "scenario"]
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`coverage`: cells by outcome; `gaps`: every cell that is skipped, failed or contended, with its reason."""
     cells = latest(frame[frame["role"] == "cell"])

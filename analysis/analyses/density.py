@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import data_sets
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import intervals
 
 TITLE = "Accuracy density"
@@ -19,7 +19,7 @@ def images(frame: pd.DataFrame) -> pd.Series:
     return frame["accuracy_images"].fillna(named.astype(float)).fillna(published)
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network, input size and source of accuracy, densest first: density and its bounds in percent per million parameters.
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import ranked
 from analysis.frame.words import plural
 
@@ -11,7 +11,7 @@ TITLE = "Energy"
 COLUMNS = ["platform", "series", "label", "batch_size", "energy", "power_w", "top1"]
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Ranked cells of one request in flight with an energy, least first, with metrics as columns."""
     cells = ranked(frame)

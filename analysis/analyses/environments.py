@@ -3,13 +3,13 @@
 import pandas as pd
 
 from analysis.frame import environments, words
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 
 TITLE = "Environments"
 HIDDEN = ("packages", "cpu_flags", "temperatures_c", "cpu_clocks_hz_cur")  # too long for a table, or never the same twice
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`environments`: a row per recorded fact, a column per machine and set-up (runs with alike facts share one); `differences` between runs of one machine."""
     columns = [c for c in frame if c.startswith("env_")]

@@ -5,13 +5,13 @@ import pandas as pd
 
 from analysis.analyses import density
 from analysis.frame import data_sets, noise, setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import intervals, pareto
 
 TITLE = "Pareto frontiers: how much set-ups share"
 
 
-@once
+@computed_once
 def members(frame: pd.DataFrame) -> pd.DataFrame:
     """Comparable cells at each set-up's smallest batch size with a Top-1: on_frontier, and possible (nothing is certainly better in both).
 
@@ -35,7 +35,7 @@ def members(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts) if parts else cells.assign(on_frontier=[], possible=[])
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`sizes` per set-up; `overlap` of every two frontiers (Jaccard, over networks that both measured); `membership`: network x set-up."""
     cells = members(frame)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest, ranked
 
 TITLE = "Inference time and throughput"
@@ -11,7 +11,7 @@ HEAT = True  # cells are coloured on a logarithmic scale
 KEYS = ["platform", "series", "scenario"]
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """One table per platform, backend and scenario: a row per network, a column per batch size; a dagger marks contended cells.
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.frame import metrics, setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import robust
 
 TITLE = "Memory against parameters"
@@ -17,7 +17,7 @@ def points(frame: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(params_mib=1e6 * cells["params_m"] * metrics.FP32_BYTES / metrics.MEBI)
 
 
-@once
+@computed_once
 def lines(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, robust.Line]]:
     """{set-up: (points, line)} where there are four networks of different size."""
     cells = points(frame)
@@ -28,7 +28,7 @@ def lines(frame: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, robust.Line]]:
     }
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per set-up: base_mb and mb_per_mib with its interval, r2, sigma_mb, loo_percent (mean over all points, those set aside included)."""
     rows = []

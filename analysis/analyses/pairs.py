@@ -5,7 +5,7 @@ import pandas as pd
 
 from analysis.analyses import anova as crossed
 from analysis.frame import setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import pairs
 
 TITLE = "Which networks differ: pairwise comparisons"
@@ -13,7 +13,7 @@ ALPHA = 0.05
 FEW = 20  # levels; of many networks with a few times each, Games-Howell can tell none apart and takes a second to say so
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`pairs found different` by method, factor and set-up; `networks`: time relative to the fastest, and how many others it is tied with.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import data_sets, metrics, noise, words
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import ranked
 from analysis.stats import noise_model
 from analysis.stats.pareto import frontier
@@ -41,7 +41,7 @@ def surely_faster(cells: pd.DataFrame) -> np.ndarray:
     return (p <= ALPHA) & (latency[None, :] < latency[:, None])
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """Every network with its place, fastest first, per platform, backend, scenario and batch size."""
     placed = [place(group) for _, group in data_sets.of_one_each(ranked(frame)).groupby(KEYS)]

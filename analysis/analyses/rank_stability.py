@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import noise, setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import ranks
 
 TITLE = "Rank stability across platforms, batch sizes and backends"
@@ -14,7 +14,7 @@ COLUMNS = ["across", "a", "b", "n", "rho", "rho_low", "rho_high", "tau", "tau_lo
 MOST = 66  # comparisons of set-ups; beyond that the table is no longer read
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per pair: Spearman's rho and Kendall's tau-b with 95 % bootstrap intervals over networks; ties are networks whose intervals overlap.
 

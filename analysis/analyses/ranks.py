@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import ranks
 
 TITLE = "Ranks over all conditions: Friedman and critical difference"
 
 
-@once
+@computed_once
 def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """{what: table blocks x treatments of seconds per image}: `networks` over set-ups and batch sizes, `backends on M` over networks and batch sizes.
 
@@ -49,7 +49,7 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[rows, columns]
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`friedman`: the test per question; then, per question, mean ranks with the critical difference and whether the best is certainly better."""
     tests, result = [], {}

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.setups import cells
 from analysis.predict import limits, recommend
 
@@ -18,7 +18,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return None
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """The frontier of every platform over its set-ups, at its smallest batch size: platform, network, set-up, Top-1, latency and interval, kind."""
     tables = []

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import roofline
 
 TITLE = "Roofline: what bounds each network"
 
 
-@once
+@computed_once
 def placed(frame: pd.DataFrame) -> dict[str, roofline.Roofline]:
     """{set-up: its roofline, whose cells have the frame's columns too}; rows whose complexity is of another input size are left out."""
     cells = setups.comparable(frame)
@@ -25,7 +25,7 @@ def placed(frame: pd.DataFrame) -> dict[str, roofline.Roofline]:
     return result
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`platforms`: effective peak (GFLOP/s; 2 x GMACs), bandwidth (GB/s), ridge (flop/byte), cells by what bounds them; `networks` at the largest batch."""
     platforms, networks = [], []

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import metrics, setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 
 TITLE = "Loading, transfers and the device's own time"
 WAITING = 0.5  # share of a latency beyond which it is not the device that is timed
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network, set-up and batch: ms of loading, first call, transfers, latency, and of it between two events on the device.
 

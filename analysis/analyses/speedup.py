@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import noise, words
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import ranked
 from analysis.stats import intervals, noise_model
 
@@ -20,7 +20,7 @@ def reference(series: pd.Series) -> str:
     return sorted(plain, key=lambda name: (-counts[name], name))[0] if plain else counts.index[0]
 
 
-@once
+@computed_once
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per cell that both backends measured: ratio of medians (above 1: faster than the reference), its interval, and a verdict.
 
@@ -48,7 +48,7 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     return found[[*KEYS, "family", "series", "reference", "speedup", "low", "high", "verdict"]]
 
 
-@once
+@computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`speedup`: geometric mean with its BCa interval over the networks that all backends of the platform have
     (where there is none, those that each has with the reference), how many those are, and how many got

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest
 from analysis.frame.words import plural
 
@@ -14,7 +14,7 @@ COLUMNS = ["platform", "series", "label", "family", "batch_size", "cold, ms", "s
 EQUAL = 0.02  # a change that is none
 
 
-@once
+@computed_once
 def runs(frame: pd.DataFrame) -> pd.Series:
     """Seconds per batch after minutes of work, by SAME: the latest good run of each cell."""
     found = latest(frame[frame["role"].eq("sustained") & frame["status"].eq("ok") & ~frame["contended"]])
@@ -26,7 +26,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return None if len(runs(frame)) else "no cell was kept running for minutes; dyno run --sustained 10 does that"
 
 
-@once
+@computed_once
 def pairs(frame: pd.DataFrame) -> pd.DataFrame:
     """A row per cell with both times, the largest ratio first."""
     cells = latest(frame[frame["role"].eq("cell") & frame["status"].eq("ok") & frame["scenario"].eq("latency") & ~frame["contended"]])

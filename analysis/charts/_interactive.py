@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.charts import _style as styles
 from analysis.charts.base import POINTS, bounded, grid, networks
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import ranked
 from analysis.stats.fit import Fit
 
@@ -63,7 +63,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return clean.to_dict("records")
 
 
-@once
+@computed_once
 def cells_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The cells that interactive charts draw: ranked ones, their identity and every metric."""
     rows = metrics.table(ranked(frame))

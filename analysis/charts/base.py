@@ -24,7 +24,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from analysis.charts import _style as styles
 from analysis.charts._style import Style
 from analysis.frame import data_sets, metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import ranked
 from analysis.stats.fit import Fit, fit
 
@@ -42,7 +42,7 @@ BOUNDS = {
 BUBBLE = 2.4  # square points of bubble area per million parameters
 
 
-@once
+@computed_once
 def slice_of(frame: pd.DataFrame, scenario: str = "latency") -> pd.DataFrame:
     """The ranked cells of a scenario at one batch size of each platform, the smallest that half of its networks have, with metrics as columns."""
     cells = data_sets.of_one_each(ranked(frame))
@@ -83,7 +83,7 @@ def within(axis: Axes, metric: str) -> None:
     axis.set_ylim(max(bottom, low), min(top, high))
 
 
-@once
+@computed_once
 def networks(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network (and input size), whatever measured it: complexity, parameters and accuracy, with metrics as columns."""
     frame = data_sets.of_one(frame)

@@ -13,7 +13,7 @@ from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import ranked
 from analysis.frame.words import plural
 from analysis.stats import batch_law, clusters, fit
@@ -27,7 +27,7 @@ DASHES = ("-", "--", "-.", ":")
 LEAST = 3  # batch sizes
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Ranked cells with one batch in flight, of networks measured at two batch sizes or more."""
     rows = ranked(frame)
@@ -202,7 +202,7 @@ def drawn_laws(laws: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(b=b.ravel(), t=t.ravel()).reset_index(drop=True)
 
 
-@once
+@computed_once
 def laws_of(frame: pd.DataFrame) -> pd.DataFrame:
     """A row per network and series with a law: its two costs in ms, its knee, and the batch sizes between which it was fitted."""
     rows = rows_of(frame)

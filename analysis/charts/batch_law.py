@@ -8,7 +8,7 @@ from analysis.analyses import batch_law as analysis
 from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 
 TITLE = "Knee of the batch-size law"
 ORDER = 45
@@ -16,7 +16,7 @@ PER = "platform"
 ROW = 0.165
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Fits with three batch sizes or more, with family and the largest batch size measured."""
     cells = analysis.curves(frame)

@@ -10,7 +10,7 @@ from analysis.charts import _interactive as live
 from analysis.charts import _names, _places, base
 from analysis.charts._style import Style
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import fit
 from analysis.stats.pareto import frontier
 
@@ -20,7 +20,7 @@ ACCURACIES = ("top1", "top5")
 SIZES = (5, 25, 100)  # million parameters shown by the legend's bubbles
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Networks with multiply-adds and Top-1, largest bubble first so that small ones stay visible."""
     return base.networks(frame).dropna(subset=["macs", "top1", "params"]).sort_values("params", ascending=False, ignore_index=True)
@@ -31,7 +31,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return base.enough(base.networks(frame), "macs", "top1")
 
 
-@once
+@computed_once
 def fits(rows: pd.DataFrame) -> dict[str, fit.Fit | None]:
     """The fitted curve of each accuracy."""
     return {name: base.fitted(rows["macs"], rows[name]) for name in ACCURACIES if rows[name].notna().sum() > 1}

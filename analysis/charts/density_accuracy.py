@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 from analysis.charts import _interactive as live
 from analysis.charts import _names, base
 from analysis.charts._style import Style
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import fit
 
 TITLE = "Accuracy density against Top-1"
 ORDER = 61
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Networks with both."""
     return base.networks(frame).dropna(subset=["density", "top1"]).reset_index(drop=True)
@@ -25,7 +25,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return base.enough(base.networks(frame), "density", "top1")
 
 
-@once
+@computed_once
 def curve_of(rows: pd.DataFrame) -> fit.Fit | None:
     """The fitted curve, on the logarithm of density."""
     return base.fitted(rows["top1"], rows["density"], log_y=True)

@@ -12,13 +12,13 @@ from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 
 TITLE = "Accuracy density"
 ORDER = 60
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Networks with Top-1 and parameters, densest first, with the bounds of their density."""
     table = density.analyse(frame[frame["status"] == "ok"]).drop_duplicates(["model", "input_px"])

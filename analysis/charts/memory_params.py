@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from analysis.charts import _interactive as live
 from analysis.charts import _names, base
 from analysis.charts._style import Style
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.words import few, plural
 from analysis.stats import robust
 
@@ -17,7 +17,7 @@ ORDER = 80
 PER = "platform"
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells of the slice with memory and parameters."""
     return base.slice_of(frame).dropna(subset=["memory", "params_size"])
@@ -28,7 +28,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return base.enough(base.slice_of(frame), "memory", "params")
 
 
-@once
+@computed_once
 def lines(rows: pd.DataFrame) -> dict[tuple[str, str], robust.Line | None]:
     """The robust line of every (platform, series); None with too few networks."""
     found: dict[tuple[str, str], robust.Line | None] = {}

@@ -11,14 +11,14 @@ from analysis.charts import _interactive as live
 from analysis.charts import _names, base
 from analysis.charts._style import Style
 from analysis.frame import metrics, words
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 
 TITLE = "Accuracy against latency"
 ORDER = 10
 PER = "platform"
 
 
-@once
+@computed_once
 def placed(frame: pd.DataFrame) -> pd.DataFrame:
     """The cells of the slice with their place on the frontier of their series."""
     groups = [place(group) for _, group in base.slice_of(frame).groupby(["platform", "series"])]

@@ -14,7 +14,7 @@ from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame import setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats.roofline import Roofline
 
 TITLE = "Roofline"
@@ -23,7 +23,7 @@ PER = "platform"
 FREE = ("batch_size", "scenario")
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> dict[str, Roofline]:
     """{set-up: its roofline with the cells of one batch in flight, at the smallest and the largest batch size}, where intensity is known for two networks."""
     found = {}

@@ -9,7 +9,7 @@ from analysis.charts import _frontier as frontiers
 from analysis.charts import _interactive as live
 from analysis.charts import _names, base
 from analysis.charts._style import Style
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import fit
 from analysis.stats.pareto import frontier
 
@@ -18,7 +18,7 @@ ORDER = 70
 PER = "platform"
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells of the slice with a Top-1, and whether they are on the frontier of their series."""
     rows = base.slice_of(frame).dropna(subset=["top1"])
@@ -31,7 +31,7 @@ def applies(frame: pd.DataFrame) -> str | None:
     return base.enough(base.slice_of(frame), "throughput", "top1")
 
 
-@once
+@computed_once
 def fits(rows: pd.DataFrame) -> dict[tuple[str, str], fit.Fit | None]:
     """The fitted curve of every (platform, series)."""
     return {key: base.fitted(group["throughput"], group["top1"]) for key, group in rows.groupby(["platform", "series"])}

@@ -11,7 +11,7 @@ from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame import words
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.stats import intervals
 
 TITLE = "Speed-up between backends"
@@ -19,7 +19,7 @@ ORDER = 20
 PER = "platform"
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Ratios at the smallest batch size, one in flight."""
     each = ratios(frame)

@@ -17,7 +17,7 @@ from matplotlib.transforms import Affine2D
 from analysis.charts import base
 from analysis.charts._style import HEAT, HEAT_DARK_FROM, Style
 from analysis.frame import metrics
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest
 from analysis.frame.words import plural
 
@@ -29,7 +29,7 @@ LEAST_BAR = 6  # rows and columns; beside a smaller table a colour bar can't be 
 DARK_INK = "#1b1f24"
 
 
-@once
+@computed_once
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Every cell with a latency, contended ones included (they carry a dagger)."""
     cells = latest(frame[(frame["role"] == "cell") & (frame["scenario"] == "latency")])

@@ -25,7 +25,7 @@ def keeping() -> Iterator[None]:
         _kept = before
 
 
-def once(function: Callable[..., Result]) -> Callable[..., Result]:
+def computed_once(function: Callable[..., Result]) -> Callable[..., Result]:
     """A function of a frame (and of further arguments that can be hashed) whose result is kept within `keeping`."""
 
     @functools.wraps(function)

@@ -2,18 +2,18 @@
 
 import pandas as pd
 
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 
 USUAL = "ImageNet"  # of published values, and of imported ones that don't say
 
 
-@once
+@computed_once
 def of_one(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the Top-1 of one data set alone, that of most rows; a measured one bears its data set's own name and is kept."""
     return frame.assign(**_cleared(frame, pd.Series(0, index=frame.index)))
 
 
-@once
+@computed_once
 def of_one_each(frame: pd.DataFrame) -> pd.DataFrame:
     """The same, platform by platform."""
     return frame.assign(**_cleared(frame, frame["platform"]))

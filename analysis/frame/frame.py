@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.errors import FrameError
 from analysis.frame import measured_accuracy
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.columns import NO_WORK
 from analysis.frame.entries import REPEATED, one_per_task, read, record_files
 from analysis.frame.finish import finish
@@ -69,7 +69,7 @@ def nothing(paths: Iterable[str | Path], files: int, problems: Counter) -> Frame
     return FrameError(f"{where}: no records of schema {SCHEMA_VERSION} in {files} file(s){aside}; `make bench` measures some")
 
 
-@once
+@computed_once
 def latest(frame: pd.DataFrame) -> pd.DataFrame:
     """The last attempt of each cell (anchors apart) per source and host; earlier ones are history.
 

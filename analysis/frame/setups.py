@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import FrameError
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest, ranked
 
 KEYS = ("platform", "device", "backend", "precision")  # of a Setup: what a predictor is fitted for, whatever the host and input size
@@ -52,7 +52,7 @@ def observations(frame: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-@once
+@computed_once
 def comparable(frame: pd.DataFrame) -> pd.DataFrame:
     """The observations of the usable rows of a frame."""
     return observations(usable(frame))
@@ -122,7 +122,7 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
     return one_in_flight(ranked(frame))
 
 
-@once
+@computed_once
 def setups(frame: pd.DataFrame) -> dict[Setup, pd.DataFrame]:
     """Rows of every set-up, the ones with most networks first."""
     groups = {Setup(*map(str, key)): rows for key, rows in cells(frame).groupby(list(KEYS), dropna=False)}

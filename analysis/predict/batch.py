@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.predict.conformal import half_width
 from analysis.stats import batch_law
 
@@ -46,14 +46,14 @@ def at(rows: pd.DataFrame, model: str, px: float, batch: float) -> Curve | None:
     return Curve(value, float(low), float(high), law, tuple(map(float, batches)), outside)
 
 
-@once
+@computed_once
 def points(rows: pd.DataFrame) -> dict[tuple[str, float], pd.Series]:
     """{(model, input size): median latency by batch size} of a set-up's rows."""
     medians = rows.groupby(["model", "input_px", "batch_size"])["latency_s"].median()
     return {key: part.droplevel([0, 1]) for key, part in medians.groupby(level=[0, 1])}
 
 
-@once
+@computed_once
 def _residuals(rows: pd.DataFrame, ends: bool) -> np.ndarray:
     """Log errors of all curves of a set-up, see `_left_out`."""
     return np.concatenate([_left_out(curve, ends) for curve in points(rows).values()])

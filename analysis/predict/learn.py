@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.setups import Setup, setups
 from analysis.predict import predictor, public
 from analysis.predict.blend import Blended, Source, blend
@@ -108,13 +108,13 @@ def learn(frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, quantity: str, 
     return Learnt(setup, quantity, known, own, blended) if blended else None
 
 
-@once
+@computed_once
 def _table(frame: pd.DataFrame, setup: Setup, quantity: str) -> Table:
     """The whole table of a set-up."""
     return table(setups(frame)[setup], quantity)
 
 
-@once
+@computed_once
 def _trained(frame: pd.DataFrame, setup: Setup, quantity: str) -> predictor.Predictor:
     """The predictor of a set-up's whole table."""
     known = _table(frame, setup, quantity)

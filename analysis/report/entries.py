@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.analyses import sustained
 from analysis.charts import base
 from analysis.frame import data_sets, metrics, noise, words
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import ranked
 
 RESERVATIONS = ("unsteady", "drifting", "quota", "noisy", "throttled", "parity", "degenerate")
@@ -54,7 +54,7 @@ class Entry:
         return 1e3 * self.batch / self.ms
 
 
-@once
+@computed_once
 def entries(frame: pd.DataFrame) -> list[Entry]:
     """Every ranked cell of one request in flight, device by device (`platform` of the frame), fastest first."""
     cells = data_sets.of_one_each(ranked(frame))

@@ -9,7 +9,7 @@ from analysis import checks
 from analysis.compare import compare, judge
 from analysis.compare.noise import Floor
 from analysis.frame import noise
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import Merged, latest, ranked
 from analysis.frame.words import few, plural
 
@@ -32,7 +32,7 @@ def last_day(frame: pd.DataFrame) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-@once
+@computed_once
 def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame:
     """Cells that were measured again and became faster or slower by at least 5 %, largest first.
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.data.families import family
 from analysis.frame import data_sets, setups
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest
 from analysis.frame.words import spelt
 from analysis.predict import candidates, recommend
@@ -30,14 +30,14 @@ def every(frame: pd.DataFrame) -> list[Entry]:
     return found
 
 
-@once
+@computed_once
 def _at(frame: pd.DataFrame, batch: int) -> pd.DataFrame:
     """What is learnt from: one data set's Top-1, one batch size (the others cost time and tell little here). The same object for every device."""
     frame = data_sets.of_one(frame)
     return frame[frame["batch_size"].eq(batch)]
 
 
-@once
+@computed_once
 def _catalogue(frame: pd.DataFrame) -> pd.DataFrame:
     return candidates.rows(candidates.catalogued())
 

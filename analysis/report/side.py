@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts import _style as styles
-from analysis.frame.cached import once
+from analysis.frame.cached import computed_once
 from analysis.frame.metrics import significant
 from analysis.report.entries import Entry, entries, fastest, short
 from analysis.stats import intervals
@@ -20,7 +20,7 @@ MOST = 60  # networks, beyond which lines can't be told apart
 LEAST = 8  # pairs, below which a ratio has no interval worth the name
 
 
-@once
+@computed_once
 def fast(frame: pd.DataFrame) -> dict[str, dict[str, Entry]]:
     """For each device the fastest set-up of each network, one image at a time; devices that have such times only, slowest first."""
     rows = entries(frame)

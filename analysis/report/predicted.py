@@ -39,7 +39,7 @@ def _at(frame: pd.DataFrame, batch: int) -> pd.DataFrame:
 
 @computed_once
 def _catalogue(frame: pd.DataFrame) -> pd.DataFrame:
-    return candidates.rows(candidates.catalogued())
+    return candidates.rows(candidates.catalogued("commercial"))  # the page names no licence, so it suggests nothing that one may forbid
 
 
 def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
@@ -57,7 +57,7 @@ def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
         return []
     images = frame.loc[frame["top1"].notna() & frame["accuracy_source"].ne("measured"), "accuracy_data"].fillna("ImageNet")
     known = _catalogue(whole) if images.eq("ImageNet").all() else None
-    known = None if known is None else _alike(known, rows)
+    known = None if known is None else alike(known, rows)
     with np.errstate(all="ignore"):
         table = recommend.candidates(frame, setup, rows, batch, recommend.Limits(), known)
     table = table[table["kind"].eq("predicted") & table["top1"].notna() & table["extrapolates"].eq("") & table["latency_s_low"].gt(0)]
@@ -74,8 +74,13 @@ def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
     return kept
 
 
-def _alike(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """The candidates at the usual input size (another is no like-for-like comparison) all of whose operator groups were measured here."""
+def alike(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The candidates at the usual input size (another is no like-for-like comparison) all of whose operator groups were measured here.
+
+    Without those whose very graph was measured, under whatever name.
+    """
+    here = set(rows["model"])
+    known = known[[here.isdisjoint(names) for names in known["names"]]]
     seen = {name for groups in rows["op_features"] if isinstance(groups, dict) for name, group in groups.items() if group.get("count")}
     known = known[known["input_px"].isin(rows["input_px"].mode())]
     return known[[all(name in seen for name, group in groups.items() if group.get("count")) for groups in known["op_features"]]]

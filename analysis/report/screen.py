@@ -109,7 +109,7 @@ def touched(device: Device) -> str:
     take = device.verdict.take
     if take is None or (take.trust == "clean" and not device.counts[1]):
         return ""
-    return "No reservation touches this answer." if take.trust == "clean" else f"This answer carries one: {take.trust}."
+    return "No reservation touches this answer." if take.trust == "clean" else f"This answer has a reservation: {take.trust}."
 
 
 def choices(frame: pd.DataFrame) -> pd.DataFrame:

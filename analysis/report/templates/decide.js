@@ -295,7 +295,7 @@ function show() {
   document.querySelectorAll("#tabs button[data-device]").forEach(tab => tab.setAttribute("aria-pressed", tab.dataset.device === state.device));
   $("#limits").hidden = !all.length;
 }
-const touched = take => !take || take.trust === "clean" && !screens[state.device].counts[1] ? "" : take.trust === "clean" ? "No reservation touches this answer." : `This answer carries one: ${take.trust}.`;
+const touched = take => !take || take.trust === "clean" && !screens[state.device].counts[1] ? "" : take.trust === "clean" ? "No reservation touches this answer." : `This answer has a reservation: ${take.trust}.`;
 function remember() {
   const start = screens[state.device].limits, parts = [["device", state.device], ...Object.entries(state.limits).filter(([k, v]) => v !== start[k]).map(([k, v]) => [k, v === null ? "any" : v])];
   try { history.replaceState(null, "", "#choose?" + parts.map(([k, v]) => `${k}=${encodeURIComponent(v)}`).join("&")); } catch { /* a sandboxed page keeps no state */ }

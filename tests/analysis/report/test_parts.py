@@ -9,8 +9,8 @@ import pytest
 from analysis import analyses
 from analysis.frame import frame as frames
 from analysis.frame.metrics import METRICS
-from analysis.predict import path
-from analysis.report import dots, figures, headings, pictured, profiled, report, searched, sections
+from analysis.predict import candidates, path
+from analysis.report import dots, figures, headings, pictured, predicted, profiled, report, searched, sections
 from analysis.report.entries import entries
 from analysis.report.verdict import Limits, decide
 from tests.analysis.records import CLASSIC, QUICK, cell_record, environment_record, frame_of, profile_record, search_path, sweep, write
@@ -126,3 +126,11 @@ def test_a_long_table_is_built_on_demand():
     table = pd.DataFrame({"label": [f"n{at}" for at in range(200)]})
     section = sections.of_analysis(sections.Analysed("x", "X", {"x": table}), pd.DataFrame(), held)
     assert section["tables"][0]["long"] in held and "html" not in section["tables"][0]
+
+
+def test_a_graph_that_was_measured_under_another_name_is_not_predicted():
+    known = candidates.rows(candidates.catalogued("commercial"))
+    twin = known[known["names"].map(lambda names: {"resnet50", "timm:resnet50"} <= set(names)) & known["input_px"].eq(224)].iloc[0]
+    measured = pd.DataFrame({"model": ["timm:resnet50"], "input_px": [224], "op_features": [twin["op_features"]]})
+    shown = predicted.alike(known, measured)
+    assert len(shown) > 50 and not shown["names"].map(lambda names: "resnet50" in names).any()

@@ -47,7 +47,9 @@ def run(path, folder, *arguments, **options):
 
 
 def test_each_round_measures_every_cell_once_and_the_order_is_seeded_by_the_run(tmp_path):
-    run(with_replicates(tmp_path, 3), tmp_path)
+    out = run(with_replicates(tmp_path, 3), tmp_path).splitlines()
+    assert [line.split()[:3] for line in out[:4]] == [["round", str(number), "[%d/2]" % place] for number in (1, 2) for place in (1, 2)]
+    assert [line.split()[0] for line in out[4:6]] == ["[1/2]", "[2/2]"] and " to " in out[5]  # without a terminal each replicate is a line
     lines = records(tmp_path)
     assert [sorted(one["round"] for one in line["replicates"]) for line in lines] == [[1, 2, 3]] * 2
     orders = [[one["order"] // 2 for one in line["replicates"]] for line in lines]

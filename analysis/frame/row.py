@@ -64,8 +64,8 @@ def row(record: dict[str, Any], file: Path) -> dict[str, Any]:
 
 def so_far(cell: dict[str, Any]) -> str | None:
     """ "2 of 3" replicates where a run ended before the cell had as many as were asked for; None where it has them."""
-    unfinished = cell["status"] == "ok" and cell["ended"] == "interrupted" and cell["n_asked"]
-    return f"{cell['n_replicates']} of {max(cell['n_asked'], cell['n_replicates'])}" if unfinished else None
+    unfinished = cell["status"] == "ok" and cell["ended"] == "interrupted" and cell["n_replicates"] < (cell["n_asked"] or 0)
+    return f"{cell['n_replicates']} of {cell['n_asked']}" if unfinished else None
 
 
 def task(of: dict[str, Any] | None) -> str | None:

@@ -162,7 +162,10 @@ def _unusable(frame: pd.DataFrame, platform: str) -> str:
     last = latest(frame[frame["role"].eq("cell") & frame["platform"].eq(platform)])
     if last.empty:
         return ""
-    busy = int((last["status"].eq("ok") & last["contended"].astype(bool)).sum())
+    done = last["status"].eq("ok")
+    busy = int((done & last["contended"].astype(bool)).sum())
+    if done.any() and not busy:
+        return "only noop was measured there, which computes nothing; `dyno run` measures other backends"
     how = f"{busy} of {len(last)} cells had busy neighbours" if busy else f"none of {len(last)} cells is ok"
     return (
         f"{how}, and nothing else can be ranked; "

@@ -327,7 +327,7 @@ def test_the_report_tells_no_change_below_the_noise_floor_and_says_what_it_is():
     assert insight.changes(frame.assign(env_threads_rule=np.where(later, "physical cores", "usable CPUs"))).empty
     assert insight.changes(of_one_moment).empty and len(insight.changes(of_one_moment, (floor_of(host, 0.005),))) == len(records.QUICK)
     said = insight.change_sentence(frame, insight.changes(frame, noisy), noisy)
-    assert f"Noise floor: two identical sweeps differ on {host} by 8.3 %" in said and "no change is told below it" in said
+    assert f"Noise floor: two identical sweeps differ on {host} by 8.3 %" in said and "smaller changes are not reported" in said
     assert f"The noise floor of {host} is unknown" in insight.change_sentence(frame, insight.changes(frame), other)
 
 

@@ -46,7 +46,7 @@ def _by_round(medians: Sequence[float], turns: Sequence[int]) -> list[float]:
 def applies(frame: pd.DataFrame) -> str | None:
     """Why there is nothing to say; None where some cell was measured on several boards of a kind."""
     boards = runs(frame).groupby(["kind", "cell"])["board"].nunique()
-    return None if boards.gt(1).any() else "No cell was measured on two boards of one kind; `dyno fleet plan` puts an anchor on every node."
+    return None if boards.gt(1).any() else "no cell was measured on two boards of one kind; dyno fleet plan puts an anchor on every node"
 
 
 @computed_once

@@ -14,9 +14,11 @@ def plural(count: int, noun: str) -> str:
 
 
 def of(count: int, total: int, noun: str) -> str:
-    """`none of 7 networks`, `3 of 7 networks`, `all 7 networks`, `the only network`."""
+    """`none of 7 networks`, `3 of 7 networks`, `all 7 networks`, `both networks`, `the only network`."""
     if total == 1:
         return f"the only {noun}" if count else f"no {noun}"
+    if count == total == 2:
+        return f"both {plural(2, noun).partition(' ')[2]}"
     return f"{'none' if not count else 'all' if count == total else f'{count:,}'}{' of' if count != total else ''} {plural(total, noun)}"
 
 

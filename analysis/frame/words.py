@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPELT = {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
 
@@ -39,7 +41,7 @@ def told(sentence: str) -> str:
     return re.sub(rf"(?<![\w-])({'|'.join(SPELT)})(?![\w-])", lambda found: SPELT[found[0]], sentence)
 
 
-def bare(labels: pd.Series) -> pd.Series:
+def bare(labels: "pd.Series") -> "pd.Series":
     """Labels without their source (`timm:dpn68` is dpn68) where no two networks would then share one."""
     short = labels.str.replace(r"^[a-z]+:", "", regex=True)
     clash = labels.groupby(short).nunique()

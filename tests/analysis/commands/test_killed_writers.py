@@ -21,18 +21,6 @@ COMMANDS = {
     "noise": ["noise", "a", "b", "--out", "out/noise.json"],
     "fleet plan": ["fleet", "plan", "--nodes", "nodes.json", "-m", "matrix.yaml", "--name", "s", "--folder", "out", "--results", "results"],
     "report": ["report", "--records", "a", "--out", "out", "--no-gif"],
-    "search": [
-        "search",
-        "--candidates",
-        "candidates.csv",
-        "--only-candidates",
-        "--max-latency-ms",
-        "1000",
-        "--measurements",
-        "2",
-        "-r",
-        "out",
-    ],
 }
 SLOW = ("report",)
 PLACES = {"report": (1, 12)}

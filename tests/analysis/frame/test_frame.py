@@ -139,7 +139,7 @@ def test_a_backend_that_executes_nothing_is_in_no_ranking():
 def test_a_frame_that_changes_is_never_answered_from_memory_and_one_that_is_kept_is_asked_once():
     asked = []
 
-    @cached.once
+    @cached.computed_once
     def rows(frame):
         asked.append(len(frame))
         return len(frame)

@@ -31,6 +31,8 @@ def export_onnx(model: "torch.nn.Module", path: str, batch_size: int, input_px: 
     import torch
 
     large = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()) > LIMIT_BYTES
+    if large and not hasattr(torch, "compile"):  # what the exporter of PyTorch 1 leaves without weights computes something else
+        raise ExportError("weights of more than 2 GB go beside the ONNX file, which needs PyTorch 2")
     example = torch.zeros(batch_size, channels, input_px, input_px)
     with whole(path) as temporary:
         for opset in OPSETS:

@@ -10,6 +10,13 @@ from runner.measure import in_flight
 from runner.plan.protocol import Protocol
 
 
+@contextlib.contextmanager
+def on(machine, lane):
+    """What torch.cuda.stream is: work begins on that stream."""
+    machine.start(lane)
+    yield
+
+
 class Machine:
     """Streams that take ``batch_s`` a batch, one after the other on each, and a host that takes ``launch_s`` to start one."""
 
@@ -75,7 +82,7 @@ def test_pytorchs_batches_flow_and_its_inputs_travel_through_pinned_memory(tmp_p
     backend = create("pytorch")(tiny_network.job(tmp_path, scenario="throughput"))
     backend.load()
     x, machine, was_pinned = tiny_network.arrays()["input"], Machine(2, 1.0, 0.01), []
-    for name, stand_in in (("synchronize", lambda: None), ("stream", lambda stream: contextlib.nullcontext(machine.start(stream)))):
+    for name, stand_in in (("synchronize", lambda: None), ("stream", lambda stream: on(machine, stream))):
         monkeypatch.setattr(torch.cuda, name, stand_in)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: was_pinned.append(tensor) or tensor.clone())
     empty = torch.empty

@@ -52,6 +52,8 @@ def export_onnx(model: "torch.nn.Module", path: str, batch_size: int, input_px: 
 
 def _in_short(error: Exception) -> str:
     """The first sentence of the exporter's error, without its advice and its graph."""
+    if isinstance(error, (TypeError, AttributeError, LookupError)):  # a fault of the exporter's, which tells a user nothing
+        return "its exporter breaks on this network (%s)" % type(error).__name__
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
     operator = re.search(r"ONNX export of operator (\w+), (.*?)\.? Please feel free", said)
     if operator:

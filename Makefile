@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
 PROFILE ?= quick
+BUDGET ?= 9m
 # PyTorch's own index of CPU builds. Where it can't be reached pip goes on with what else it knows.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # No framework is imported and nothing is drawn: the layout, the matrix, records, the machine, the statistics' own mathematics.
@@ -18,7 +19,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bench: $(VENV)/.bench ## measure the quick part of matrix.yaml on this machine's CPU, then report
-	$(BIN)/dyno run --profile $(PROFILE) --results "$$RESULTS"
+	$(BIN)/dyno run --profile $(PROFILE) --time-budget $(BUDGET) --results "$$RESULTS"
 	@$(MAKE) --no-print-directory report
 
 # analysis(command, options): in .venv, or with IN_DOCKER=1 in the host image, which sees the results at /results.

@@ -183,9 +183,9 @@ class Run:
 
     def _so_far(self, left: List[series.Series], total: int) -> None:
         """Write the cells that have some of their replicates: a number now, and more of them in another run."""
-        for one in left:
-            if one.replicates:
-                self._finish(one, one.record("interrupted"), total - len(left), total)
+        begun = [one for one in left if one.replicates]
+        for number, one in enumerate(begun, 1):
+            self._finish(one, one.record("interrupted"), total - len(left) + number, total)
 
     def _finish(self, one: series.Series, line: lines.Line, done: int, total: int, remaining_s: float = 0.0) -> None:
         line = replace(line, quality=labels.quality(line))

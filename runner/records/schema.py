@@ -134,10 +134,16 @@ FIELDS = (
         "thread-seconds/s",
         "time that the process's threads were ready and did not run; one busy process beside it: about 0.5",
     ),
+    (
+        "replicates[].contention.delay_by_others",
+        "float|null",
+        "thread-seconds/s",
+        "run_delay, but at most the CPU time that others used: what lies above it, the process's own threads made each other wait",
+    ),
     ("replicates[].contention.throttled_periods", "int|null", "", "periods in which a CPU quota stopped the process; null without a quota"),
     ("replicates[].contention.throttled_share", "float|null", "of wall time", "how long it did"),
     ("replicates[].contention.window_s", "float", "s", "window these were taken over"),
-    ("replicates[].contended", "bool", "", "run_delay was over twice the protocol's limit, or others_share over it"),
+    ("replicates[].contended", "bool", "", "delay_by_others was over twice the protocol's limit, or others_share over it"),
     (
         "replicates[].executed{}",
         "object",

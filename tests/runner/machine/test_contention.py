@@ -112,10 +112,20 @@ def test_what_threads_waited_for_a_cpu_counts_however_many_cpus_there_are(tmp_pa
     assert quiet["run_delay"] == pytest.approx(0.02) and not contention.contended(quiet, 0.05)
     assert busy["run_delay"] == pytest.approx(0.52) and contention.contended(busy, 0.05)
     assert contention.between(before, taken(3.0))["run_delay"] is not None
-    one_wait = dict(quiet, run_delay=0.8, window_s=0.005)  # of 4 ms, shorter than a tick
+    one_wait = dict(quiet, delay_by_others=0.8, window_s=0.005)  # of 4 ms, shorter than a tick
     assert not contention.contended(one_wait, 0.05) and contention.contended(dict(one_wait, window_s=2.0), 0.05)
     nothing = cpu_counters.snapshot(str(tmp_path / "none"))
     assert nothing.waited_s is None and contention.between(nothing, nothing)["run_delay"] is None
+
+
+@pytest.mark.parametrize("others_ticks, by_others", [(0, 0.0), (40, 0.2), (100, 0.5)])
+def test_only_as_much_of_the_wait_is_put_down_to_others_as_they_used_cpu_time(tmp_path, two_cpus, others_ticks, by_others):
+    before = dataclasses.replace(at(tmp_path, 0.0, [(0, 0, 0, 0, 0)] * 2), waited_s={"1": 0.0})
+    used = at(tmp_path, 2.0, [(150 + others_ticks // 2, 0, 50 - others_ticks // 2, 0, 0)] * 2, own_s=3.0)
+    readings = contention.between(before, dataclasses.replace(used, waited_s={"1": 1.04}))
+    assert readings["run_delay"] == pytest.approx(0.52)
+    assert readings["delay_by_others"] == pytest.approx(by_others, abs=0.01)
+    assert contention.contended(dict(readings, others_share=None), 0.05) == (by_others > 0.1)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +263,21 @@ def test_busy_processes_beside_us_make_our_thread_wait_for_a_cpu():
         for process in busy:
             process.kill()
             process.wait()
+
+
+def test_own_threads_that_wait_for_each_other_are_not_others():
+    start = threading.Event()
+    threads = [threading.Thread(target=lambda: start.wait() and hash_for(0.5)) for _ in range(3 * len(affinity()))]
+    for thread in threads:
+        thread.start()
+    before = cpu_counters.snapshot()
+    start.set()
+    time.sleep(0.4)
+    readings = contention.between(before, cpu_counters.snapshot())
+    for thread in threads:
+        thread.join()
+    assert readings["run_delay"] > len(affinity())  # others can't have used as much, however full the machine
+    assert readings["delay_by_others"] < readings["run_delay"] - 0.5
 
 
 def test_the_process_tree_of_the_supervisor_is_our_own_but_its_neighbour_is_not():

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
 PROFILE ?= quick
-BUDGET ?= 9m
+BUDGET ?= 8m
 # PyTorch's own index of CPU builds. Where it can't be reached pip goes on with what else it knows.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # No framework is imported and nothing is drawn: the layout, the matrix, records, the machine, the statistics' own mathematics.

@@ -38,7 +38,7 @@ analysis-image:
 	@$(MAKE) --no-print-directory build-host
 
 test-fast: $(VENV)/.dev ## run what needs no framework and no drawing, in less than a minute
-	$(BIN)/python -m pytest $(FAST) --deselect tests/runner/machine/test_contention.py::test_a_real_quota_of_a_twentieth_of_a_cpu_is_seen
+	$(BIN)/python -m pytest $(FAST)
 
 test: $(VENV)/.dev ## run all tests that need no Docker
 	$(BIN)/python -m pytest

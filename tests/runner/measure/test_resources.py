@@ -256,7 +256,7 @@ def test_where_memory_is_scarce_the_old_worker_has_ended_before_the_next_one_sta
         try:
             for backend in ("noop", "noop", "fault", "noop"):
                 cell = Cell("cpu", "cpu", backend, "resnet18", "fp32", 1, 32, "latency")
-                request = Request(MEASURE, cell, ModelSpec("resnet18"), Protocol(max_time_s=0.1, min_time_s=0.01), str(tmp_path), 1)
+                request = Request(MEASURE, cell, ModelSpec("resnet18"), Protocol(max_time_s=0.1, min_time_s=0.01, warmup_max_s=0.1), str(tmp_path), 1)
                 assert workers.run(backend, request, 30.0).result is not None
         finally:
             workers.close()

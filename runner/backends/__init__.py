@@ -6,7 +6,7 @@ import importlib.util
 import os
 import pkgutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Tuple, Type
 
 from runner.backends.base import Backend as _Base
@@ -48,7 +48,9 @@ def declared(name: str) -> Declared:
         if path is None:
             raise OSError("there is no backend.py in its folder")
         with open(path, encoding="utf-8") as file:
-            return Declared(**_literals(ast.parse(file.read())))
+            source = file.read()
+        known = Declared(**_literals(ast.parse(source)))
+        return known if "Backend" in source or "import *" in source else replace(known, fault="%s: has no class Backend" % path)
     except (OSError, SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:  # one broken plug-in is one skipped backend
         return Declared(fault="its file can't be understood: %s" % " ".join(str(error).split())[:200])
 

@@ -48,9 +48,10 @@ FORK = """
         while not os.path.exists(os.environ["PID_FILE"]):
             time.sleep(0.01)
 """
+NEEDS_NOTHING = "\nclass Backend:\n    needs = None\n"  # read from the source: no network has to be prepared first
 PLUG_INS = {
-    "raises": 'raise SystemError("made to fail\\n\\x1b[31m")',
-    "exits": "import sys; sys.exit(3)",
+    "raises": 'raise SystemError("made to fail\\n\\x1b[31m")' + NEEDS_NOTHING,
+    "exits": "import sys; sys.exit(3)" + NEEDS_NOTHING,
     "broken": "def (:",
     "lacks": "x = 1",
     "forges": GOOD % (FORGE + "        os._exit(0)"),

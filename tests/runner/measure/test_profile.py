@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support import dyno, records
+from support import dyno, need_torch, records
 
 from runner.backends.tensorrt import engine
 from runner.measure import profile
@@ -29,6 +29,7 @@ def test_times_are_per_batch_and_add_up_over_groups():
 
 
 def test_profile_times_a_network_watches_it_and_keeps_a_line_of_it(tmp_path):
+    need_torch()
     arguments = ("runner.networks.tiny:network", "--backend", "onnxruntime", "--input-px", "32", "-r", str(tmp_path))
     code, out, err = dyno("profile", *arguments)
     assert code == 0, err
@@ -46,6 +47,7 @@ def test_what_can_t_be_profiled_is_said_in_one_line(tmp_path):
 
 
 def test_a_protocol_that_says_profile_adds_one_after_each_cell(tmp_path):
+    need_torch()
     path = tmp_path / "m.yaml"
     axes = {"backend": "onnxruntime", "model": "runner.networks.tiny:network", "input_px": 32}
     protocol = {"profile": True, "replicates": 1, "max_time_s": 0.2, "min_time_s": 0.1, "quiet_wait_s": 0, "contention_retries": 0}

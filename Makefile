@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retrie
 
 .DEFAULT_GOAL := help
 export RESULTS
-.PHONY: help bench report recommend test test-fast test-long test-images test-images-long test-pythons check lint venv dev clean
+.PHONY: help bench report recommend test test-fast test-long test-images test-images-long test-pythons test-pythons-long check lint venv dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_%-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,10 +49,13 @@ test-images: $(VENV)/.dev ## build every image on a stand-in base and run what a
 test-images-long: $(VENV)/.dev ## the same for arm64 under emulation, every lock on its Python and for both processors, all networks on the stick's plugin
 	tests/images/run.sh -m long
 
-test-long: test test-pythons test-images ## run everything: also the other Pythons and, with Docker, the images
+test-long: test test-pythons-long test-images ## run everything: also the other Pythons and, with Docker, the images
 
 test-pythons: $(VENV)/.dev ## run the runner's tests on Python 3.6 (torch 1.10) and 3.13, where pyenv has them
 	tests/on_pythons.sh
+
+test-pythons-long: $(VENV)/.dev ## the same with what is alike on every Python: kills, full disks, the kernel's limits
+	tests/on_pythons.sh -m "not long"
 
 check: lint ## lint, then test
 	@$(MAKE) --no-print-directory test

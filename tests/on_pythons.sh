@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # The runner's tests on the oldest and the newest Python that it serves, each in a virtual environment of its own.
-# An interpreter that pyenv doesn't have is named, and then not tested.
+# An interpreter that pyenv doesn't have is named, and then not tested. Arguments go to pytest; by default it leaves out
+# what is alike on every Python (the marker `system` in pyproject.toml).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [ $# -eq 0 ]; then set -- -m "not long and not system"; fi
+tests=("$@")
 pyenv_root=${PYENV_ROOT:-$HOME/.pyenv}
 ran=0
 
@@ -20,7 +23,7 @@ on() { # VERSION REQUIREMENTS [VARIABLE=VALUE]
     touch "$venv/.done"
   fi
   echo "Python $1"
-  env OMP_NUM_THREADS=1 ${3:-} "$venv/bin/python" -m pytest tests/runner -p no:cacheprovider
+  env OMP_NUM_THREADS=1 ${3:-} "$venv/bin/python" -m pytest tests/runner -p no:cacheprovider "${tests[@]}"
   ran=$((ran + 1))
 }
 

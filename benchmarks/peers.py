@@ -184,7 +184,9 @@ def main() -> None:
     given = parser.parse_args()
 
     pythons = {"timm python": given.timm_python} | {name: os.path.abspath(v) for name in ("optimum", "timm") if (v := getattr(given, name))}
-    case = Case(given.model, given.batch, given.px, threads.of().count, os.path.abspath(given.cache), given.budget, pythons=pythons)
+    case = Case(
+        given.model, given.batch, given.px, threads.for_backends().count, os.path.abspath(given.cache), given.budget, pythons=pythons
+    )
     os.makedirs(case.cache, exist_ok=True)
     shapes = [case]
     if given.sweep:

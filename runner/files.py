@@ -23,7 +23,7 @@ def lock(file: Any, wait: bool = True) -> None:
 
 
 @contextlib.contextmanager
-def held(path: Any) -> Iterator[None]:
+def locked(path: Any) -> Iterator[None]:
     """Wait for the lock on ``path`` and hold it; where the file system has no locks, go on without."""
     with open(str(path), "ab") as file:
         with contextlib.suppress(OSError):
@@ -31,16 +31,16 @@ def held(path: Any) -> Iterator[None]:
         yield
 
 
-def part(path: str) -> str:
+def temporary_name(path: str) -> str:
     """A name beside ``path`` that nobody else takes: containers that share a volume have the same process ids, so it is random too."""
     return "%s.%d-%s.part" % (path, os.getpid(), uuid.uuid4().hex[:8])
 
 
 @contextlib.contextmanager
-def whole(path: Any) -> Iterator[str]:
+def atomic_path(path: Any) -> Iterator[str]:
     """A name beside ``path`` to write a file or folder under; it takes its place when the block ends well and is removed otherwise."""
     path = os.path.realpath(str(path))  # a link stays a link
-    temporary = part(path)
+    temporary = temporary_name(path)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -57,7 +57,7 @@ def atomic_write(path: Any, data: Union[str, bytes]) -> None:
         with open(str(path), "wb") as device:
             device.write(content)
         return
-    with whole(path) as temporary, open(temporary, "wb") as file:
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -94,7 +94,7 @@ def made_once(path: str, make: Callable[[str], Any]) -> str:
     except (OSError, UnicodeDecodeError):
         pass
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with whole(path) as temporary:
+    with atomic_path(path) as temporary:
         make(temporary)
         atomic_write(path + ".sha256", sha256(temporary) + "\n")
     return path

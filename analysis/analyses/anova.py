@@ -131,6 +131,6 @@ def explain(frame: pd.DataFrame) -> str:
         )
     log, raw = (tables["scale"].query("scale == @name")["p"] for name in ("logarithm of time", "raw time"))
     return (
-        setups.told(said[::-1])  # all set-ups together first
+        setups.one_sentence(said[::-1])  # all set-ups together first
         + f" Effects add up on the log scale in {int((log >= 0.05).sum())} of {len(log)} analyses, on raw time in {int((raw >= 0.05).sum()) or 'none'}."
     )

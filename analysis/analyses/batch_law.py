@@ -72,4 +72,4 @@ def explain(frame: pd.DataFrame) -> str:
             f"{label}: t(b) = a/b + c fits {words.plural(len(part), 'curve')} with a median error of {100 * part['error'].median():.1f} %, {where}"
             + (f", and {best} follow another law better" if best else "")
         )
-    return setups.told(said)
+    return setups.one_sentence(said)

@@ -43,4 +43,4 @@ def explain(frame: pd.DataFrame) -> str:
             )
             + f" at batch {row['batch_size']:.0f}"
         )
-    return setups.told(said)
+    return setups.one_sentence(said)

@@ -25,7 +25,7 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
 
     Parameters are counted, not estimated, so that all uncertainty is Top-1's; without a known number of images the bounds are NaN.
     """
-    frame = data_sets.of_one(frame)
+    frame = data_sets.most_common(frame)
     rows = frame[frame["top1"].notna() & frame["params_m"].gt(0) & frame["role"].eq("cell")]
     rows = rows.assign(images=images(rows)).drop_duplicates(["model", "accuracy_source", "top1", "params_m"])
     low, high = intervals.wilson(rows["top1"] / 100, rows["images"])

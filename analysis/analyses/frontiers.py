@@ -17,7 +17,7 @@ def members(frame: pd.DataFrame) -> pd.DataFrame:
 
     Certainly: 95 % intervals apart, of latency by the noise model (a time of unknown noise is never certainly beaten) and of Top-1 by Wilson.
     """
-    cells = data_sets.of_one(setups.comparable(frame))
+    cells = data_sets.most_common(setups.comparable(frame))
     cells = cells[cells["top1"].notna()]
     cells = cells[cells["batch_size"] == cells.groupby("setup")["batch_size"].transform("min")]
     parts = []

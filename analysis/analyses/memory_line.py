@@ -70,4 +70,4 @@ def explain(frame: pd.DataFrame) -> str:
         + (f", leaving out {insiders(r.set_aside)}" if r.set_aside else "")
         for r in setups.lines(table.sort_values("n", ascending=False, kind="stable"))
     ]
-    return setups.told(said)
+    return setups.one_sentence(said)

@@ -76,7 +76,7 @@ def explain(frame: pd.DataFrame) -> str:
             f"{label}: of {by['pairs'].iloc[0]:,} pairs of networks {count[TUKEY]:,} differ (Tukey's HSD with batch size in the model)"
             f"; one-way, Fisher's LSD calls {count[LSD]:,} different and Holm keeps {count['Holm, one-way']:,}"
         )
-    return setups.told(said[::-1])  # all set-ups together first
+    return setups.one_sentence(said[::-1])  # all set-ups together first
 
 
 TUKEY, LSD = "Tukey's HSD, crossed", "Fisher's LSD, one-way (as in the studies)"

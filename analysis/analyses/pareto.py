@@ -29,7 +29,7 @@ def place(cells: pd.DataFrame) -> pd.DataFrame:
 
 def surely_faster(cells: pd.DataFrame) -> np.ndarray:
     """Row i, column j: cell j is faster than cell i beyond the noise of both (5 %, corrected for the cells that i may be beaten by)."""
-    times, count = noise.of(cells), len(cells)
+    times, count = noise.times_of(cells), len(cells)
     one, other = np.divmod(np.arange(count * count), max(count, 1))
     found = noise_model.difference(times.take(one), times.take(other))
     p = found.p().reshape(count, count)
@@ -44,7 +44,7 @@ def surely_faster(cells: pd.DataFrame) -> np.ndarray:
 @computed_once
 def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     """Every network with its place, fastest first, per platform, backend, scenario and batch size."""
-    placed = [place(group) for _, group in data_sets.of_one_each(ranked(frame)).groupby(KEYS)]
+    placed = [place(group) for _, group in data_sets.most_common_each(ranked(frame)).groupby(KEYS)]
     placed = [group for group in placed if len(group)]
     if not placed:
         return pd.DataFrame(columns=[*KEYS, "label", "latency", "throughput", "top1", "place", "dominated_by"])
@@ -59,5 +59,5 @@ def explain(frame: pd.DataFrame) -> str:
     if table.empty:
         return "No network with a published or measured Top-1 has a latency."
     counts = table.assign(on=table["place"] == "frontier").groupby(["platform", "series"])["on"].agg(["sum", "size"])
-    said = [f"{words.of(int(row['sum']), int(row['size']), 'network')} on {key[0]} with {key[1]}" for key, row in counts.iterrows()]
+    said = [f"{words.out_of(int(row['sum']), int(row['size']), 'network')} on {key[0]} with {key[1]}" for key, row in counts.iterrows()]
     return f"At batch {table['batch_size'].iloc[0]} nothing beats, in both accuracy and latency, " + "; ".join(said) + "."

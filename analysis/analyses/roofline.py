@@ -79,4 +79,4 @@ def explain(frame: pd.DataFrame) -> str:
         said.append(
             f"{row.setup} reaches at most {row.peak_gflops:,.0f} GFLOP/s{width}; {'the only cell is' if sum(counts.values()) == 1 else f'{counts[most]} of {sum(counts.values())} cells are'} bound by {most}"
         )
-    return setups.told(said)
+    return setups.one_sentence(said)

@@ -35,7 +35,7 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
         pairs.append(group.loc[group["series"] != name, columns].merge(base, on=KEYS, suffixes=("", "_base")).assign(reference=name))
     beside = [f"{name}_base" for name in ("latency_s", *noise.COLUMNS)]
     found = pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=[*columns, *beside, "reference"])
-    ratio = noise_model.difference(noise.of(found), noise.of(found, "_base"))
+    ratio = noise_model.difference(noise.times_of(found), noise.times_of(found, "_base"))
     low, high = np.exp(ratio.effect - ratio.half_width()), np.exp(ratio.effect + ratio.half_width())
     p = ratio.p()
     for _, at in found.groupby("platform").indices.items():
@@ -89,7 +89,7 @@ def explain(frame: pd.DataFrame) -> str:
         return "No platform has two backends for the same cell that was not contended."
     table = table[table["scenario"] == table["scenario"].min()]
     table = table[(table["batch_size"] == table["batch_size"].min())]
-    said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (certainly slower for {words.of(r.slower, r.networks, 'network')})"
+    said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (certainly slower for {words.out_of(r.slower, r.networks, 'network')})"
             for r in table.itertuples()]  # fmt: skip
     return (
         f"At batch {table['batch_size'].iloc[0]}, by geometric mean over the networks that all backends have, else those shared with the reference: "

@@ -45,7 +45,7 @@ BUBBLE = 2.4  # square points of bubble area per million parameters
 @computed_once
 def slice_of(frame: pd.DataFrame, scenario: str = "latency") -> pd.DataFrame:
     """The ranked cells of a scenario at one batch size of each platform, the smallest that half of its networks have, with metrics as columns."""
-    cells = data_sets.of_one_each(ranked(frame))
+    cells = data_sets.most_common_each(ranked(frame))
     cells = cells[cells["scenario"] == scenario]
     usual = {platform: usual_batches(part["label"], part["batch_size"])[0] for platform, part in cells.groupby("platform")}
     return metrics.table(cells[cells["batch_size"] == cells["platform"].map(usual)])
@@ -86,7 +86,7 @@ def within(axis: Axes, metric: str) -> None:
 @computed_once
 def networks(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per network (and input size), whatever measured it: complexity, parameters and accuracy, with metrics as columns."""
-    frame = data_sets.of_one(frame)
+    frame = data_sets.most_common(frame)
     rows = metrics.table(frame[(frame["status"] == "ok") & frame["params_m"].notna()])
     rows = rows.drop_duplicates("label").sort_values("label")
     return rows.drop_duplicates(["model", "gmacs", "params_m", "top1"]).reset_index(

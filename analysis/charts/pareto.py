@@ -57,7 +57,7 @@ def explain(frame: pd.DataFrame) -> str:
         first, last = on.iloc[0], on.iloc[-1]
         ends = [f"{row['label']} ({metrics.latency.format(row['latency'])} ms, {row['top1']:.1f} %)" for row in (first, last)]
         span = f", from {ends[0]} to {ends[1]}" if len(on) > 1 else f": {ends[0]}"
-        said.append(f"{words.of(len(on), len(mine), 'network')} with {series} on {platform}{span}")
+        said.append(f"{words.out_of(len(on), len(mine), 'network')} with {series} on {platform}{span}")
     return "Nothing measured is both faster and more accurate than " + "; ".join(said) + "."
 
 

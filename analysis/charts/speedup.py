@@ -77,7 +77,7 @@ def explain(frame: pd.DataFrame) -> str:
         between = f" (95 % interval {low:.2f} to {high:.2f})" if np.isfinite(low) else ""
         slower = int((mine["verdict"] == "slower").sum())
         top = mine.loc[mine["speedup"].idxmax()]
-        said.append(f"{series} on {platform} is {mean:.2f} times as fast as {reference}{between}, certainly slower for {words.of(slower, len(mine), 'network')}"
+        said.append(f"{series} on {platform} is {mean:.2f} times as fast as {reference}{between}, certainly slower for {words.out_of(slower, len(mine), 'network')}"
                     + (f", and gains most on {top['label']} ({top['speedup']:.1f}×)" if len(mine) > 1 else ""))  # fmt: skip
     return "; ".join(said) + "."
 

@@ -26,7 +26,7 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
     )
     if pairs.empty:
         return
-    apart = noise_model.difference(noise.of(pairs, "_fp32"), noise.of(pairs))
+    apart = noise_model.difference(noise.times_of(pairs, "_fp32"), noise.times_of(pairs))
     p = noise_model.corrected(apart.p(BEYOND))
     for slower in np.flatnonzero((apart.effect > BEYOND) & (p < ALPHA)):
         row = pairs.iloc[slower]

@@ -8,13 +8,13 @@ USUAL = "ImageNet"  # of published values, and of imported ones that don't say
 
 
 @computed_once
-def of_one(frame: pd.DataFrame) -> pd.DataFrame:
+def most_common(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the Top-1 of one data set alone, that of most rows; a measured one bears its data set's own name and is kept."""
     return frame.assign(**_cleared(frame, pd.Series(0, index=frame.index)))
 
 
 @computed_once
-def of_one_each(frame: pd.DataFrame) -> pd.DataFrame:
+def most_common_each(frame: pd.DataFrame) -> pd.DataFrame:
     """The same, platform by platform."""
     return frame.assign(**_cleared(frame, frame["platform"]))
 

@@ -55,7 +55,7 @@ def finish(frame: pd.DataFrame, environments: dict[str, dict[str, Any]] | None =
         )
     from analysis.frame import noise  # it brings scipy.stats: 60 MB that processes which read records do without
 
-    return noise.onto(describe(rounds.joined(frame, environments or {})))
+    return noise.add_noise(describe(rounds.joined(frame, environments or {})))
 
 
 def _published(asked: pd.DataFrame) -> list[tuple[float, float, str] | None]:
@@ -63,7 +63,7 @@ def _published(asked: pd.DataFrame) -> list[tuple[float, float, str] | None]:
     kinds = asked.assign(parity_max_rel=published.agrees(asked["parity_max_rel"])).astype(object)
     codes = kinds.groupby(list(published.COLUMNS), dropna=False, sort=False).ngroup().to_numpy()
     first = pd.Series(range(len(asked))).groupby(codes).first()
-    answers = [published.of(*asked.iloc[place]) for place in first]
+    answers = [published.for_row(*asked.iloc[place]) for place in first]
     return [answers[code] for code in codes]
 
 

@@ -58,7 +58,7 @@ def merge(paths: Iterable[str | Path]) -> Merged:
         raise nothing(paths, len(files), problems)
     rows = one_per_task(rows, problems)
     accuracies = measured_accuracy.measured(counted)
-    rows = [entry | measured_accuracy.of(entry, accuracies) for entry in rows]
+    rows = [entry | measured_accuracy.for_row(entry, accuracies) for entry in rows]
     return Merged(finish(pd.DataFrame(rows), environments), environments, problems, tuple(file.name for file in files), tuple(profiles))
 
 

@@ -64,7 +64,7 @@ def measured(lines: Iterable[tuple[Path, dict[str, Any]]]) -> dict[Key, dict[str
     return found
 
 
-def of(row: Mapping[str, Any], found: Mapping[Key, dict[str, Any]]) -> dict[str, Any]:
+def for_row(row: Mapping[str, Any], found: Mapping[Key, dict[str, Any]]) -> dict[str, Any]:
     """What was measured for a row of the frame; empty where its network was not measured, without a Top-1 where no measurement may stand for it."""
     if row["source"] != "records":
         return {}

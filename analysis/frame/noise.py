@@ -46,7 +46,7 @@ def moments(*frames: pd.DataFrame) -> Between | None:
     return Between(float(np.sqrt(2 * variance)), degrees, is_of_anchors=True)
 
 
-def onto(frame: pd.DataFrame, floors: Mapping[str, Between] | None = None) -> pd.DataFrame:
+def add_noise(frame: pd.DataFrame, floors: Mapping[str, Between] | None = None) -> pd.DataFrame:
     """The frame with the noise of every row: from its host's floor where there is one, else from the anchors of its host."""
     columns = {name: np.full(len(frame), np.nan) for name in COLUMNS}
     usable = (frame["status"].eq("ok") & frame["replicate_medians_s"].map(len).gt(0)).to_numpy(bool)
@@ -66,7 +66,7 @@ def spread(rows: pd.DataFrame) -> np.ndarray:
     return rows["rounds"].gt(1).to_numpy(bool)
 
 
-def of(rows: pd.DataFrame, suffix: str = "") -> Times:
+def times_of(rows: pd.DataFrame, suffix: str = "") -> Times:
     """The times of rows, from their noise columns."""
     return Times(*(rows[name + suffix].to_numpy(float) for name in COLUMNS))
 
@@ -76,7 +76,7 @@ def bounds(rows: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
     A value that was imported without replicates is taken as stated, within its noise or 1 %.
     """
-    low, high = of(rows).bounds(level)
+    low, high = times_of(rows).bounds(level)
     latency = rows["latency_s"].to_numpy(float)
     stated = np.isnan(rows["log_mean"].to_numpy(float))
     half = np.maximum(np.log1p(rows["noise"].fillna(0).to_numpy(float)), STATED)

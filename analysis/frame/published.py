@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.data import catalogue
 from runner.networks.sources.torchvision import FIRST
 
-COLUMNS = ("source", "model", "input_px", "precision", "weights", "weights_tag", "parity_max_rel")  # of the frame, as of() takes them
+COLUMNS = ("source", "model", "input_px", "precision", "weights", "weights_tag", "parity_max_rel")  # of the frame, as for_row() takes them
 FLOATS = ("fp32", "tf32")  # formats in which a published value holds as it is
 PARITY_LIMIT = 0.1  # largest relative difference of outputs up to which it holds for fp16 and bf16 too
 
@@ -48,7 +48,7 @@ def agrees(parity_max_rel: pd.Series) -> pd.Series:
     return pd.to_numeric(parity_max_rel, errors="coerce").le(PARITY_LIMIT)
 
 
-def of(
+def for_row(
     source: str, model: str, input_px: float, precision: str, weights: str | None, tag: str | None, parity_max_rel: float | None
 ) -> tuple[float, float, str] | None:
     """What is published for a row of the frame, with the weights that it ran, or any of its graph where they were random.

@@ -105,7 +105,7 @@ def named(frame: pd.DataFrame, column: str = "setup") -> list[tuple[str, pd.Data
     return [(str(name), part) for name, part in frame.groupby(column)]
 
 
-def told(said: Iterable[str], most: int = 3) -> str:
+def one_sentence(said: Iterable[str], most: int = 3) -> str:
     """One sentence of what is said of each set-up, most telling first; beyond a few the rest is left to the table."""
     parts = list(said)
     more = f"; {len(parts) - most} more in the table" if len(parts) > most else ""

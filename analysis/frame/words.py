@@ -15,7 +15,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def of(count: int, total: int, noun: str) -> str:
+def out_of(count: int, total: int, noun: str) -> str:
     """`none of 7 networks`, `3 of 7 networks`, `all 7 networks`, `both networks`, `the only network`."""
     if total == 1:
         return f"the only {noun}" if count else f"no {noun}"
@@ -36,7 +36,7 @@ def spelt(series: str) -> str:
     return SPELT.get(backend, backend) + series[len(backend) :].replace(":", " ")
 
 
-def told(sentence: str) -> str:
+def with_names_spelt(sentence: str) -> str:
     """A sentence with its backends as their makers spell them."""
     return re.sub(rf"(?<![\w-])({'|'.join(SPELT)})(?![\w-])", lambda found: SPELT[found[0]], sentence)
 

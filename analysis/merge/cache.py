@@ -19,7 +19,7 @@ from analysis.merge import door, ingest, lines, sources
 from analysis.merge import manifest as manifests
 from analysis.merge.manifest import Known, Manifest
 from analysis.merge.sources import Source
-from runner.files import held
+from runner.files import locked
 from runner.machine import threads
 
 PART_BYTES = 256 * 2**20  # of record files, read into one part
@@ -49,7 +49,7 @@ def update(paths: Iterable[str | Path], folder: Path) -> Manifest:
     """Bring the cache up to the files as they are now, and say what it holds; FrameError where a path or the cache can't be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with held(folder / "lock"):
+        with locked(folder / "lock"):
             problems: Counter = Counter()
             manifest = _update(sources.sources(paths, folder / "mirror", problems), folder)
             manifest.unread = problems

@@ -10,7 +10,7 @@ import duckdb
 
 from analysis.errors import FrameError
 from analysis.frame import entries
-from runner.files import whole
+from runner.files import atomic_path
 
 S3 = "s3://"
 
@@ -62,7 +62,7 @@ def mirrored(url: str, mirror: Path) -> Path:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             content = connection.execute("SELECT content FROM read_blob(?)", [name]).fetchone()
-            with whole(target) as partial:
+            with atomic_path(target) as partial:
                 Path(partial).write_bytes(content[0] if content else b"")
                 os.utime(partial, ns=(modified_us * 1000, modified_us * 1000))
     except duckdb.Error as error:

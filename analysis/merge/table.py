@@ -17,7 +17,7 @@ from analysis.frame import frame as frames
 from analysis.frame.operators import Profile
 from analysis.merge import cache, ingest, lines, sources
 from analysis.merge.columns import NESTED, NUMBERS, TEXT, TYPES, WHOLE, unpacked
-from runner.files import whole
+from runner.files import atomic_path
 
 SMALL_BYTES = 32 * 2**20  # of record files that are read faster than a cache is made
 MOST_ROWS = 2_000_000  # that a report takes
@@ -184,7 +184,7 @@ def _with_accuracies(frame: pd.DataFrame, found: dict[measured_accuracy.Key, dic
     codes, unique = pd.factorize(pd.MultiIndex.from_frame(kinds.astype(str)))
     first = pd.Series(range(len(frame))).groupby(codes).first()
     del unique
-    answers = [measured_accuracy.of(kinds.iloc[position].to_dict(), found) for position in first]
+    answers = [measured_accuracy.for_row(kinds.iloc[position].to_dict(), found) for position in first]
     for name in dict.fromkeys(name for answer in answers for name in answer):
         before = frame[name] if name in frame else [None] * len(frame)
         values = [answers[code].get(name, old) for code, old in zip(codes, before, strict=True)]
@@ -202,7 +202,7 @@ def export(table: Table, target: Path) -> int:
     query = f"SELECT {columns}, facts AS environment_facts FROM rows LEFT JOIN environments USING (environment)"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole(target) as partial:
+        with atomic_path(target) as partial:
             table.connection.execute(f"COPY ({query}) TO {ingest.text(partial)} ({kind})")
     except (duckdb.Error, OSError) as error:
         raise FrameError(f"{target}: can't be written: {str(error).splitlines()[0]}")

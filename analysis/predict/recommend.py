@@ -75,7 +75,7 @@ def advise(
 
     known: more candidates (analysis.predict.candidates.rows), with the frame's columns of a network.
     """
-    frame = data_sets.of_one(frame)
+    frame = data_sets.most_common(frame)
     tables = [candidates(frame, setup, rows, batch_size, limits, known) for setup, rows in matching(frame, platform, **wanted).items()]
     table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
     for name, limit in limits.given().items():

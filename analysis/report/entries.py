@@ -57,7 +57,7 @@ class Entry:
 @computed_once
 def entries(frame: pd.DataFrame) -> list[Entry]:
     """Every ranked cell of one request in flight, device by device (`platform` of the frame), fastest first."""
-    cells = data_sets.of_one_each(ranked(frame))
+    cells = data_sets.most_common_each(ranked(frame))
     cells = cells[(cells["scenario"] == "latency") & cells["latency_s"].gt(0) & cells["batch_size"].ge(1)]
     if cells.empty:
         return []

@@ -74,7 +74,7 @@ def draw(name: str, platform: str | None, stem: str, folder: Path | None, frame:
                 if folder:
                     save(figure, picture, folder / stem)
         large = pictured and len(picture.encode()) > MOST_PICTURE
-        said = words.told(module.explain(rows)) + (
+        said = words.with_names_spelt(module.explain(rows)) + (
             f" The figure is too large for this page{'; its files hold it' if folder else ''}." if large else ""
         )
         return Drawn(name, platform, stem, said, picture=picture if pictured and not large else "", files=folder is not None)

@@ -10,7 +10,7 @@ from analysis.frame.words import spelt
 from analysis.report.dots import Dot, svg
 
 
-def of(name: str, frame: pd.DataFrame) -> str:
+def drawing_of(name: str, frame: pd.DataFrame) -> str:
     """The drawing of an analysis as HTML; empty where it has none."""
     return DRAWN[name](frame) if name in DRAWN else ""
 

@@ -33,7 +33,7 @@ def every(frame: pd.DataFrame) -> list[Entry]:
 @computed_once
 def _at(frame: pd.DataFrame, batch: int) -> pd.DataFrame:
     """What is learnt from: one data set's Top-1, one batch size (the others cost time and tell little here). The same object for every device."""
-    frame = data_sets.of_one(frame)
+    frame = data_sets.most_common(frame)
     return frame[frame["batch_size"].eq(batch)]
 
 

@@ -54,7 +54,7 @@ def analyse(name: str, frame: pd.DataFrame) -> Analysed:
         found = {name.replace("_", " "): result} if isinstance(result, pd.DataFrame) else dict(result)
         sentence = module.explain(frame) if hasattr(module, "explain") else ""
         found = {key: table for key, table in found.items() if isinstance(table, pd.DataFrame)}
-        return Analysed(name, title, found, words.told(sentence), drawing=pictured.of(name, frame))
+        return Analysed(name, title, found, words.with_names_spelt(sentence), drawing=pictured.drawing_of(name, frame))
     except Exception as error:  # an analysis is a plug-in: one that breaks must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Analysed(
@@ -87,7 +87,7 @@ def write(
     """
     begin = time.perf_counter()
     frame = by_machine(cost.priced(merged.frame, prices or {}))
-    frame = noise.onto(frame, {floor.host: floor.between for floor in merged.floors})
+    frame = noise.add_noise(frame, {floor.host: floor.between for floor in merged.floors})
     merged = replace(merged, frame=frame)
     try:
         many = frame["model"].nunique()

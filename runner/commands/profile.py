@@ -52,7 +52,7 @@ def profile(
         with record_file.RecordFile(session.record_path) as session.file:
             try:
                 session.append_environment(session.facts())
-                found = [profiling.one(session, cell) for cell in planned.cells]
+                found = [profiling.time_and_profile(session, cell) for cell in planned.cells]
             finally:
                 session.close()
     for line in found:

@@ -25,7 +25,7 @@ def device(device: str, platform: str, root: str) -> Check:
     """Whether a declared device can be used."""
     name = "device " + device
     if device == "cpu":
-        found = threads.of(root=root)
+        found = threads.for_backends(root=root)
         count = "%d threads" % found.count if found.count > 1 else "1 thread"
         return Check(name, True, "%s; %s, as many as %s (%s)" % (board.cpu_model(root), count, found.rule, found.why))
     if device == "myriad":

@@ -140,7 +140,7 @@ def _memory_counter(root: str) -> Check:
 def _counters(root: str) -> List[Check]:
     """One check per sensor: there, absent for good, or hidden by something that a flag mends."""
     found = []
-    working, absent = sensors.beside(root)
+    working, absent = sensors.for_supervisor(root)
     for sensor in working.values():
         sensor.close()
     for name in sorted(working):

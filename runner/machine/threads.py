@@ -24,7 +24,7 @@ class Threads:
     why: str
 
 
-def of(asked: str = CORES, root: str = "/") -> Threads:
+def for_backends(asked: str = CORES, root: str = "/") -> Threads:
     """The threads that a backend is given here."""
     usable = usable_cpus(root)
     if asked == LOGICAL:

@@ -49,7 +49,11 @@ def fitting(cells: Sequence[Cell], specs: Dict[str, ModelSpec], data: Any) -> Tu
         else:
             found = (spec.title, spec.num_classes, data.path, len(data.classes))
             reasons["%s has %d classes, %s has %d; set the network's num_classes, or give the data it was trained for" % found] = None
-    if fit and datasets.without_pillow() and any(data.needs_pillow(preprocessing.of(specs[c.model], c.input_px, data.cifar)) for c in fit):
+    if (
+        fit
+        and datasets.without_pillow()
+        and any(data.needs_pillow(preprocessing.for_network(specs[c.model], c.input_px, data.cifar)) for c in fit)
+    ):
         raise DataError("%s: %s" % (data.path, datasets.without_pillow()))
     return fit, list(reasons)
 
@@ -136,8 +140,8 @@ class Evaluation:
         """As a dict, or None where it is known only when the network's files have been made (timm)."""
         if self.data.cifar is None and cell.input_px > preprocessing.SMALL_PX and sources.has_data_config(spec):
             config = self.session.preparer.artefact(cell, spec).manifest.get("data_config")
-            return preprocessing.of(spec, cell.input_px, None, config, **self.changes).as_dict() if config else None
-        return preprocessing.of(spec, cell.input_px, self.data.cifar, **self.changes).as_dict()
+            return preprocessing.for_network(spec, cell.input_px, None, config, **self.changes).as_dict() if config else None
+        return preprocessing.for_network(spec, cell.input_px, self.data.cifar, **self.changes).as_dict()
 
     def _tag(self, cell: Cell, spec: ModelSpec) -> Optional[str]:
         tag: Optional[str] = self.session.preparer.artefact(cell, spec).manifest.get("weights_tag")

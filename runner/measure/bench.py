@@ -46,7 +46,7 @@ class Bench:
         self.session.append_environment(
             facts,
             order_seed=self.session.order_seed,
-            sensors_absent=dict(self.sampler.reasons, **sensors.inside()[1]),
+            sensors_absent=dict(self.sampler.reasons, **sensors.for_measuring_process()[1]),
             sensors_at_rest=self.sampler.rest(self.rest_s) if self.sampler and self.rest_s else {},
         )
 

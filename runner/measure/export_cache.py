@@ -34,7 +34,7 @@ def informative_models(loaded: Matrix, planned: Plan, places: Places, count: int
 def _prepared(loaded: Matrix, cells: Dict[Any, Cell], places: Places) -> Tuple[Dict[Any, Prepared], List[str]]:
     """({key: what is known of the network}, reasons) for cells by any key; makes what isn't in the cache."""
     pool = Pool(places.cache)
-    preparer = Preparer(pool, places.cache, loaded.protocol, threads.of(loaded.protocol.threads).count)
+    preparer = Preparer(pool, places.cache, loaded.protocol, threads.for_backends(loaded.protocol.threads).count)
     prepared, reasons = {}, []
     try:
         for key, cell in sorted(cells.items()):

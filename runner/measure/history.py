@@ -55,7 +55,7 @@ def read(path: str, role: str = "cell", refuse_newer: bool = False) -> History:
 
 def expected(cell: Cell, spec: ModelSpec, protocol: Protocol, sustained_s: float = 0.0) -> Dict[str, Any]:
     """The ``content`` that a record of the cell must have to count; its graph isn't known before it is made."""
-    meaning = {"threads": threads.of(protocol.threads).rule, "sustained_s": sustained_s, "seed": protocol.seed}
+    meaning = {"threads": threads.for_backends(protocol.threads).rule, "sustained_s": sustained_s, "seed": protocol.seed}
     if cell.precision == "int8":
         meaning["calibration_images"] = protocol.calibration_images
     return {"network": content.digest(content.network(spec, protocol.seed)), "graph": None, "protocol": content.digest(meaning)}

@@ -81,7 +81,7 @@ def timed(line: lines.Line) -> Optional[float]:
     return stopping.median(medians) if medians else None
 
 
-def one(session: Session, cell: Cell) -> lines.Line:
+def time_and_profile(session: Session, cell: Cell) -> lines.Line:
     """Time a cell in one process, then profile it in another; the profile's line, of which nothing is kept where the timing failed."""
     spec = session.specs[cell.model]
     reason = backends.available(cell.base_backend)
@@ -95,10 +95,10 @@ def one(session: Session, cell: Cell) -> lines.Line:
         outcome = session.pool.run(cell.base_backend, request, session.protocol.timeout_s)
     if outcome.result is None:
         return failed(line, outcome)
-    return take(session, cell, spec, stopping.median(outcome.result["samples_s"]))
+    return profile_cell(session, cell, spec, stopping.median(outcome.result["samples_s"]))
 
 
-def take(session: Session, cell: Cell, spec: ModelSpec, timed_s: Optional[float]) -> lines.Line:
+def profile_cell(session: Session, cell: Cell, spec: ModelSpec, timed_s: Optional[float]) -> lines.Line:
     """Profile a cell whose files are there, and append the line of it; ``timed_s`` is its median where nobody watched."""
     line = lines.profile(session.origin, cell, spec.weights)
     request = Request(PROFILE, cell, spec, session.protocol, session.places.cache, session.threads)

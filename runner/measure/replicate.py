@@ -29,7 +29,7 @@ def replicate(
     from runner.machine import contention, cpu_counters, cuda
     from runner.measure import as_labelled, gpu_memory, in_flight, parity, stopping
 
-    inside, _ = sensors.inside()
+    inside, _ = sensors.for_measuring_process()
     for sensor in inside.values():
         sensor.start()
     memory = gpu_memory.watch(job.cell.device)

@@ -126,7 +126,7 @@ class Run:
         wanted = history.expected(cell, spec, self.protocol, self.sustained_s)
         line = lines.cell(self.session.origin, cell, spec.weights, wanted, self.role, attempt=attempt)
         estimate_s = self.sustained_s + 5.0 if self.sustained_s else took_s
-        return series.of(cell, line, found, reason, self.protocol, estimate_s, facts, is_single=bool(self.sustained_s))
+        return series.series_for(cell, line, found, reason, self.protocol, estimate_s, facts, is_single=bool(self.sustained_s))
 
     def _rounds(self, todo: List[series.Series], time_budget_s: Optional[float]) -> int:
         started, rounds, total = time.monotonic(), 0, len(todo)
@@ -192,7 +192,7 @@ class Run:
         self.session.append(line)
         self.counts[line.status] += 1
         if self.protocol.profile and self.role == "cell" and line.status == "ok":
-            profile.take(self.session, one.cell, self.session.specs[one.cell.model], profile.timed(line))
+            profile.profile_cell(self.session, one.cell, self.session.specs[one.cell.model], profile.timed(line))
         self.report(Progress(one.cell, self.role, done, total, remaining_s, line))
 
     def _anchor(self, name: str, quick: series.Series, round_: int) -> None:

@@ -14,7 +14,7 @@ class Sampler:
     """
 
     def __init__(self, root: str = "/", clock: Callable[[], float] = time.monotonic) -> None:
-        self.sensors, self.reasons = sensors.beside(root)
+        self.sensors, self.reasons = sensors.for_supervisor(root)
         self.clock = clock
         self.period_s = min([sensor.every_s for sensor in self.sensors.values()] or [1.0])
         self.window_s = max([sensor.window_s for sensor in self.sensors.values()] or [0.0])

@@ -77,7 +77,7 @@ class Series:
         )
 
 
-def of(
+def series_for(
     cell: Cell,
     line: lines.Line,
     found: history.History,

@@ -23,7 +23,7 @@ class Session:
         self.protocol, self.specs, self.places, self.platform = loaded.protocol, loaded.models, places, platform
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock()))
         self.id = "%s-%08x" % (stamp, random.SystemRandom().getrandbits(32))
-        rule = self.threads_rule = threads.of(self.protocol.threads)
+        rule = self.threads_rule = threads.for_backends(self.protocol.threads)
         self.threads = rule.count
         self.pool = Pool(places.cache)
         self.preparer = Preparer(self.pool, places.cache, self.protocol, self.threads)

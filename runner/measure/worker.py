@@ -55,7 +55,7 @@ def main(argv: List[str]) -> None:
         from runner.measure import in_flight, job, parity, replicate, stopping  # noqa: F401
         from runner.networks import sources
 
-        sensors.inside()
+        sensors.for_measuring_process()
         if backend.needs == "torch":
             sources.preload()
     except (Exception, SystemExit) as error:  # a framework may fail to import in any way

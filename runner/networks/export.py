@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Dict, Iterator
 
 from runner.errors import ExportError
-from runner.files import whole
+from runner.files import atomic_path
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ def export_onnx(model: "torch.nn.Module", path: str, batch_size: int, input_px: 
     if large and not hasattr(torch, "compile"):  # what the exporter of PyTorch 1 leaves without weights computes something else
         raise ExportError("weights of more than 2 GB go beside the ONNX file, which needs PyTorch 2")
     example = torch.zeros(batch_size, channels, input_px, input_px)
-    with whole(path) as temporary:
+    with atomic_path(path) as temporary:
         for opset in OPSETS:
             try:
                 _export(torch, model, example, temporary, opset, not large)
@@ -89,7 +89,7 @@ def _weights_beside(model: "torch.nn.Module", path: str, target: str) -> None:
     kept = [value for value in network.graph.input if value.name not in weights]
     del network.graph.input[:]
     network.graph.input.extend(kept)
-    with whole(target) as temporary, open(temporary, "wb") as file:
+    with atomic_path(target) as temporary, open(temporary, "wb") as file:
         for name in named:
             values = weights[name].detach().cpu().numpy()
             tensor = onnx.numpy_helper.from_array(values if values.size <= SMALL_ELEMENTS else values.ravel()[:0], name)

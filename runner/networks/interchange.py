@@ -28,7 +28,7 @@ def make(art: Artefact, needs: Optional[str]) -> Artefact:
     Raises Unprepared with the framework's own reason. Runs that share the cache take turns at a network.
     """
     os.makedirs(art.folder, exist_ok=True)
-    with files.held(os.path.join(art.folder, ".lock")):
+    with files.locked(os.path.join(art.folder, ".lock")):
         art = replace(art, manifest=manifest_of(art.folder, key_of(art.spec, art.seed, art.input_px)))  # another run may have been here
         return _adopt(art) if art.is_file else _make(art, needs)
 
@@ -48,7 +48,7 @@ def _make(art: Artefact, needs: Optional[str]) -> Artefact:
             module = art.module()
         else:
             module = sources.build(_at_size(art), art.seed)
-            with files.whole(art.weights_path) as part:
+            with files.atomic_path(art.weights_path) as part:
                 with open(part, "wb") as file:  # given a name, torch writes it into the file
                     torch.save(module.state_dict(), file)
                 manifest["weights_sha256"] = files.sha256(part)
@@ -90,7 +90,7 @@ def _write_reference(torch: ModuleType, module: "torch.nn.Module", art: Artefact
     """Write the outputs that others are compared with; returns the file's hash."""
     with torch.no_grad():
         outputs = module(torch.from_numpy(art.distinct())).float().numpy()
-    with files.whole(art.reference_path) as part:
+    with files.atomic_path(art.reference_path) as part:
         with open(part, "wb") as file:
             numpy.save(file, outputs, allow_pickle=False)
         return files.sha256(part)
@@ -130,6 +130,6 @@ def _adopt(art: Artefact) -> Artefact:
 
 
 def _finish(art: Artefact, manifest: Dict[str, Any]) -> Artefact:
-    with files.whole(os.path.join(art.folder, "manifest.json")) as part, open(part, "w", encoding="utf-8") as file:
+    with files.atomic_path(os.path.join(art.folder, "manifest.json")) as part, open(part, "w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1)
     return Artefact(art.folder, art.spec, art.seed, art.batch_size, art.input_px, manifest)

@@ -77,7 +77,7 @@ class Preprocessing:
         return ((pixels - numpy.array(self.mean, numpy.float32)) / numpy.array(self.std, numpy.float32)).transpose(2, 0, 1)
 
 
-def of(
+def for_network(
     spec: ModelSpec, input_px: int, cifar: Optional[int] = None, data_config: Optional[Dict[str, Any]] = None, **changes: Any
 ) -> Preprocessing:
     """The Preprocessing of a network (ModelSpec) at an input size.

@@ -9,12 +9,12 @@ from runner.sensors.base import Sensor
 NAMES = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.name.startswith("_"))
 
 
-def inside(root: str = "/") -> Tuple[Dict[str, Sensor], Dict[str, str]]:
+def for_measuring_process(root: str = "/") -> Tuple[Dict[str, Sensor], Dict[str, str]]:
     """(sensors by name, reasons by name) for the measuring process."""
     return _of("inside", root)
 
 
-def beside(root: str = "/") -> Tuple[Dict[str, Sensor], Dict[str, str]]:
+def for_supervisor(root: str = "/") -> Tuple[Dict[str, Sensor], Dict[str, str]]:
     """(sensors by name, reasons by name) for the supervisor."""
     return _of("beside", root)
 

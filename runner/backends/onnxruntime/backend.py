@@ -11,7 +11,7 @@ import onnxruntime
 from runner.backends import base
 from runner.backends.onnxruntime import files as onnxruntime_files
 from runner.errors import Unsupported
-from runner.files import part as part_of
+from runner.files import temporary_name
 
 CALLERS = 4  # threads that feed a GPU in the throughput scenario
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -41,7 +41,7 @@ class Backend(base.Backend):
         self._options = self._session_options(1 if wide else self.job.threads)
         self._callers = ThreadPoolExecutor(self.in_flight)
         if cell.precision == "int8" and not self._gpu:
-            self._options.optimized_model_filepath = part_of(path)
+            self._options.optimized_model_filepath = temporary_name(path)
         try:
             self._session = onnxruntime.InferenceSession(path, self._options, providers=self._providers())
         except Exception as error:  # its exceptions share no class of their own
@@ -125,10 +125,10 @@ class Backend(base.Backend):
             raise RuntimeError("ONNX Runtime silently fell back: asked for %s, got %s" % (asked, ", ".join(got)))
         if not self._gpu:
             return
-        nodes, cpu = onnxruntime_files.assigned(self._session), PROVIDERS["cpu"]
+        nodes, cpu = onnxruntime_files.operators_by_provider(self._session), PROVIDERS["cpu"]
         left = ""
         if nodes is None or nodes.get(cpu):  # before 1.24 only the profile of one run tells
-            feeds = onnxruntime_files.zeros(self._session, self._shape)
+            feeds = onnxruntime_files.zero_feeds(self._session, self._shape)
             nodes, written = onnxruntime_files.profiled(path, self._session_options(1), self._providers(), feeds, self.job.cache_dir)
             left = onnxruntime_files.left_on_cpu(nodes, written, cpu)
         self._done["nodes_by_provider"] = {provider: sum(operators.values()) for provider, operators in nodes.items()}
@@ -177,7 +177,7 @@ class Backend(base.Backend):
         return outputs
 
     def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
-        feeds = onnxruntime_files.zeros(self._session, self._shape) if self._binding else self._feeds
+        feeds = onnxruntime_files.zero_feeds(self._session, self._shape) if self._binding else self._feeds
         options = self._session_options(self._options.intra_op_num_threads)
         found = onnxruntime_files.times(self._path, options, self._providers(), feeds, self.job.cache_dir, batches)
         return "ONNX Runtime's profile%s" % (", time to launch on the GPU" if self._gpu else ""), found

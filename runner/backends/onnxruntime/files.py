@@ -20,13 +20,13 @@ LACKS = (
 CPU_SHARE = 0.01  # of the bytes that operators write: shape arithmetic on the CPU stays far below
 
 
-def zeros(session: Any, shape: Sequence[int]) -> Dict[str, numpy.ndarray]:
+def zero_feeds(session: Any, shape: Sequence[int]) -> Dict[str, numpy.ndarray]:
     """Feeds for a session's one input: a batch of this shape, of the type that the file has."""
     item = session.get_inputs()[0]
     return {item.name: numpy.zeros(shape, TYPES.get(item.type, "float32"))}
 
 
-def assigned(session: Any) -> Optional[Dict[str, Operators]]:
+def operators_by_provider(session: Any) -> Optional[Dict[str, Operators]]:
     """{provider: Counter of operators} as the session assigned them, or None if this release can't tell."""
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return None

@@ -12,7 +12,7 @@ import openvino
 from runner.backends import _onnx_int8
 from runner.backends.base import Job
 from runner.errors import Unsupported
-from runner.files import sha256, whole
+from runner.files import atomic_path, sha256
 
 HASHES = "sha256"  # the file of hashes in a network's folder
 
@@ -36,7 +36,7 @@ def quantised(job: Job) -> Tuple[str, str]:
         model = openvino.Core().read_model(job.artefact.onnx_path)
         with contextlib.redirect_stdout(sys.stderr):  # it draws progress bars
             model = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
-        with whole(folder) as part:
+        with atomic_path(folder) as part:
             os.makedirs(part)
             openvino.save_model(model, os.path.join(part, "network.xml"), compress_to_fp16=False)
             with open(os.path.join(part, HASHES), "w", encoding="ascii") as file:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from runner import backends
 from runner.machine.threads import usable_cpus
-from runner.measure.selftest.rows import NOT_REACHED, OK, WRONG, Row, held, median_s
+from runner.measure.selftest.rows import NOT_REACHED, OK, WRONG, Row, compared, median_s
 from runner.measure.selftest.trial import Block, Trial
 from runner.plan.sections import PRECISIONS
 from runner.records.line import Line
@@ -101,18 +101,20 @@ def against(what: str, line: Line, found: Dict[str, Any], is_gpu: bool) -> List[
     """Rows that hold a record against what the peer found. At batch 1 processes differ by what Python costs each."""
     one = line.replicates[-1]
     most = 0.25 if not is_gpu else 0.1 if found["batch"] > 1 else 0.5
-    rows = [held(what + ": torch.utils.benchmark", [("ms", 1e3 * median_s(line), 1e3 * found["benchmark_s"], most)])]
+    rows = [compared(what + ": torch.utils.benchmark", [("ms", 1e3 * median_s(line), 1e3 * found["benchmark_s"], most)])]
     if not is_gpu:
         return rows
     if "do_bench_s" in found:
         device = sorted(one.device_samples_s)
         device_ms = 1e3 * device[len(device) // 2] if device else None
-        rows.append(held(what + ": Triton's do_bench", [("device ms", device_ms, 1e3 * found["do_bench_s"], most)]))
+        rows.append(compared(what + ": Triton's do_bench", [("device ms", device_ms, 1e3 * found["do_bench_s"], most)]))
     memory = one.gpu_memory or {}
     steady, peak = memory.get("allocator_steady_bytes"), memory.get("allocator_peak_bytes")
     mib = 2.0**-20
     rows.append(
-        held(what + ": steady memory by torch's allocator", [("MiB", steady and steady * mib, found["allocator_steady_bytes"] * mib, 0.15)])
+        compared(
+            what + ": steady memory by torch's allocator", [("MiB", steady and steady * mib, found["allocator_steady_bytes"] * mib, 0.15)]
+        )
     )
     least = found["allocator_peak_bytes"] * mib
     is_there = bool(peak and memory.get("peak_bytes", 0) * mib >= 0.8 * least)
@@ -122,7 +124,7 @@ def against(what: str, line: Line, found: Dict[str, Any], is_gpu: bool) -> List[
     )  # fmt: skip
     energy = (one.sensors.get("nvml") or {}).get("energy_j_per_image")
     if "energy_j_per_image" in found and found["batch"] > 1:
-        rows.append(held(what + ": energy by power x time", [("J per image", energy, found["energy_j_per_image"], 0.2)]))
+        rows.append(compared(what + ": energy by power x time", [("J per image", energy, found["energy_j_per_image"], 0.2)]))
     elif "energy_reason" in found:
         rows.append(Row(what + ": energy by power x time", WRONG, "expected NVML's power: %s" % found["energy_reason"]))
     return rows
@@ -242,7 +244,7 @@ def sustained(what: str, line: Line, own: Optional[Line]) -> Row:
     each = [_energy(one) for one in (line, own)]
     if None in each:
         return Row(what, OK, said + "; energy: no sensor")
-    row = held(what, [("J per image", each[0], each[1], 0.3)])
+    row = compared(what, [("J per image", each[0], each[1], 0.3)])
     return Row(what, row.verdict, "%s; %s" % (said, row.detail))
 
 

@@ -47,7 +47,7 @@ def median_s(line: Line) -> float:
     return float(samples[len(samples) // 2])
 
 
-def held(what: str, pairs: List[Tuple[str, Optional[float], Optional[float], float]]) -> Row:
+def compared(what: str, pairs: List[Tuple[str, Optional[float], Optional[float], float]]) -> Row:
     """The verdict on numbers that must agree: (name, found, expected, how far apart they may be, relative)."""
     said, apart = [], False
     for name, found, expected, most in pairs:

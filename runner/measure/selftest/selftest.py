@@ -53,13 +53,13 @@ def run(
         "machine": hashlib.sha256(environment.host().encode("utf-8")).hexdigest()[:12],
         "platform": environment.platform_name(),
         "devices": trial.devices,
-        "facts": public(trial.facts),
+        "facts": without_identity(trial.facts),
         "counts": {verdict: verdicts.count(verdict) for verdict in sorted(set(verdicts))},
         "rows": [Row(row.what, row.verdict, without_paths(row.detail, folder))._asdict() for row in trial.rows],
     }
 
 
-def public(facts: Dict[str, Any]) -> Dict[str, Any]:
+def without_identity(facts: Dict[str, Any]) -> Dict[str, Any]:
     """The facts that name no host, no user and no single piece of hardware."""
     kept = {name: value for name, value in facts.items() if name not in PRIVATE}
     if kept.get("gpus"):

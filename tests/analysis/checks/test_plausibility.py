@@ -242,7 +242,7 @@ def test_a_precision_that_is_slower_than_fp32_is_flagged_and_a_faster_one_or_one
     for factor, flagged in ((20.0, True), (1.02, False), (0.5, False)):
         half = base.assign(precision="fp16", cell_id=base["cell_id"] + "-fp16", latency_s=base["latency_s"] * factor)
         half["replicate_medians_s"] = [tuple(factor * value for value in medians) for medians in half["replicate_medians_s"]]
-        both = noise.onto(pd.concat([base.assign(precision="fp32"), half], ignore_index=True))
+        both = noise.add_noise(pd.concat([base.assign(precision="fp32"), half], ignore_index=True))
         said = list(slower_precision.find(check_base.cells_of(both)))
         assert bool(said) is flagged
         assert not flagged or ("fp16 takes" in said[0][2] and said[0][1].endswith("-fp16") and len(said) == len(base))

@@ -22,20 +22,20 @@ def mixed():
 
 
 def test_the_usual_data_set_stays_and_the_others_are_cleared(mixed):
-    kept = data_sets.of_one(mixed)
+    kept = data_sets.most_common(mixed)
     assert kept["top1"].notna().sum() == mixed["top1"].ne(76.0).sum() and not kept["top1"].eq(76.0).any()
-    assert mixed["top1"].eq(76.0).sum() == 6 and data_sets.of_one(kept)["top1"].equals(kept["top1"])
+    assert mixed["top1"].eq(76.0).sum() == 6 and data_sets.most_common(kept)["top1"].equals(kept["top1"])
 
 
 def test_measured_accuracies_bear_their_own_name_and_stay(mixed):
     measured = mixed.assign(accuracy_source=mixed["accuracy_source"].where(mixed["platform"].ne("other"), "measured"))
-    assert data_sets.of_one(measured)["top1"].eq(76.0).sum() == 6
+    assert data_sets.most_common(measured)["top1"].eq(76.0).sum() == 6
 
 
 def test_each_platform_keeps_its_own_usual_data_set(mixed):
-    assert data_sets.of_one_each(mixed)["top1"].equals(mixed["top1"])
+    assert data_sets.most_common_each(mixed)["top1"].equals(mixed["top1"])
     both = mixed.assign(platform="one")
-    assert not data_sets.of_one_each(both)["top1"].eq(76.0).any()
+    assert not data_sets.most_common_each(both)["top1"].eq(76.0).any()
 
 
 def test_no_chart_and_no_analysis_shows_both(mixed):

@@ -75,7 +75,7 @@ def test_an_accuracy_that_was_measured_is_told_with_its_interval_and_not_for_oth
     )
     module = analyses.load("accuracy")
     assert module.analyse(frame)["series"].tolist() == ["pytorch"] and "71.0 % (95 % interval 70.0 to 72.0)" in module.explain(frame)
-    assert pictured.of("accuracy", frame).count('class="bar"') == 1
+    assert pictured.drawing_of("accuracy", frame).count('class="bar"') == 1
 
 
 def test_a_dot_plot_keeps_its_marks_and_names_inside():

@@ -212,7 +212,7 @@ def test_a_network_beaten_by_less_than_the_intervals_is_tied_not_dominated():
     rows = pd.DataFrame({"label": ["a", "b", "c"], "latency_s": [1.0, 1.01, 2.0], "top1": [70.0, 69.0, 60.0],
                          "replicate_medians_s": [(0.97, 1.0, 1.03), (0.98, 1.01, 1.04), (1.99, 2.0, 2.01)]})  # fmt: skip
     facts = {"host": "h", "status": "ok", "role": "cell", "contended": False, "rounds": 3}
-    placed = pareto.place(noise.onto(rows.assign(**dict.fromkeys(noise.CELL), **facts)))
+    placed = pareto.place(noise.add_noise(rows.assign(**dict.fromkeys(noise.CELL), **facts)))
     assert placed["place"].tolist() == ["frontier", "tied", "dominated"]
     assert placed["dominated_by"].isna().tolist() == [True, True, False] and placed["dominated_by"].iloc[2] == "a"
 

@@ -98,7 +98,7 @@ def test_equal_backends_are_hardly_ever_called_faster_or_dominated(moment_sd, kn
         both = pd.concat([measured(rng, moment_sd), measured(rng, moment_sd, backend="openvino", anchors=0)], ignore_index=True)
         frame = finish(both)
         if known == "floor":
-            frame = noise.onto(frame, {"h": Between(np.sqrt(2) * moment_sd, 60)})
+            frame = noise.add_noise(frame, {"h": Between(np.sqrt(2) * moment_sd, 60)})
         each = speedup.ratios(frame)
         false.append(each["verdict"].isin(["faster", "slower"]).mean())
         inside.append(((each["low"] <= 1) & (each["high"] >= 1)).mean())
@@ -117,7 +117,7 @@ def test_the_interval_of_a_latency_holds_its_true_value(moment_sd):
     truth = 0.005 * 1.1 ** np.arange(CELLS)
     inside = {0.9: [], 0.95: []}
     for _ in range(250):
-        frame = noise.onto(measured(rng, moment_sd))
+        frame = noise.add_noise(measured(rng, moment_sd))
         cells = frame[frame["role"] == "cell"]
         for level, shares in inside.items():
             bounds = noise.bounds(cells, level)

@@ -191,14 +191,14 @@ def test_wilson_matches_statsmodels_and_never_leaves_0_to_1():
 def test_bounds_of_a_latency_come_from_replicates_and_are_unknown_with_one_and_imported_values_stand_within_their_noise():
     table = pd.DataFrame({"latency_s": [1.0, 1.0, 1.0, 1.0], "replicate_medians_s": [(0.9, 1.0, 1.1), (1.0,), (), ()],
                           "noise": [0.5, 0.5, 0.2, np.nan], "status": "ok", "host": "h", "role": "cell", "contended": False, "rounds": 1}).assign(**dict.fromkeys(noise.CELL))  # fmt: skip
-    bounds = noise.bounds(noise.onto(table))
+    bounds = noise.bounds(noise.add_noise(table))
     logs = np.log([0.9, 1.0, 1.1])
     half = sp.t.ppf(0.975, 2) * np.std(logs, ddof=1) / np.sqrt(3)
     assert bounds.loc[0, "high_s"] == pytest.approx(np.exp(logs.mean() + half))
     assert bounds.loc[1].isna().all()
     assert bounds.loc[2, "high_s"] == pytest.approx(1.2) and bounds.loc[3, "low_s"] == pytest.approx(np.exp(-0.01))
     floor = {"h": noise_model.Between(0.0, process_sd=0.02)}
-    assert noise.bounds(noise.onto(table, floor)).loc[1, "high_s"] == pytest.approx(np.exp(1.96 * 0.02), rel=1e-4)
+    assert noise.bounds(noise.add_noise(table, floor)).loc[1, "high_s"] == pytest.approx(np.exp(1.96 * 0.02), rel=1e-4)
 
 
 # Ranks

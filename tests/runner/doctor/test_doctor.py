@@ -185,7 +185,7 @@ def test_hidden_counters_fail_and_absent_ones_are_something_to_know(tmp_path):
 
 def test_each_sensor_beside_has_a_check(tmp_path):
     names = {check.name for check in doctor.checks(str(tmp_path), "cpu")}
-    working, absent = sensors.beside()
+    working, absent = sensors.for_supervisor()
     assert {"sensor " + name for name in (*working, *absent)} <= names
 
 

@@ -78,22 +78,24 @@ PAIRS = ("0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7")
 
 def test_of_a_core_with_two_cpus_one_is_used_unless_all_are_asked_for(eight_cpus, tmp_path):
     root = cores(tmp_path, *PAIRS)
-    assert threads.of(root=root) == threads.Threads(4, threads.PHYSICAL, "several CPUs share a core")
-    assert threads.of(threads.LOGICAL, root) == threads.Threads(8, threads.USABLE, "asked for")
+    assert threads.for_backends(root=root) == threads.Threads(4, threads.PHYSICAL, "several CPUs share a core")
+    assert threads.for_backends(threads.LOGICAL, root) == threads.Threads(8, threads.USABLE, "asked for")
     hybrid = cores(tmp_path / "hybrid", "0-1", "0-1", "2-3", "2-3", "4", "5", "6", "7")
-    assert threads.of(root=hybrid).count == 6
+    assert threads.for_backends(root=hybrid).count == 6
 
 
 def test_without_a_second_cpu_a_core_the_rule_is_as_before(eight_cpus, tmp_path):
-    assert threads.of(root=cores(tmp_path, *"01234567")) == threads.Threads(8, threads.USABLE, "no two of them share a core")
+    assert threads.for_backends(root=cores(tmp_path, *"01234567")) == threads.Threads(8, threads.USABLE, "no two of them share a core")
     quota = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "300000 100000\n"}
-    assert threads.of(root=cores(tmp_path / "quota", *PAIRS, **quota)) == threads.Threads(3, threads.USABLE, "no two of them share a core")
+    assert threads.for_backends(root=cores(tmp_path / "quota", *PAIRS, **quota)) == threads.Threads(
+        3, threads.USABLE, "no two of them share a core"
+    )
 
 
 def test_where_cores_can_not_be_told_all_usable_cpus_are_used(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 4})  # both of core 0, a half of two others
-    half = threads.of(root=cores(tmp_path, *PAIRS))
+    half = threads.for_backends(root=cores(tmp_path, *PAIRS))
     assert (half.count, half.rule) == (4, threads.USABLE) and "half" in half.why
     for name, siblings in (("hidden", ()), ("part", ("0,4", "1,5", None)), ("nonsense", ("x", "1", "2", "3", "4"))):
-        hidden = threads.of(root=cores(tmp_path / name, *siblings))
+        hidden = threads.for_backends(root=cores(tmp_path / name, *siblings))
         assert (hidden.count, hidden.rule) == (4, threads.USABLE) and "is unknown" in hidden.why

@@ -501,7 +501,7 @@ def test_images_are_prepared_as_torchvision_does(name, px, size):
     torchvision = sources.modules()["torchvision"].import_torchvision()
     from torchvision import transforms
 
-    prepare = preprocessing.of(ModelSpec(name), px)
+    prepare = preprocessing.for_network(ModelSpec(name), px)
     modes = torchvision.transforms.InterpolationMode
     steps = [
         transforms.Resize(prepare.resize_px, interpolation=modes(prepare.interpolation)),
@@ -518,18 +518,18 @@ def test_images_are_prepared_as_torchvision_does(name, px, size):
 def test_the_table_is_torchvisions():
     torchvision = sources.modules()["torchvision"].import_torchvision()
     if not hasattr(torchvision.models, "get_model_weights"):  # torchvision before 0.14 publishes no preprocessing: it knows one for all
-        assert {preprocessing.of(ModelSpec(name), 224).resize_px for name in ("alexnet", "vgg16", "googlenet")} == {256}
+        assert {preprocessing.for_network(ModelSpec(name), 224).resize_px for name in ("alexnet", "vgg16", "googlenet")} == {256}
         return
     for name in sources.modules()["torchvision"].NAMES:
         published = torchvision.models.get_model_weights(name)
         theirs = (getattr(published, "IMAGENET1K_V1", None) or published.IMAGENET1K_SWAG_LINEAR_V1).transforms()
-        ours = preprocessing.of(ModelSpec(name), theirs.crop_size[0])
+        ours = preprocessing.for_network(ModelSpec(name), theirs.crop_size[0])
         wanted = (theirs.resize_size[0], theirs.interpolation.value, tuple(theirs.mean), tuple(theirs.std))
         assert (ours.resize_px, ours.interpolation, ours.mean, ours.std) == wanted, name
 
 
 def test_what_is_unknown_or_small_has_its_own_rule():
-    of = preprocessing.of
+    of = preprocessing.for_network
     assert of(ModelSpec("resnet18"), 160).as_dict() == {
         "input_px": 160, "resize_px": 182, "keep_ratio": True, "interpolation": "bilinear", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}  # fmt: skip
     small = of(ModelSpec("resnet18"), 64)
@@ -552,10 +552,10 @@ def test_timms_data_configuration_is_followed():
         "std": HALF,
     }
     spec = ModelSpec("timm:any")
-    at_224, at_288 = (preprocessing.of(spec, px, data_config=config) for px in (224, 288))
+    at_224, at_288 = (preprocessing.for_network(spec, px, data_config=config) for px in (224, 288))
     assert (at_224.resize_px, at_224.interpolation, at_224.mean, at_224.keep_ratio) == (math.floor(224 / 0.95), "bicubic", HALF, True)
     assert at_288.resize_px == 288
-    assert not preprocessing.of(spec, 224, data_config=dict(config, crop_mode="squash")).keep_ratio
+    assert not preprocessing.for_network(spec, 224, data_config=dict(config, crop_mode="squash")).keep_ratio
 
 
 HALF = (0.5, 0.5, 0.5)
@@ -565,7 +565,7 @@ HALF = (0.5, 0.5, 0.5)
 @pytest.mark.parametrize("name, px", [("resnet50.a1_in1k", 224), ("resnet50.a1_in1k", 288), ("vit_base_patch16_224", 224), ("dpn92", 224)])
 def test_images_are_prepared_as_timm_does(name, px):
     config = sources.data_config(ModelSpec("timm:" + name))
-    prepare = preprocessing.of(ModelSpec("timm:" + name), px, data_config=json.loads(json.dumps(config)))
+    prepare = preprocessing.for_network(ModelSpec("timm:" + name), px, data_config=json.loads(json.dumps(config)))
     from timm.data import create_transform
 
     share = config["test_crop_pct"] if px == config.get("test_input_size", (0,))[-1] else config["crop_pct"]

@@ -224,7 +224,7 @@ def test_no_module_of_the_runner_reads_the_wall_clock_but_to_date_a_record():
 
 def test_a_lock_waits_for_its_holder_and_is_free_when_that_is_killed(tmp_path):
     path = str(tmp_path / "lock")
-    code = "import sys, time; from runner import files\nwith files.held(sys.argv[1]):\n    print(1, flush=True); time.sleep(600)\n"
+    code = "import sys, time; from runner import files\nwith files.locked(sys.argv[1]):\n    print(1, flush=True); time.sleep(600)\n"
     holder = subprocess.Popen([sys.executable, "-c", code, path], env=environment(), stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"1\n"
     waiting = subprocess.Popen(
@@ -235,7 +235,7 @@ def test_a_lock_waits_for_its_holder_and_is_free_when_that_is_killed(tmp_path):
     holder.kill()
     assert waiting.communicate(timeout=20)[0] == b"1\n" and waiting.returncode == 0
     holder.communicate()
-    with files.held(path):
+    with files.locked(path):
         pass
 
 
@@ -257,7 +257,9 @@ def test_where_memory_is_scarce_the_old_worker_has_ended_before_the_next_one_sta
         try:
             for backend in ("noop", "noop", "fault", "noop"):
                 cell = Cell("cpu", "cpu", backend, "resnet18", "fp32", 1, 32, "latency")
-                request = Request(MEASURE, cell, ModelSpec("resnet18"), Protocol(max_time_s=0.1, min_time_s=0.01, warmup_max_s=0.1), str(tmp_path), 1)
+                request = Request(
+                    MEASURE, cell, ModelSpec("resnet18"), Protocol(max_time_s=0.1, min_time_s=0.01, warmup_max_s=0.1), str(tmp_path), 1
+                )
                 assert workers.run(backend, request, 30.0).result is not None
         finally:
             workers.close()

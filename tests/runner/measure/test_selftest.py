@@ -83,7 +83,7 @@ def test_it_proves_a_backend_by_running_it_and_names_what_is_not_here(tmp_path):
 def test_its_file_names_no_host_no_folder_and_no_single_gpu(tmp_path):
     result = selftest.run(str(tmp_path), names=["noop"])
     assert len(json.dumps(result)) < 50000 and not {"host", "packages", "image", "container"} & set(result["facts"])
-    assert selftest.public({"gpus": [{"uuid": "GPU-1", "name": "T4"}]}) == {"gpus": [{"name": "T4"}]}
+    assert selftest.without_identity({"gpus": [{"uuid": "GPU-1", "name": "T4"}]}) == {"gpus": [{"name": "T4"}]}
     said = selftest.without_paths("%s/cache/x and %s/y" % (tmp_path, os.path.expanduser("~")), str(tmp_path))
     assert said == ".../cache/x and .../y"
 
@@ -133,7 +133,7 @@ def test_a_number_that_another_tool_reads_otherwise_is_wrong(change, wrong):
 
 
 def test_a_number_that_is_missing_on_one_side_is_wrong_not_passed():
-    assert rows.held("x", [("J", None, 3.0, 0.1)]).verdict == "wrong"
+    assert rows.compared("x", [("J", None, 3.0, 0.1)]).verdict == "wrong"
     assert full.against("x", gpu_line(energy_j=None), PEER, is_gpu=True)[-1].verdict == "wrong"
 
 

@@ -66,7 +66,7 @@ def test_onnxruntime_is_fed_zeros_of_the_files_own_type_and_shape(tmp_path, opti
     from runner.backends.onnxruntime import files
 
     session = onnxruntime.InferenceSession(network(tmp_path / "a.onnx", **options), providers=["CPUExecutionProvider"])
-    feeds = files.zeros(session, [1] + shape)
+    feeds = files.zero_feeds(session, [1] + shape)
     assert [(name, values.dtype.name) for name, values in feeds.items()] == [("x", kind)]
     assert (session.run(None, feeds)[0] == 0).all()
 

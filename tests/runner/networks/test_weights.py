@@ -204,10 +204,10 @@ def test_a_tag_names_the_published_weights_and_an_unknown_one_those_that_there_a
 
 def test_images_are_prepared_as_the_weights_of_a_tag_ask():
     second = ModelSpec("resnet50", weights="IMAGENET1K_V2")
-    found = preprocessing.of(second, 224, data_config=sources.data_config(second))
+    found = preprocessing.for_network(second, 224, data_config=sources.data_config(second))
     assert (found.resize_px, found.interpolation) == (232 if HAS_TAGS else 256, "bilinear")
     first = ModelSpec("resnet50", weights="pretrained")
-    assert not sources.has_data_config(first) and preprocessing.of(first, 224).resize_px == 256
+    assert not sources.has_data_config(first) and preprocessing.for_network(first, 224).resize_px == 256
 
 
 def test_a_file_of_a_tag_s_name_is_a_checkpoint(tmp_path, monkeypatch):

@@ -537,7 +537,7 @@ def test_without_the_binding_or_the_driver_there_is_a_reason(monkeypatch):
 def test_a_sensor_is_added_by_its_file_alone():
     folder = os.path.dirname(sensors.__file__)
     files = {name[:-3] for name in os.listdir(folder) if name.endswith(".py") and name[0] != "_"} - {"base"}
-    inside, beside = sensors.inside("/nowhere"), sensors.beside("/nowhere")
+    inside, beside = sensors.for_measuring_process("/nowhere"), sensors.for_supervisor("/nowhere")
     assert files == {*inside[0], *inside[1], *beside[0], *beside[1]} == set(sensors.NAMES)
     assert "memory" in inside[0]
 

@@ -20,7 +20,7 @@ from analysis.merge import manifest as manifests
 from analysis.merge.manifest import Known, Manifest
 from analysis.merge.sources import Source
 from runner.files import locked
-from runner.machine import threads
+from runner.program import workers
 
 PART_BYTES = 256 * 2**20  # of record files, read into one part
 JOB_BYTES = 16 * 2**20  # of record files that one process reads at a time
@@ -41,7 +41,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(
         f"SET memory_limit = '{MEMORY}'; SET temp_directory = {ingest.text(str(folder / 'spill'))}; SET enable_progress_bar = false"
     )
-    connection.execute(f"SET threads = {threads.usable_cpus()}; SET enable_object_cache = true")
+    connection.execute(f"SET threads = {workers.count()}; SET enable_object_cache = true")
     return connection
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from analysis.frame import entries, quick_json
 from analysis.merge.columns import packed
-from runner.machine import threads
+from runner.program import workers
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Job:
 
 def read(jobs: list[Job], processes: int | None = None) -> list[dict[str, int]]:
     """The problems of each file in the jobs' order; their good lines are in the spools afterwards."""
-    count = min(len(jobs), processes or threads.usable_cpus())
+    count = min(len(jobs), processes or workers.count())
     if count <= 1:
         return [problems for job in jobs for problems in _read(job)]
     with ProcessPoolExecutor(count, mp_context=get_context("fork")) as pool:

@@ -8,7 +8,7 @@ from typing import Any
 import scipy.linalg  # noqa: F401  it brings its own linear algebra, and only what is loaded can be limited
 import threadpoolctl
 
-from runner.machine import threads
+from runner.program import workers
 
 _shared: Any = None  # seen by the workers through fork, which copies nothing; never changed while they run
 
@@ -29,13 +29,13 @@ def _call(job: tuple[Callable, tuple]) -> Any:
 def run(jobs: Sequence[tuple[Callable, tuple]], shared: Any) -> list[Any]:
     """Results of function(*arguments, shared) for every job, in order; functions are of modules, results can be pickled."""
     global _shared
-    workers = min(len(jobs), threads.usable_cpus())
-    if workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
+    processes = min(len(jobs), workers.count())
+    if processes < 2 or "fork" not in multiprocessing.get_all_start_methods():
         with threadpoolctl.threadpool_limits(1):
             return [function(*arguments, shared) for function, arguments in jobs]
     _shared = shared
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"), initializer=_alone) as pool:
+        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork"), initializer=_alone) as pool:
             return list(pool.map(_call, jobs))
     finally:
         _shared = None

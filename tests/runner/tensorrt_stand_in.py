@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import types
+from dataclasses import dataclass
 
 import numpy
 
@@ -163,7 +164,7 @@ class TensorRT:
         for name in ENUMS:
             members = sorted(entry.split(".")[1] for entry in self.listed if entry.startswith(name + "."))
             if members:
-                setattr(self, name, types.SimpleNamespace(**{member: Member(number, member) for number, member in enumerate(members)}))
+                setattr(self, name, type(name, (), {member: Member(number, member) for number, member in enumerate(members)}))
         if "IInt8EntropyCalibrator2.get_batch" in self.listed:
             self.IInt8EntropyCalibrator2 = type("IInt8EntropyCalibrator2", (), {})
 
@@ -254,23 +255,51 @@ class Stream:
         pass
 
 
+@dataclass(frozen=True)
+class DeviceProperties:
+    name: str = "Imagined GPU"
+    total_memory: int = (8 << 30) + 12345
+    multi_processor_count: int = 8
+
+
+class Cuda:
+    """The part of torch.cuda that the backend uses, on an imagined GPU."""
+
+    Event, Stream = Event, Stream
+
+    def __init__(self, capability):
+        self.capability = capability
+
+    def synchronize(self):
+        pass
+
+    def is_available(self):
+        return True
+
+    def get_device_capability(self):
+        return self.capability
+
+    def get_device_properties(self, index):
+        return DeviceProperties()
+
+    def max_memory_reserved(self):
+        return 0
+
+
+class Torch:
+    """The part of torch that the backend uses."""
+
+    __version__, float32 = "0", "float32"
+
+    def __init__(self, capability):
+        self.cuda = Cuda(capability)
+
+    def empty(self, shape, dtype, device="cpu", pin_memory=False):
+        return Tensor(numpy.zeros(shape, dtype), is_pinned=pin_memory)
+
+    def from_numpy(self, array):
+        return Tensor(array)
+
+
 def torch(capability=(7, 2)):
-    """The part of torch that the backend uses, on an imagined GPU."""
-    cuda = types.SimpleNamespace(
-        Event=Event,
-        Stream=Stream,
-        synchronize=lambda: None,
-        is_available=lambda: True,
-        get_device_capability=lambda: capability,
-        get_device_properties=lambda index: types.SimpleNamespace(
-            name="Imagined GPU", total_memory=(8 << 30) + 12345, multi_processor_count=8
-        ),
-        max_memory_reserved=lambda: 0,
-    )
-    return types.SimpleNamespace(
-        cuda=cuda,
-        __version__="0",
-        float32="float32",
-        empty=lambda shape, dtype, device="cpu", pin_memory=False: Tensor(numpy.zeros(shape, dtype), is_pinned=pin_memory),
-        from_numpy=lambda array: Tensor(array),
-    )
+    return Torch(capability)

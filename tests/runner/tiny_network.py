@@ -6,11 +6,16 @@ and PyTorch's fp32 output for it.
 
 import os
 import sys
-from types import SimpleNamespace
+from dataclasses import dataclass
+from typing import Any, Callable
 
 import numpy
 
+from runner.backends.base import Job
 from runner.networks import tiny
+from runner.networks.artefact import Artefact
+from runner.networks.spec import ModelSpec
+from runner.records.cell import Cell
 
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 ONNX = os.path.join(DATA, "tiny_network.onnx")
@@ -36,6 +41,21 @@ def module():
     return network.eval()
 
 
+@dataclass(frozen=True)
+class Kept(Artefact):
+    """The tiny network's files as they lie in tests/data; ``file`` and ``network`` can stand in for its own."""
+
+    file: str = ONNX
+    network: Callable[[], Any] = module
+
+    @property
+    def onnx_path(self):
+        return self.file
+
+    def module(self):
+        return self.network()
+
+
 def job(
     cache_dir,
     device="cpu",
@@ -47,30 +67,14 @@ def job(
     onnx_path=ONNX,
     batch_size=1,
     own_precision=None,
+    network=module,
 ):
-    """What runner.measure.worker gives a backend, for the tiny network."""
-    cell = SimpleNamespace(
-        platform="test",
-        device=device,
-        backend="test",
-        model="tiny",
-        precision=precision,
-        batch_size=batch_size,
-        input_px=32,
-        scenario=scenario,
-    )
-    artefact = SimpleNamespace(
-        onnx_path=onnx_path,
-        onnx_sha256="tiny",
-        input_shape=SHAPE,
-        seed=0,
-        spec=SimpleNamespace(name="squeezenet1_1"),
-        module=module,
-        own_precision=own_precision,
-    )
-    return SimpleNamespace(
-        cell=cell, artefact=artefact, variant=variant, threads=threads, cache_dir=str(cache_dir), calibration=calibration
-    )
+    """The Job that a worker gives a backend, for the tiny network."""
+    backend = "test:%s" % variant if variant else "test"
+    cell = Cell("test", device, backend, "squeezenet1_1", precision, batch_size, SHAPE[-1], scenario)
+    manifest = {"precision": own_precision, "input_shape": SHAPE, "batches": {str(batch_size): {"sha256": "tiny"}}}
+    artefact = Kept(str(cache_dir), ModelSpec("squeezenet1_1"), 0, batch_size, SHAPE[-1], manifest, str(onnx_path), network)
+    return Job(cell, artefact, threads, str(cache_dir), calibration)
 
 
 def difference(outputs):

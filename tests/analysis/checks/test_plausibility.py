@@ -224,16 +224,15 @@ def test_an_exchange_needs_both_out_of_place_in_opposite_directions():
     assert suspects.exchanged(both[:5], expected[:5]) == []
 
 
-def test_a_check_is_a_file_in_its_folder_with_a_title_of_its_own(frame, monkeypatch):
-    from types import SimpleNamespace
-
+def test_a_check_is_a_file_in_its_folder_with_a_title_of_its_own(frame, tmp_path, monkeypatch):
     from analysis import checks, registry
 
     modules = [registry.load(checks, name) for name in registry.names(checks)]
     assert len(modules) >= 11 and len({module.TITLE for module in modules}) == len(modules)
-    mine = SimpleNamespace(TITLE="mine", find=lambda cells: [("note", cells["cell_id"].iloc[0], f"{len(cells)} cells seen")])
-    monkeypatch.setattr(registry, "load", lambda _, name: mine)
-    monkeypatch.setattr(registry, "names", lambda _: ["mine"])
+    (tmp_path / "mine.py").write_text(
+        'TITLE = "mine"\n\ndef find(cells):\n    return [("note", cells["cell_id"].iloc[0], f"{len(cells)} cells seen")]\n'
+    )
+    monkeypatch.setattr(checks, "__path__", [str(tmp_path)])
     assert checks.findings(frame)[["check", "message"]].to_numpy().tolist() == [["mine", "780 cells seen"]]
 
 

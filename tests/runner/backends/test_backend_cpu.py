@@ -105,9 +105,7 @@ if "pytorch" in FRAMEWORKS:
             def forward(self, x):
                 return self.inner(x) if x.sum() < 1e9 else x
 
-        job = tiny_network.job(tmp_path, precision="int8")
-        job.artefact.module = Branches
-        backend = loaded("pytorch", job)
+        backend = loaded("pytorch", tiny_network.job(tmp_path, precision="int8", network=Branches))
         backend.infer()
         executed = backend.executed()
         assert executed["int8_method"] == "dynamic, linear layers alone" and executed["int8_layers"] == 1 and executed["static_int8_error"]

@@ -171,23 +171,23 @@ def test_an_engine_is_built_once_and_then_loaded(module, tmp_path):
 
 @pytest.mark.parametrize("change", ("precision", "device", "onnx", "generation", "typing", "gpu"))
 def test_an_engine_is_built_anew_when_anything_that_matters_changes(change, module, tmp_path):
-    job = gpu(tmp_path, precision="fp16")
-    loaded(module("10"), job)
+    wanted = {"precision": "fp16"}
+    loaded(module("10"), gpu(tmp_path, **wanted))
     imagined = {"capability": (8, 9)} if change == "gpu" else {}
     over = module("8_5" if change == "generation" else "10", **imagined)
     over.trt.dla_cores = 1
     if change == "precision":
-        job.cell.precision = "int8"
+        wanted["precision"] = "int8"
     elif change == "device":
-        job.cell.device = "dla"
+        wanted["device"] = "dla"
     elif change == "typing":
-        job.variant = "strong"
+        wanted["variant"] = "strong"
     elif change == "onnx":
         other = tmp_path / "other.onnx"
         with open(tiny_network.ONNX, "rb") as file:
             other.write_bytes(file.read() + b"\n")
-        job.artefact.onnx_path = str(other)
-    assert loaded(over, job).load_cached is False
+        wanted["onnx_path"] = str(other)
+    assert loaded(over, gpu(tmp_path, **wanted)).load_cached is False
 
 
 def test_timings_are_kept_and_used_for_the_next_engine_and_damaged_ones_are_not(module, tmp_path):

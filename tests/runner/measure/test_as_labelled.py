@@ -1,13 +1,12 @@
 """At the end of a cell: what ran is what the label says, or the cell fails with a reason."""
 
-from types import SimpleNamespace
-
 import numpy
 import pytest
+import tiny_network
 
 from runner.measure import as_labelled
 
-JOB = SimpleNamespace(cell=SimpleNamespace(precision="fp32", batch_size=2))
+JOB = tiny_network.job("", batch_size=2)
 GOOD = numpy.zeros((2, 10), "float32")
 
 

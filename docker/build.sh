@@ -6,7 +6,7 @@
 #
 # What is not pinned by the repository is trusted on first use: bases by tag and files by URL are recorded in
 # docker/PLATFORM/pins.lock as this machine got them. Later builds take the same base; a file that has changed since
-# stops them. docker/pins/hints.txt has what one other source saw; a difference is told once.
+# stops them. docker/pins/hints.txt has what one other source saw; a difference is reported once.
 set -eu
 here=$(dirname "$0")
 platform=$1

@@ -5,7 +5,7 @@
 # The image's labels say what it needs. They are data, since an image may be anybody's: what isn't known here is refused.
 #   dyno.docker-flags    some of FLAGS
 #   dyno.docker-devices  "gpu=/dev/dri npu=/dev/accel": nodes or folders of them in /dev, passed with their groups where the
-#                        host has them; the runner is told which
+#                        host has them; the runner gets their names
 #   dyno.docker-groups   device nodes (patterns) that the runtime brings in: their groups are passed
 #   dyno.docker-mounts   some of MOUNTS, files of the host that the runner reads: read-only, where they exist
 #   dyno.docker-user     "root": the image leaves root by itself; else it runs as whoever calls this

@@ -57,7 +57,7 @@ $(PLATFORMS:%=accuracy-%): accuracy-%:
 	@$(MAKE) --no-print-directory build-$*
 	@sh docker/run.sh $(call image,$*) accuracy /data $(ARGS)
 
-# Doctor's findings are advice here: run itself stops on a machine that the image is not made for. DYNO_MAKE: what it tells to type next.
+# Doctor's findings are advice here: run itself stops on a machine that the image is not made for. DYNO_MAKE: the target that its last line suggests.
 $(PLATFORMS): %:
 	@sh docker/inputs.sh run
 	@$(MAKE) --no-print-directory build-$*

@@ -18,7 +18,7 @@ class ModelUnavailable(Exception):
 
 
 class Unprepared(Exception):
-    """The files can't be made here; ``skip`` tells a cell that can never work from one that should have."""
+    """The files can't be made here; ``skip``: the cell can never work here, rather than should have."""
 
     def __init__(self, message: str, skip: bool = False) -> None:
         Exception.__init__(self, message)

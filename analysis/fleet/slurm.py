@@ -110,7 +110,7 @@ def submit(submission: Submission, tasks: Sequence[Task]) -> list[str]:
             notes.write(json.dumps({"job": ids[-1], "array": array, "tasks": numbers}) + "\n")
     if refused:
         done = f"{len(ids)} other job(s) submitted" if ids else "nothing submitted"
-        raise FleetError(f"{'; '.join(refused)}; {done}; mend it, then `dyno fleet reconcile {submission.folder}`")
+        raise FleetError(f"{'; '.join(refused)}; {done}; fix it, then `dyno fleet reconcile {submission.folder}`")
     return ids
 
 

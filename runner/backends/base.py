@@ -89,14 +89,14 @@ class Backend:
         return {}
 
     def allocator(self) -> Optional[Tuple[int, int]]:
-        """(bytes of the device that the framework's allocator holds now, the most it ever held), or None where it doesn't tell."""
+        """(bytes of the device that the framework's allocator holds now, the most it ever held), or None where it doesn't say."""
         return None
 
     def trim(self) -> None:
         """Give back what is only cached of the device's memory; the next infer() takes what it needs again."""
 
     def profile(self, batches: int) -> Tuple[str, List[Tuple[str, int, float]]]:
-        """(what tells the times, [(type of operator, how often it ran, seconds of all its runs)]) of so many batches; raises Unsupported.
+        """(where the times come from, [(type of operator, how often it ran, seconds of all its runs)]) of so many batches; raises Unsupported.
 
         Called after load(), stage() and a warm-up, in a process that measures nothing else.
         """

@@ -20,7 +20,7 @@ def doctor(results: str = RESULTS, as_json: bool = JSON) -> None:
         for check in checks:
             mark = {True: "ok", False: "FAIL", None: "--"}[check.ok]
             typer.echo(
-                "%-4s  %-22s %s%s" % (mark, check.name, check.found, "" if check.ok or not check.mend else "\n      fix: %s" % check.mend)
+                "%-4s  %-22s %s%s" % (mark, check.name, check.found, "" if check.ok or not check.fix else "\n      fix: %s" % check.fix)
             )
     if any(check.ok is False for check in checks):
         raise typer.Exit(exits.BAD)

@@ -78,7 +78,7 @@ def status(
     results: str = RESULTS,
     as_json: bool = JSON,
 ) -> None:
-    """Show what of the matrix is done, failed, skipped, contended and missing, and the command that mends it."""
+    """Show what of the matrix is done, failed, skipped, contended and missing, and the command that fixes it."""
     from runner.machine import environment
     from runner.measure import history
 
@@ -123,7 +123,7 @@ def status(
 
 
 def _offer(failed: Sequence[str], contended: Sequence[str], left: Sequence[Any], options: Any) -> None:
-    """The commands that mend what is listed."""
+    """The commands that fix what is listed."""
     if left:
         typer.echo("%s  measures what is missing" % shown.command("run", options))
     for name, lines in (("failed", failed), ("contended", contended)):

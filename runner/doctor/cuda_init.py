@@ -11,7 +11,7 @@ TIMEOUT_S = 30
 LIBRARY = "libcuda.so.1"
 CHILD = "import ctypes, sys; print('cuInit', ctypes.CDLL(sys.argv[1]).cuInit(0))"
 
-# What cuInit answers besides 0: (words, what mends it on a Jetson, what mends it elsewhere).
+# What cuInit answers besides 0: (words, what fixes it on a Jetson, what fixes it elsewhere).
 ANSWERS = {
     34: ("libcuda is a stub, not the driver's own", "docker run --runtime nvidia", "docker run --gpus all"),
     100: (
@@ -48,7 +48,7 @@ def gpu_flags(jetson: bool) -> str:
 
 
 def error(jetson: bool, root: str = "/") -> Optional[Tuple[str, str]]:
-    """None where cuInit succeeds, else (what is wrong, what mends it)."""
+    """None where cuInit succeeds, else (what is wrong, what fixes it)."""
     general = gpu_flags(jetson)
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, LIBRARY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""Checks of one device: its files, driver and libraries, each failure with the docker flag or the command that mends it."""
+"""Checks of one device: its files, driver and libraries, each failure with the docker flag or the command that fixes it."""
 
 import os
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ DEVICE_NODES = {"gpu": ("/dev/dri", "renderD128"), "npu": ("/dev/accel", "accel0
 
 @dataclass(frozen=True)
 class Check:
-    """``ok`` is None where nothing is wrong but there is something to know. ``mend`` is a flag or a command."""
+    """``ok`` is None where nothing is wrong but there is something to know. ``fix`` is a flag or a command."""
 
     name: str
     ok: Optional[bool]
     found: str
-    mend: Optional[str] = None
+    fix: Optional[str] = None
 
 
 def device(device: str, platform: str, root: str) -> Check:
@@ -30,15 +30,15 @@ def device(device: str, platform: str, root: str) -> Check:
         return Check(name, True, "%s; %s, as many as %s (%s)" % (board.cpu_model(root), count, found.rule, found.why))
     if device == "myriad":
         sticks = right_machine.ncs2_sticks(root)
-        mend = "plug it in; docker run --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"
+        fix = "plug it in; docker run --device-cgroup-rule='c 189:* rmw' -v /dev/bus/usb:/dev/bus/usb"
         if not sticks:
-            return Check(name, False, "no Neural Compute Stick 2 (USB 03e7:2485 or 03e7:f63b) on the USB bus", mend)
+            return Check(name, False, "no Neural Compute Stick 2 (USB 03e7:2485 or 03e7:f63b) on the USB bus", fix)
         mounted = os.path.isdir(sysfs.join(root, "dev/bus/usb"))
         return Check(
             name,
             mounted,
             ", ".join(sticks) + ("" if mounted else ", but /dev/bus/usb isn't mounted in the container"),
-            None if mounted else mend,
+            None if mounted else fix,
         )
     if platform.startswith(("openvino", "cpu")):
         return _openvino_device(name, device, root)
@@ -56,9 +56,9 @@ def device(device: str, platform: str, root: str) -> Check:
 def _openvino_device(name: str, device: str, root: str) -> Check:
     folder, node = DEVICE_NODES.get(device, ("/dev/" + device, device))
     path = sysfs.join(root, "%s/%s" % (folder, node))
-    mend = "docker run --device %s --group-add $(stat -c %%g %s/%s)" % (folder, folder, node)
+    fix = "docker run --device %s --group-add $(stat -c %%g %s/%s)" % (folder, folder, node)
     if not os.path.exists(path):
-        return Check(name, False, "%s/%s doesn't exist" % (folder, node), mend)
+        return Check(name, False, "%s/%s doesn't exist" % (folder, node), fix)
     if not os.access(path, os.R_OK | os.W_OK):
         stat = os.stat(path)
         return Check(
@@ -117,8 +117,8 @@ def nvidia_runtime(root: str) -> Check:
     libraries = sysfs.find(root, "usr/lib/aarch64-linux-gnu/tegra/libcuda.so*") + sysfs.find(root, "usr/lib/aarch64-linux-gnu/libcudnn.so*")
     empty = [path for path in libraries if os.path.getsize(sysfs.join(root, path)) == 0]
     if empty:
-        mend = 'docker run --runtime nvidia -e NVIDIA_REQUIRE_JETPACK="csv-mounts=all"; on the host: sudo apt install nvidia-jetpack'
-        return Check("NVIDIA runtime", False, '%s is empty ("file too short")' % empty[0], mend)
+        fix = 'docker run --runtime nvidia -e NVIDIA_REQUIRE_JETPACK="csv-mounts=all"; on the host: sudo apt install nvidia-jetpack'
+        return Check("NVIDIA runtime", False, '%s is empty ("file too short")' % empty[0], fix)
     if not right_machine.has_nvidia(root):
         return Check("NVIDIA runtime", False, "the GPU's device files are not in the container", "docker run --runtime nvidia")
     return Check("NVIDIA runtime", True, "%d NVIDIA libraries found" % len(libraries))
@@ -128,8 +128,8 @@ def power_mode(root: str) -> Check:
     """A Jetson's power mode; one below the strongest is no fault, but worth knowing."""
     mode = board.power_mode(root)
     if mode is None:
-        mend = "docker run -v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro -v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro"
-        return Check("power mode", None, "unknown", mend)
+        fix = "docker run -v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro -v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro"
+        return Check("power mode", None, "unknown", fix)
     most = "MAXN" in mode or mode == "0"
     return Check(
         "power mode",

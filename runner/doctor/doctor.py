@@ -1,4 +1,4 @@
-"""Checks before anything is measured; each failure comes with the docker flag or the command that mends it."""
+"""Checks before anything is measured; each failure comes with the docker flag or the command that fixes it."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ SPACE_BYTES = 2 * 2**30  # networks as files, engines, records
 
 
 def checks(results_dir: str, platform: str, root: str = "/") -> List[Check]:
-    """All checks that apply to this platform, in the order in which they should be mended."""
+    """All checks that apply to this platform, in the order in which they should be fixed."""
     found = [_platform(platform, root), _writable(results_dir)]
     if found[-1].ok:
         lost = volume(results_dir, root)
@@ -48,7 +48,7 @@ def _writable(path: str) -> Check:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        mend = {
+        fix = {
             errno.EROFS: "mount it without :ro: %s" % mount,
             errno.ENOSPC: "free some space there, or mount another folder: %s" % mount,
             errno.EACCES: "docker run --user $(id -u):$(id -g), or on the host: sudo chown -R $(id -u):$(id -g) results",
@@ -56,7 +56,7 @@ def _writable(path: str) -> Check:
             errno.ENOTDIR: "a file is in the way: give another folder with --results",
             errno.EEXIST: "a file is in the way: give another folder with --results",
         }.get(error.errno or 0, mount)
-        return Check("results folder", False, "%s can't be written: %s" % (path, error.strerror), mend)
+        return Check("results folder", False, "%s can't be written: %s" % (path, error.strerror), fix)
     return Check("results folder", True, "%s can be written" % path)
 
 
@@ -100,8 +100,8 @@ def _governor(platform: str, root: str) -> Check:
     name = board.governor(root)
     if name is None:
         return Check("governor", None, "no cpufreq here (a virtual machine), so clock speeds are unknown")
-    mend = "sudo jetson_clocks" if platform.startswith("jetson") else "sudo cpupower frequency-set -g performance"
-    return Check("governor", name == "performance", name, None if name == "performance" else "on the host: " + mend)
+    fix = "sudo jetson_clocks" if platform.startswith("jetson") else "sudo cpupower frequency-set -g performance"
+    return Check("governor", name == "performance", name, None if name == "performance" else "on the host: " + fix)
 
 
 def _quota(root: str) -> Check:
@@ -138,7 +138,7 @@ def _memory_counter(root: str) -> Check:
 
 
 def _counters(root: str) -> List[Check]:
-    """One check per sensor: there, absent for good, or hidden by something that a flag mends."""
+    """One check per sensor: there, absent for good, or hidden by something that a flag fixes."""
     found = []
     working, absent = sensors.for_supervisor(root)
     for sensor in working.values():
@@ -146,6 +146,6 @@ def _counters(root: str) -> List[Check]:
     for name in sorted(working):
         found.append(Check("sensor " + name, True, "can be read"))
     for name, reason in sorted(absent.items()):
-        what, hidden, mend = reason.partition(": only root may ")
-        found.append(Check("sensor " + name, False if hidden else None, what, mend.strip("()") or None))
+        what, hidden, fix = reason.partition(": only root may ")
+        found.append(Check("sensor " + name, False if hidden else None, what, fix.strip("()") or None))
     return found

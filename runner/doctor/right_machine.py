@@ -84,7 +84,7 @@ def image_for(host: str) -> Optional[str]:
 
 
 def what_fits(host: str, platform: str) -> str:
-    """What mends a mismatch of ``platform``'s image and a host's L4T release, in words."""
+    """What fixes a mismatch of ``platform``'s image and a host's L4T release, in words."""
     fit = image_for(host)
     if fit != platform:
         return "use the image %s" % fit if fit else "no image is made for that release"

@@ -1,4 +1,4 @@
-"""Facts of the machine itself: CPU, board, Jetson's L4T release and power mode. None where it doesn't tell."""
+"""Facts of the machine itself: CPU, board, Jetson's L4T release and power mode. None where it doesn't say."""
 
 import os
 import platform

@@ -2,7 +2,7 @@
 
 A container with ``--cpus 2`` on 64 CPUs sees all 64; a framework that starts 64 threads there is throttled
 by the kernel, and its latency says more about the quota than about the network. Of the two CPUs of a core that has two, one is used:
-PyTorch, ONNX Runtime and OpenVINO do so unless they are told otherwise. Where that can't be told, all usable CPUs are used.
+PyTorch, ONNX Runtime and OpenVINO do so unless configured otherwise. Where the topology isn't known, all usable CPUs are used.
 """
 
 import os
@@ -42,7 +42,7 @@ def for_backends(asked: str = CORES, root: str = "/") -> Threads:
 
 
 def _siblings(root: str, cpu: int) -> Optional[List[int]]:
-    """The CPUs of this CPU's core, itself included; None where the kernel doesn't tell."""
+    """The CPUs of this CPU's core, itself included; None where the kernel doesn't say."""
     folder = "sys/devices/system/cpu/cpu%d/topology/" % cpu
     text = sysfs.text(root, folder + "thread_siblings_list") or sysfs.text(root, folder + "core_cpus_list")
     found: List[int] = []

@@ -2,7 +2,7 @@
 
 Steady is what a deployment needs: the context and what the allocator holds for one batch after its cache was emptied, so without the
 workspace of a search for algorithms. Peak counts that too: NVML at the end of each phase misses it, so where the framework has an
-allocator of its own, that allocator's peak counts together with the rest of the process. Both are of this process where the driver tells
+allocator of its own, that allocator's peak counts together with the rest of the process. Both are of this process where the driver says
 it, else the whole GPU's above what it was before.
 """
 
@@ -106,5 +106,5 @@ def watch(device: str) -> GpuMemory:
     except Exception as error:  # each NVML error is a class of its own
         return GpuMemory(True, absent="NVML: %s" % error)
     if None in made.before.values():
-        return GpuMemory(True, absent="NVML tells no memory here (a Jetson's GPU uses the host's)")
+        return GpuMemory(True, absent="NVML reports no memory here (a Jetson's GPU uses the host's)")
     return made

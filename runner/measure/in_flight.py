@@ -1,7 +1,7 @@
 """Throughput: batches in flight all the time, timed in windows of whole rounds that are not drained between.
 
-A round is one batch of each of those in flight. A call runs a number of windows and tells when each batch has ended; the rounds in which the
-flow fills and drains belong to no window. A backend that can't tell is timed by the whole call, which is then one window.
+A round is one batch of each of those in flight. A call runs a number of windows and reports when each batch ended; the rounds in which the
+flow fills and drains belong to no window. A backend that can't report that is timed by the whole call, which is then one window.
 """
 
 import math

@@ -28,7 +28,7 @@ class Outcome:
 
     @property
     def too_large(self) -> bool:
-        """Whether a larger batch can only fail too. Told from the reason, so that it can be told of a record, too."""
+        """Whether a larger batch can only fail too. Judged by the reason, so that it works for a record too."""
         return self.phase != "prepare" and not self.skip and (self.out_of_memory or (self.reason or "").startswith("timeout:"))
 
     @property

@@ -21,7 +21,7 @@ def replicate(
     sustained_s: float = 0.0,
     window_s: float = 0.0,
 ) -> Tuple[Replicate, Optional[Dict[str, Any]]]:
-    """(Replicate, parity or None) of a loaded job; ``phase`` is told what begins.
+    """(Replicate, parity or None) of a loaded job; ``phase`` is called with the name of what begins.
 
     After the samples it runs on end for ``sustained_s``, and on until ``window_s`` have passed since they began: what the sensors need.
     """

@@ -56,7 +56,7 @@ class Run:
         self.report = report or (lambda progress: None)
         self.counts = dict.fromkeys(schema.STATUSES, 0)
         self.warnings: List[str] = []
-        self.notes: List[str] = []  # what the run found stale, unfinished or too old to tell
+        self.notes: List[str] = []  # what the run found stale, unfinished or too old to judge
 
     def execute(
         self,
@@ -98,7 +98,7 @@ class Run:
                 self.session.close()
 
     def _explain(self, cells: Sequence[Cell], due: Dict[Cell, str], found: history.History) -> None:
-        """Say what is measured again and why, and what can't be told of old records."""
+        """Say what is measured again and why, and which old records can't be judged."""
         known = (history.MISSING, history.RETRIED, history.AGAIN)
         for reason in sorted(set(due.values()).difference(known)):
             chosen = [cell.id for cell in due if due[cell] == reason]

@@ -10,7 +10,7 @@ class Sampler:
     """All sensors beside. The supervisor calls ``sample()`` every ``period_s`` while it waits for the measuring process.
 
     start() before the load, begin() when the samples begin, read() when they have ended. ``reasons`` says why a sensor is absent,
-    ``window_s`` how long a window all sensors need to tell all that they can.
+    ``window_s`` the window that all sensors need for all their readings.
     """
 
     def __init__(self, root: str = "/", clock: Callable[[], float] = time.monotonic) -> None:

@@ -44,7 +44,7 @@ def latencies(infer: Callable[[], object], count: int, clock: Clock) -> List[flo
 
 
 def warm_up(infer: Callable[[], object], protocol: Protocol, clock: Clock) -> Samples:
-    """Call until two successive windows of time agree (STEADY) or time is up: CAPPED, or FEW where the calls were too few to tell."""
+    """Call until two successive windows of time agree (STEADY) or time is up: CAPPED, or FEW where there were too few calls to judge."""
     window_s = min(WINDOW_S, protocol.warmup_max_s / 8)
     seconds: List[float] = []
     start = clock()
@@ -120,7 +120,7 @@ def sample(infer: Callable[[], object], protocol: Protocol, clock: Clock, taken:
 
 
 def has_levelled_off(noises: Sequence[float]) -> bool:
-    """The last checks agree on the noise: more samples tell nothing new about this process."""
+    """The last checks agree on the noise: more samples say nothing new about this process."""
     last = noises[-LEVEL_CHECKS:]
     return len(last) == LEVEL_CHECKS and max(last) - min(last) <= LEVEL_SPREAD * max(last)
 

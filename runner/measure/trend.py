@@ -1,4 +1,4 @@
-"""What a series of times tells of itself: whether it drifts, and how many independent samples it is worth."""
+"""Whether a series of times drifts, and how many independent samples it is worth."""
 
 import math
 import statistics

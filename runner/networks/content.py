@@ -1,6 +1,6 @@
 """What a network is, told without importing a framework: its name, own code, files, weights, classes and seed.
 
-A name alone doesn't tell: a user's function is edited, an ONNX file is replaced, a label moves to another network.
+A name alone is not enough: a user's function is edited, an ONNX file is replaced, a label moves to another network.
 """
 
 import ast

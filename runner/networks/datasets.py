@@ -22,7 +22,7 @@ MAX_PIXELS = 1 << 26  # of an image as it is decoded (8192 x 8192), and as it is
 
 @dataclass(frozen=True)
 class DataSet:
-    """``labels`` (uint16) index ``classes``; ``id`` tells data sets apart: a hash of what is in it."""
+    """``labels`` (uint16) index ``classes``; ``id`` identifies the data set: a hash of what is in it."""
 
     path: str
     format: str
@@ -141,7 +141,7 @@ def _folder(path: str, classes: Optional[str]) -> DataSet:
 
 
 def _device_and_inode(path: str) -> Tuple[int, int]:
-    """What tells a folder from all others, whatever path leads to it."""
+    """What identifies a folder, whatever path leads to it."""
     found = os.stat(path)
     return found.st_dev, found.st_ino
 

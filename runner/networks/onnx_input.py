@@ -42,12 +42,12 @@ class FileInput:
     def filled(self, input_px: int, title: str = "") -> List[int]:
         """The shape of one image in the file's layout, free sizes filled; GraphError where that is not ``input_px`` square.
 
-        A cell's size is one number. An oblong file is measured under its height where the network's title tells both sides.
+        A cell's size is one number. An oblong file is measured under its height where the network's title names both sides.
         """
         height, width = [side or input_px for side in self.sides]
         if self.oblong and self.oblong not in title:
             raise GraphError(
-                "its input is %s px (height x width), which one number can't tell: give it a label that does (`label: my-net-%s`) and `input_px: native`"
+                "its input is %s px (height x width), which one number can't express: give it a label that names both sides (`label: my-net-%s`) and `input_px: native`"
                 % (self.oblong, self.oblong)
             )
         if height != input_px or width != input_px and not self.oblong:

@@ -95,4 +95,4 @@ def check_measurable(planned: Any, matrix: str, only: Sequence[str], results: st
         fail(error)
     lost = doctor.volume(results)
     if lost:
-        typer.echo("dyno: %s: %s" % (lost.found, lost.mend), err=True)
+        typer.echo("dyno: %s: %s" % (lost.found, lost.fix), err=True)

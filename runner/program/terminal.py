@@ -69,7 +69,7 @@ def fail(message: object, code: int = exits.BAD) -> NoReturn:
 
 
 def last_words(message: object) -> None:
-    """One line on standard error, which may be closed or full: then the exit code alone tells."""
+    """One line on standard error, which may be closed or full: then only the exit code is left."""
     try:
         typer.echo("dyno: %s" % plain(message), err=True)
     except (OSError, ValueError):

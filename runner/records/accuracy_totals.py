@@ -29,7 +29,7 @@ class Totals:
     unreadable: int = 0
     unreadable_first: Optional[str] = None
     not_finite: int = 0
-    hits: Optional[str] = ""  # a 1 or 0 for each image that was tried; None where a record doesn't tell
+    hits: Optional[str] = ""  # a 1 or 0 for each image that was tried; None where the record doesn't say
     calibration: Optional[str] = None  # what int8's scales were chosen on
     status: str = "ok"
     reason: Optional[str] = None
@@ -68,7 +68,7 @@ class Paired:
 
 
 def paired(before: Totals, after: Totals) -> Optional[Paired]:
-    """The Paired of two Totals of one data set, over the images that both tried; None where one doesn't tell which it hit."""
+    """The Paired of two Totals of one data set, over the images that both tried; None where one doesn't say which it hit."""
     if not before.hits or not after.hits:
         return None
     pairs = list(zip(before.hits, after.hits))

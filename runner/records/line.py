@@ -152,7 +152,7 @@ def so_far(replicates: Sequence[Line]) -> Line:
 
 
 def accuracy(origin: Origin, what: Cell, weights: str, part: Dict[str, Any], end: str, weights_tag: Optional[str] = None) -> Line:
-    """A part of the images that are counted, or why they can't be; ``end`` tells the parts of a cell apart."""
+    """A part of the images that are counted, or why they can't be; ``end`` is unique among a cell's parts."""
     name = "%s/%s/%s-%s" % (origin.run, what.id, part["data_id"], end)
     return replace(_begun("accuracy", name, origin, what, weights), wall_s=0.0, weights_tag=weights_tag, accuracy=part)
 

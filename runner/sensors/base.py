@@ -18,14 +18,14 @@ class Sensor:
 
     where = "beside"
     every_s = 0.5  # between two samples
-    window_s = 0.0  # the shortest window that it can tell all of; available() sets what this machine needs
+    window_s = 0.0  # the shortest window over which all its readings are known; available() sets what this machine needs
 
     def __init__(self, root: str = "/") -> None:
         self.root = root
         self.samples = Samples()
 
     def available(self) -> Optional[str]:
-        """None where it works here, else why it doesn't, and what would mend it, in one line."""
+        """None where it works here, else why it doesn't, and what would fix it, in one line."""
         return None
 
     def start(self) -> None:

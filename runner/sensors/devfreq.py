@@ -1,6 +1,6 @@
 """Clock of a Jetson's GPU through devfreq (nvgpu: 57000000.gpu, 17000000.gv11b, 17000000.ga10b, gpu-gpc-0), and its load.
 
-The governor lowers the clock of an idle GPU; only a maximum below the hardware's own while it is busy would tell of a cap.
+The governor lowers the clock of an idle GPU; only a maximum below the hardware's own while it is busy would show a cap.
 """
 
 import re

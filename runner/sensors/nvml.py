@@ -1,6 +1,6 @@
 """An NVIDIA GPU through NVML: memory, energy, clocks, throttle reasons, temperature and other processes on it.
 
-Memory is the device's, or the new processes' where the driver tells it: inside a container its pids are the host's, so the
+Memory is the device's, or the new processes' where the driver reports it: inside a container its pids are the host's, so the
 measuring process is known by having come after ``start()``. Energy is the total-energy counter (Volta and later), else power integrated.
 """
 
@@ -75,7 +75,7 @@ class Sensor(base.Sensor):
         self._sample_energy(at_s)
 
     def _others_share(self) -> Optional[float]:
-        """Share of the multiprocessors' time that processes took which were there before ours; None where the driver doesn't tell."""
+        """Share of the multiprocessors' time that processes took which were there before ours; None where the driver doesn't say."""
         if not self.before:
             return 0.0
         samples = self._ask("nvmlDeviceGetProcessUtilization", self.seen_us)
@@ -165,7 +165,7 @@ class Sensor(base.Sensor):
 
 
 def throttling(masks: List[int]) -> Dict[str, Any]:
-    """Share of samples under each reason, and those of them that slow the device down; idle samples tell nothing about throttling."""
+    """Share of samples under each reason, and those of them that slow the device down; idle samples say nothing about throttling."""
     if not masks:
         return {"clock_reasons": None, "throttled": None}
     busy = [mask for mask in masks if not mask & IDLE]

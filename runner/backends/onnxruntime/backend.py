@@ -127,7 +127,7 @@ class Backend(base.Backend):
             return
         nodes, cpu = onnxruntime_files.operators_by_provider(self._session), PROVIDERS["cpu"]
         left = ""
-        if nodes is None or nodes.get(cpu):  # before 1.24 only the profile of one run tells
+        if nodes is None or nodes.get(cpu):  # before 1.24 only the profile of a run shows it
             feeds = onnxruntime_files.zero_feeds(self._session, self._shape)
             nodes, written = onnxruntime_files.profiled(path, self._session_options(1), self._providers(), feeds, self.job.cache_dir)
             left = onnxruntime_files.left_on_cpu(nodes, written, cpu)

@@ -11,7 +11,7 @@ import numpy
 Operators = Dict[str, int]  # by type of operator: how many, or the bytes that they wrote
 
 TYPES = {"tensor(float16)": "float16", "tensor(double)": "float64", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
-# how its exceptions tell what a release does not have, and the same in a user's words
+# how its exceptions say what a release lacks, and the same in a user's words
 LACKS = (
     (r"Opset (\d+) is under development.* is till opset (\d+)", "reads opsets up to %s, and the file has %s"),
     (r"nsupported model IR version: (\d+), max supported IR version: (\d+)", "reads IR versions up to %s, and the file has %s"),

@@ -128,7 +128,7 @@ class Backend(base.Backend):
 
     def executed(self) -> Dict[str, Any]:
         totals = {name: sum(kinds.values()) for name, kinds in self._compute.items()}
-        if not totals:  # a device whose plugin doesn't tell
+        if not totals:  # a device whose plugin reports none
             precision = PRECISIONS.get(self._network.precision or "", self.job.cell.precision)
         else:
             precision = self.job.cell.precision if self.job.cell.precision in totals else max(totals, key=lambda name: totals[name])

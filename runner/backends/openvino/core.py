@@ -62,7 +62,7 @@ class Network:
         return {name: _plain(self._compiled.get_property(name)) for name in READ_BACK if name in known}
 
     def operators(self) -> List[Tuple[str, str, int]]:
-        """(kind, precision, count) of the operators as compiled; empty where the plugin doesn't tell."""
+        """(kind, precision, count) of the operators as compiled; empty where the plugin reports none."""
         try:
             nodes = [node.get_rt_info() for node in self._compiled.get_runtime_model().get_ops()]
             count = Counter((_text(node["layerType"]), _text(node["runtimePrecision"])) for node in nodes)

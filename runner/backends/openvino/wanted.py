@@ -4,7 +4,7 @@ from typing import NamedTuple, Optional, Tuple
 
 
 class Wanted(NamedTuple):
-    """``precision`` is OpenVINO's hint (f32, f16, bf16), ``shape`` that of the input; with ``counters`` it tells the time of each operator."""
+    """``precision`` is OpenVINO's hint (f32, f16, bf16), ``shape`` that of the input; with ``counters`` it reports the time of each operator."""
 
     path: str
     device: str

@@ -90,7 +90,7 @@ def set_device(trt: ModuleType, config: Any, dla: bool) -> None:
     if dla:
         config.default_device_type = trt.DeviceType.DLA
         config.DLA_core = 0
-        config.set_flag(trt.BuilderFlag.GPU_FALLBACK)  # some layers of every classification network need it; the inspector tells which
+        config.set_flag(trt.BuilderFlag.GPU_FALLBACK)  # some layers of every classification network need it; the inspector says which
 
 
 def parse(trt: ModuleType, builder: Any, onnx: bytes, strong: bool, log: Any) -> Tuple[Any, Any]:
@@ -130,7 +130,7 @@ def build(
         cache = config.create_timing_cache(timing) or config.create_timing_cache(b"")  # None: it is another release's, or damaged
         config.set_timing_cache(cache, False)
     if hasattr(config, "profiling_verbosity"):
-        # else the inspector tells names alone; 8.0 and 8.1 call it VERBOSE
+        # else the inspector gives names alone; 8.0 and 8.1 call it VERBOSE
         names = trt.ProfilingVerbosity
         config.profiling_verbosity = names.DETAILED if hasattr(names, "DETAILED") else names.VERBOSE
     if hasattr(builder, "build_serialized_network"):

@@ -36,7 +36,7 @@ def text(path: str) -> str:
 
 
 def keep(stem: str, plan: bytes, done: Dict[str, Any]) -> None:
-    """Keep an engine, with what was done to build it and the hash that tells whether it is still whole."""
+    """Keep an engine, with what was done to build it and the hash that shows whether it is still whole."""
     atomic_write(stem + ".json", json.dumps(dict(done, plan_sha256=hashlib.sha256(plan).hexdigest())))
     atomic_write(stem + ".plan", plan)
 

@@ -102,7 +102,7 @@ class Lane:
 
 
 def layer_formats(trt: ModuleType, engine: Any) -> Optional[Dict[str, int]]:
-    """How many layers put out which format, as the engine inspector tells: {"Half": 20, ...}; None before 8.2."""
+    """How many layers put out which format, as the engine inspector reports: {"Half": 20, ...}; None before 8.2."""
     if not hasattr(engine, "create_engine_inspector"):
         return None
     text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
@@ -114,7 +114,7 @@ def layer_formats(trt: ModuleType, engine: Any) -> Optional[Dict[str, int]]:
 
 
 def layer_types(trt: ModuleType, engine: Any) -> Optional[Dict[str, int]]:
-    """How many layers are of which type, `DLA` among them, as the engine inspector tells; None before 8.2 or without details."""
+    """How many layers are of which type, `DLA` among them, as the engine inspector reports; None before 8.2 or without details."""
     if not hasattr(engine, "create_engine_inspector"):
         return None
     text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
@@ -125,10 +125,10 @@ def layer_types(trt: ModuleType, engine: Any) -> Optional[Dict[str, int]]:
 
 
 def computed_precision(formats: Optional[Dict[str, int]], asked: str) -> str:
-    """The precision that the layers' formats tell of: the one asked for where layers put it out, else the most frequent.
+    """The precision that the layers' formats show: the one asked for where layers put it out, else the most frequent.
 
     A network's outputs are fp32 whatever it computes in, so some fp32 is no proof of fp32; it has to be the most frequent. ``formats`` is that of
-    layer_formats(); where the engine doesn't tell, nothing contradicts what was asked for.
+    layer_formats(); where the engine doesn't say, nothing contradicts what was asked for.
     """
     found: Dict[str, int] = Counter()
     for text, count in (formats or {}).items():

@@ -74,7 +74,7 @@ def _energy(call: Any, batch: int) -> Dict[str, Any]:
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByIndex(0)
         pynvml.nvmlDeviceGetPowerUsage(handle)
-    except Exception as error:  # no binding, no driver, or a GPU that tells none
+    except Exception as error:  # no binding, no driver, or a GPU that reports none
         return {"energy_reason": "%s: %s" % (type(error).__name__, error)}
     watts: List[float] = []
     done, ended = 0, threading.Event()

@@ -44,9 +44,9 @@ def test_cuda_that_starts_is_no_error(libcuda):
 )
 def test_each_answer_of_cuinit_comes_with_what_mends_it(libcuda, tmp_path, code, on_jetson, elsewhere):
     libcuda("return %d;" % code)
-    for jetson, mend in ((True, on_jetson), (False, elsewhere)):
+    for jetson, fix in ((True, on_jetson), (False, elsewhere)):
         what, found = cuda_init.error(jetson, str(tmp_path))
-        assert what.startswith("cuInit answers %d: " % code) and mend in found
+        assert what.startswith("cuInit answers %d: " % code) and fix in found
 
 
 def test_a_driver_that_crashes_or_hangs_takes_only_the_child_with_it(libcuda, monkeypatch):
@@ -59,8 +59,8 @@ def test_a_driver_that_crashes_or_hangs_takes_only_the_child_with_it(libcuda, mo
 
 def test_a_machine_without_the_driver_is_told_so(tmp_path, monkeypatch):
     monkeypatch.setattr(cuda_init, "LIBRARY", "libcuda-that-is-not-there.so.1")
-    what, mend = cuda_init.error(False)
-    assert "can't be loaded: libcuda-that-is-not-there.so.1: cannot open" in what and "--gpus all" in mend
+    what, fix = cuda_init.error(False)
+    assert "can't be loaded: libcuda-that-is-not-there.so.1: cannot open" in what and "--gpus all" in fix
 
 
 def test_on_jetpack_6_the_groups_of_the_nodes_are_named_by_number(libcuda, tmp_path, monkeypatch):
@@ -122,7 +122,7 @@ def test_a_container_without_a_volume_is_told_and_nobody_becomes_root(tmp_path, 
     monkeypatch.setenv("DYNO_IMAGE", "dyno-cpu:1")
     root = trees.build(tmp_path / "root", {"proc/self/mountinfo": "22 1 0:20 / / rw - overlay overlay rw"})
     check = doctor.volume("/results", root)
-    assert check.ok is False and "lost with the container" in check.found and "-v $PWD/results:/results" in check.mend
+    assert check.ok is False and "lost with the container" in check.found and "-v $PWD/results:/results" in check.fix
     trees.build(root, {"proc/self/mountinfo": "22 1 0:20 / / rw - overlay overlay rw\n30 22 8:1 /home/me /results rw - ext4 /dev/sda1 rw"})
     assert doctor.volume("/results", root) is None and doctor.volume("/results/deep", root) is None
     monkeypatch.delenv("DYNO_IMAGE")

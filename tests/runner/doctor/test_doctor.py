@@ -36,7 +36,7 @@ def checked(name, results, platform="cpu", root="/"):
 def test_a_healthy_folder_passes_with_nothing_to_mend(tmp_path):
     for name in ("platform", "results folder", "owner of results", "device cpu"):
         check = checked(name, tmp_path / "results")
-        assert (check.ok, check.mend) == (True, None)
+        assert (check.ok, check.fix) == (True, None)
     assert os.listdir(str(tmp_path / "results")) == []  # what it wrote to try is gone
 
 
@@ -45,14 +45,14 @@ def test_every_failure_says_what_mends_it(tmp_path):
     trees.build(tmp_path, {"sys/class/powercap/intel-rapl:0/name": "package-0", "sys/class/powercap/intel-rapl:0/energy_uj": None})
     for platform in ("cpu", "cuda", "ncs2", "jetson-jp4", "openvino"):
         found = doctor.checks(str(tmp_path / "results"), platform, str(tmp_path))
-        assert all(check.mend for check in found if check.ok is False)
+        assert all(check.fix for check in found if check.ok is False)
         assert any(check.ok is False for check in found)
 
 
 def test_a_file_in_the_way_of_the_results(tmp_path):
     (tmp_path / "results").write_text("")
     check = checked("results folder", tmp_path / "results")
-    assert check.ok is False and "--results" in check.mend
+    assert check.ok is False and "--results" in check.fix
 
 
 def test_a_folder_of_somebody_else_can_not_be_written_and_user_mends_it():
@@ -129,7 +129,7 @@ def failing(number):
 def test_too_little_space_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "SPACE_BYTES", 2**60)
     check = checked("space", tmp_path)
-    assert check.ok is False and "GB free" in check.found and check.mend
+    assert check.ok is False and "GB free" in check.found and check.fix
 
 
 @pytest.mark.parametrize("platform, ok", [("cpu", False), ("ncs2", None)])
@@ -140,18 +140,18 @@ def test_a_folder_of_another_owner_names_the_user_to_run_as(tmp_path, monkeypatc
     check = checked("owner of results", tmp_path, platform)
     assert check.ok is ok
     if ok is None or owner.st_uid == 0:  # nobody is told to become root
-        assert "chown" in check.mend
+        assert "chown" in check.fix
     else:
-        assert "--user %d:%d" % (owner.st_uid, owner.st_gid) in check.mend
+        assert "--user %d:%d" % (owner.st_uid, owner.st_gid) in check.fix
     if ok is False and chowned:
         os.chown(str(tmp_path), 4321, 4322)
-        assert "--user 4321:4322" in checked("owner of results", tmp_path, platform).mend
+        assert "--user 4321:4322" in checked("owner of results", tmp_path, platform).fix
 
 
 def test_a_governor_that_lowers_clocks_fails_and_names_the_command(tmp_path):
     for platform, command in (("cpu", "cpupower frequency-set -g performance"), ("jetson-jp4", "jetson_clocks")):
         check = checked("governor", tmp_path / "results", platform, trees.nano_r32(tmp_path / platform))
-        assert check.ok is False and check.found == "schedutil" and command in check.mend
+        assert check.ok is False and check.found == "schedutil" and command in check.fix
     trees.build(tmp_path, {"sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "performance"})
     assert checked("governor", tmp_path / "results", "cpu", tmp_path).ok is True
     assert checked("governor", tmp_path / "results", "cpu", tmp_path / "nothing").ok is None
@@ -160,13 +160,13 @@ def test_a_governor_that_lowers_clocks_fails_and_names_the_command(tmp_path):
 def test_a_cpu_quota_below_the_visible_cpus_fails(tmp_path):
     trees.build(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000"})
     check = checked("CPU quota", tmp_path / "results", root=tmp_path)
-    assert check.ok is False and "0.5" in check.found and "--cpuset-cpus 0-0" in check.mend
+    assert check.ok is False and "0.5" in check.found and "--cpuset-cpus 0-0" in check.fix
 
 
 def test_a_busy_machine_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(contention, "wait_for_quiet", lambda **options: (False, 0.5, 0.42))
     check = checked("other load", tmp_path)
-    assert check.ok is False and "42 %" in check.found and "contended" in check.mend
+    assert check.ok is False and "42 %" in check.found and "contended" in check.fix
 
 
 def test_a_peak_that_can_not_be_reset_is_something_to_know(tmp_path):
@@ -178,7 +178,7 @@ def test_a_peak_that_can_not_be_reset_is_something_to_know(tmp_path):
 def test_hidden_counters_fail_and_absent_ones_are_something_to_know(tmp_path):
     trees.build(tmp_path, {"sys/class/powercap/intel-rapl:0/name": "package-0", "sys/class/powercap/intel-rapl:0/energy_uj": None})
     hidden, absent = (checked("sensor " + name, tmp_path / "results", root=tmp_path) for name in ("rapl", "jetson_ina3221"))
-    assert hidden.ok is False and "can't be read" in hidden.found and "/rapl:ro" in hidden.mend
+    assert hidden.ok is False and "can't be read" in hidden.found and "/rapl:ro" in hidden.fix
     assert absent.ok is None
     assert checked("sensor jetson_ina3221", tmp_path / "results", root=trees.nano_r32(tmp_path / "nano")).ok is True
 
@@ -195,9 +195,9 @@ def test_each_sensor_beside_has_a_check(tmp_path):
 def test_cuda_without_a_gpu_names_gpus_all(tmp_path, monkeypatch):
     monkeypatch.setenv("DYNO_DEVICES", "gpu")
     check = checked("device gpu", tmp_path / "results", "cuda", tmp_path)
-    assert check.ok is False and "--gpus all" in check.mend
+    assert check.ok is False and "--gpus all" in check.fix
     jetson = checked("device gpu", tmp_path / "results", "jetson-jp6", tmp_path)
-    assert jetson.ok is False and "--runtime nvidia" in jetson.mend
+    assert jetson.ok is False and "--runtime nvidia" in jetson.fix
 
 
 def test_a_gpu_whose_library_does_not_load_fails(tmp_path, monkeypatch):
@@ -205,7 +205,7 @@ def test_a_gpu_whose_library_does_not_load_fails(tmp_path, monkeypatch):
     trees.build(tmp_path, {"dev/nvidiactl": ""})
     monkeypatch.setattr(cuda_init, "LIBRARY", "libcuda-that-is-not-there.so.1")
     check = checked("device gpu", tmp_path / "results", "cuda", tmp_path)
-    assert check.ok is False and "libcuda-that-is-not-there.so.1" in check.found and check.mend
+    assert check.ok is False and "libcuda-that-is-not-there.so.1" in check.found and check.fix
 
 
 @pytest.mark.parametrize("device, node", [("gpu", "dev/dri/renderD128"), ("npu", "dev/accel/accel0")])
@@ -213,18 +213,18 @@ def test_an_openvino_device_needs_its_node_and_its_group(tmp_path, monkeypatch, 
     monkeypatch.setenv("DYNO_DEVICES", device)
     folder = "/" + os.path.dirname(node)
     missing = checked("device " + device, tmp_path / "results", "openvino", tmp_path)
-    assert missing.ok is False and "--device %s --group-add $(stat -c %%g /%s)" % (folder, node) in missing.mend
+    assert missing.ok is False and "--device %s --group-add $(stat -c %%g /%s)" % (folder, node) in missing.fix
     trees.build(tmp_path, {node: ""})
     assert checked("device " + device, tmp_path / "results", "openvino", tmp_path).ok is True
     monkeypatch.setattr(devices.os, "access", lambda path, mode: False)
     check = checked("device " + device, tmp_path / "results", "openvino", tmp_path)
-    assert check.ok is False and check.mend == "docker run --group-add %d" % os.stat(str(tmp_path / node)).st_gid
+    assert check.ok is False and check.fix == "docker run --group-add %d" % os.stat(str(tmp_path / node)).st_gid
 
 
 def test_a_stick_must_be_on_the_bus_and_the_bus_in_the_container(tmp_path, monkeypatch):
     monkeypatch.setenv("DYNO_DEVICES", "myriad")
     none = checked("device myriad", tmp_path / "results", "ncs2", tmp_path)
-    assert none.ok is False and "c 189:* rmw" in none.mend
+    assert none.ok is False and "c 189:* rmw" in none.fix
     trees.build(tmp_path, {"sys/bus/usb/devices/1-4/idVendor": "03e7", "sys/bus/usb/devices/1-4/idProduct": "2485"})
     assert "isn't mounted in the container" in checked("device myriad", tmp_path / "results", "ncs2", tmp_path).found
     trees.build(tmp_path, {"dev/bus/usb": None})
@@ -236,9 +236,9 @@ def test_a_host_of_another_l4t_names_the_image_that_fits(tmp_path, monkeypatch):
     nano, orin = trees.nano_r32(tmp_path / "nano"), trees.orin_agx_r36(tmp_path / "orin")
     assert checked("L4T of host", tmp_path / "results", "jetson-jp4", nano).ok is True
     wrong = checked("L4T of host", tmp_path / "results", "jetson-jp4", orin)
-    assert wrong.ok is False and "jetson-jp6" in wrong.mend
+    assert wrong.ok is False and "jetson-jp6" in wrong.fix
     unknown = checked("L4T of host", tmp_path / "results", "jetson-jp4", tmp_path)
-    assert unknown.ok is None and "-v /etc/nv_tegra_release:/etc/nv_tegra_release:ro" in unknown.mend
+    assert unknown.ok is None and "-v /etc/nv_tegra_release:/etc/nv_tegra_release:ro" in unknown.fix
 
 
 @pytest.mark.parametrize(
@@ -260,15 +260,15 @@ def test_libraries_without_content_mean_that_the_runtime_is_missing(tmp_path):
     trees.build(tmp_path, {"usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1.1": ""})
     open(str(tmp_path / "usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1.1"), "w").close()
     check = checked("NVIDIA runtime", tmp_path / "results", "jetson-jp4", tmp_path)
-    assert check.ok is False and "--runtime nvidia" in check.mend and "nvidia-jetpack" in check.mend
+    assert check.ok is False and "--runtime nvidia" in check.fix and "nvidia-jetpack" in check.fix
 
 
 def test_a_power_mode_below_the_most_is_something_to_know(tmp_path):
     assert checked("power mode", tmp_path / "results", "jetson-jp4", trees.nano_r32(tmp_path / "nano")).ok is True
     lower = checked("power mode", tmp_path / "results", "jetson-jp6", trees.orin_agx_r36(tmp_path / "orin"))
-    assert lower.ok is None and lower.found == "2 MODE_30W" and "nvpmodel -m 0" in lower.mend
+    assert lower.ok is None and lower.found == "2 MODE_30W" and "nvpmodel -m 0" in lower.fix
     hidden = checked("power mode", tmp_path / "results", "jetson-jp6", tmp_path)
-    assert hidden.ok is None and "/var/lib/nvpmodel/status" in hidden.mend
+    assert hidden.ok is None and "/var/lib/nvpmodel/status" in hidden.fix
 
 
 # Identity

@@ -6,7 +6,7 @@ from types import ModuleType
 
 
 def names(package: ModuleType) -> list[str]:
-    """Names of the modules in a package's folder, sorted; `base` and private ones are no entries."""
+    """Names of the modules in a package's folder, sorted; `base` and private ones are not entries."""
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name != "base" and not m.name.startswith("_"))
 
 

@@ -101,7 +101,7 @@ def made_once(path: str, make: Callable[[str], Any]) -> str:
 
 
 def slug(text: str) -> str:
-    """A text as part of a file's name: what is no letter, digit, ``.``, ``_`` or ``-`` becomes ``-``."""
+    """A text as part of a file's name: whatever is not a letter, digit, ``.``, ``_`` or ``-`` becomes ``-``."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)
 
 

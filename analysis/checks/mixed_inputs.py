@@ -35,5 +35,5 @@ def find(cells: pd.DataFrame) -> Iterator[base.Finding]:
                         "warning",
                         part["cell_id"].iloc[0],
                         f"{machine}: {a} was timed at {sorted(left)[0]:.0f} px and {b} at {sorted(right)[0]:.0f} px; "
-                        "their ratio is no speed-up",
+                        "their ratio is not a speed-up",
                     )

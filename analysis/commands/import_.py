@@ -98,7 +98,7 @@ def read(kind: str, path: Path | None, columns: dict[str, str], values: dict[str
             raise typer.BadParameter(f"{kind} takes no {name}; it takes {', '.join(list(parameters)[1:]) or 'none'}", param_hint="--set")
         if name in parameters and isinstance(parameters[name].default, int):
             if not re.fullmatch("[0-9]{1,9}", text):
-                raise typer.BadParameter(f"{name}={text} is no whole number", param_hint="--set")
+                raise typer.BadParameter(f"{name}={text} is not a whole number", param_hint="--set")
             options[name] = int(text)
     if columns:
         if "columns" not in parameters:

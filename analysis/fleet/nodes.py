@@ -93,7 +93,7 @@ def _platform(name: str, facts: Any, path: str | Path) -> Platform:
             raise FleetError(f"{where}.{key}: unknown; choose from {', '.join(sorted(known))}")
     for key in ("runtime", "image", "flags", "command"):
         if not isinstance(facts.get(key, ""), str | None) or not str(facts.get(key, "")).isprintable():
-            raise FleetError(f"{where}.{key}: {show(facts[key])} is no line of text")
+            raise FleetError(f"{where}.{key}: {show(facts[key])} is not a line of text")
     runtime = facts.get("runtime") or "docker"
     if runtime not in RUNTIMES:
         raise FleetError(f"{where}.runtime: {runtime} is unknown; choose from {', '.join(RUNTIMES)}")
@@ -130,14 +130,14 @@ def _node(name: str, facts: Any, platforms: Mapping[str, Platform], path: str | 
         if not isinstance(value, str) or value and not re.fullmatch(r"[A-Za-z0-9_\[][A-Za-z0-9_.:%\]-]*", value):
             raise FleetError(f"{path}: nodes.{name}.{key}: {show(value)} is none that SSH takes")
     if type(port) is not int or not 0 < port < 65536:
-        raise FleetError(f"{path}: nodes.{name}.port: {show(port)} is no number of a port")
+        raise FleetError(f"{path}: nodes.{name}.port: {show(port)} is not a port number")
     return Node(name, platform, address, user, port)
 
 
 def _named(name: object, where: str) -> None:
     """Names of platforms, nodes and devices stand in scripts, in tables and in the engines' own files."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
-        raise FleetError(f"{where}: {show(name)} is no name; use letters, digits, dots, hyphens and underscores")
+        raise FleetError(f"{where}: {show(name)} is not a name; use letters, digits, dots, hyphens and underscores")
 
 
 def from_sinfo(fleet: Fleet) -> Fleet:

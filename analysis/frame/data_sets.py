@@ -1,4 +1,4 @@
-"""Which images a Top-1 is of: 70 % on CIFAR-100 and 70 % on ImageNet are no equals."""
+"""Which images a Top-1 is of: 70 % on CIFAR-100 and 70 % on ImageNet are not comparable."""
 
 import pandas as pd
 

@@ -23,9 +23,9 @@ REPEATED_TASK = "repeat a cell of a task that was delivered before"
 
 
 def record_files(paths: Iterable[str | Path], problems: Counter | None = None) -> list[Path]:
-    """The record files (*.jsonl) among files and, recursively, folders; raises FrameError where a path is no file and no folder.
+    """The record files (*.jsonl) among files and, recursively, folders; raises FrameError where a path is neither a file nor a folder.
 
-    What bears such a name in a folder and is no plain file (a folder, a pipe, a link that leads nowhere) is counted in problems.
+    What bears such a name in a folder and is not a regular file (a folder, a pipe, a link that leads nowhere) is counted in problems.
     """
     found: list[Path] = []
     for path in map(Path, paths):
@@ -34,12 +34,12 @@ def record_files(paths: Iterable[str | Path], problems: Counter | None = None) -
             found += [file for file in named if file.is_file()]
             for file in named:
                 if not file.is_file() and not file.is_dir() and problems is not None:
-                    problems[file.name, "is no file: a pipe, a device, or a link that leads nowhere"] += 1
+                    problems[file.name, "is not a file: a pipe, a device, or a broken link"] += 1
         elif path.is_file():
             found.append(path)
         else:
             there = path.exists() or path.is_symlink()
-            what = "is no file and no folder (a pipe, or a link that leads nowhere)" if there else "no such file or folder"
+            what = "is neither a file nor a folder (a pipe, or a broken link)" if there else "no such file or folder"
             raise FrameError(f"{path}: {what}; `make bench` writes results/records; name a file or folder that is there")
     return list(dict.fromkeys(file.resolve() for file in found))
 
@@ -102,7 +102,7 @@ def entries(content: Iterable[bytes], file: Path, problems: Counter) -> Iterator
             else:
                 raise ValueError(kind)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-            problems[file.name, "are no record of this schema (a field is missing or of another type)"] += 1
+            problems[file.name, "are not records of this schema (a field is missing or of another type)"] += 1
     cells, apart = left.cells()
     for line in cells:
         yield Entry("cell", str(line["id"]), row(line, file))

@@ -34,7 +34,7 @@ def of_record(record: Mapping[str, Any]) -> dict[str, Any] | None:
     groups = {str(name): float(group["s"]) for name, group in told["groups"].items()}
     timed = told.get("timed_s")
     if not groups or not all(math.isfinite(s) and s >= 0 for s in groups.values()) or not sum(groups.values()) > 0:
-        raise ValueError("a group's time is no time")
+        raise ValueError("a group's time is not a time")
     found = Profile(
         str(record.get("environment")), cell.platform, cell.device, cell.backend, cell.precision, cell.model, int(cell.batch_size), int(cell.input_px),
         cell.scenario, str(told.get("method")), groups, float(timed) if timed else None,

@@ -77,7 +77,7 @@ def timings(replicates: Sequence[dict[str, Any]], cell: dict[str, Any]) -> dict[
     """Latency, throughput, noise, contention and sensors from a cell's replicates; no latency unless the cell is ok."""
     samples = [sorted(map(float, r["samples_s"])) for r in replicates if r.get("samples_s")]
     if not all(math.isfinite(sum(s)) and s[0] >= 0 and percentile(s, 50) > 0 for s in samples):
-        raise ValueError("a sample is no time")
+        raise ValueError("a sample is not a time")
     contention = [r.get("contention") or {} for r in replicates]
     shares = [c["others_share"] for c in contention if c.get("others_share") is not None]
     out: dict[str, Any] = {

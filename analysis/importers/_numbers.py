@@ -18,7 +18,7 @@ EXPRESSION = {
 
 
 def parts(value: object) -> tuple[str, str, str, str] | None:
-    """(sign, digits with their marks, exponent, unit) of a cell; None where it is no number."""
+    """(sign, digits with their marks, exponent, unit) of a cell; None where it is not a number."""
     text = str(value).strip().replace("\u2212", "-")
     match = NUMBER.fullmatch(text) if len(text) <= LONGEST else None
     if not match:

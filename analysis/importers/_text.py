@@ -18,9 +18,11 @@ def read(path: str | Path) -> str:
     path = Path(path)
     try:
         if path.exists() and not path.is_file():
-            raise ImporterError(f"{path}: is no plain file; give the file that the tool wrote")
+            raise ImporterError(f"{path}: is not a regular file; give the file that the tool wrote")
         if path.stat().st_size > LIMIT:
-            raise ImporterError(f"{path}: {path.stat().st_size / 2**20:.0f} MiB is no result file; give the summary that the tool printed")
+            raise ImporterError(
+                f"{path}: {path.stat().st_size / 2**20:.0f} MiB is too large for a result file; give the summary that the tool printed"
+            )
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise ImporterError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}; give an existing file")

@@ -52,7 +52,7 @@ def _rows(path: Path, columns: Mapping[str, str], wide: str, constants: Mapping[
     wanted = {name: name for name in table.columns if name in allowed} | dict(columns)
     unknown = [name for name in (*wanted, *constants) if name not in allowed]
     if unknown:
-        raise ImporterError(f"{path}: {unknown[0]} is no column of the frame; choose from {', '.join(sorted(allowed))}")
+        raise ImporterError(f"{path}: {unknown[0]} is not a column of the frame; choose from {', '.join(sorted(allowed))}")
     base.require(table, wanted.values(), path, "map columns that it has")
     if "model" not in wanted and "model" not in constants:
         found = ", ".join(map(str, table.columns[:8]))
@@ -101,7 +101,7 @@ def _constants(constants: Mapping[str, str], numbers: Mapping[str, object], path
         column = COLUMNS.get(name) or Column(name, 1.0)
         row[column.target] = number(value, ".", column.units, column.factor)
         if math.isnan(row[column.target]) or row[column.target] < 0:
-            raise ImporterError(f"{path}: --set {name}={value} is no number of this column")
+            raise ImporterError(f"{path}: --set {name}={value} is not a valid number for this column")
     return row
 
 

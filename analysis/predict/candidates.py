@@ -131,7 +131,7 @@ def own(path: Path, frame: pd.DataFrame) -> list[Candidate]:
         except (TypeError, ValueError):
             raise FrameError(f"{where}: top1 {row['top1'] or ''!r}: give the accuracy in percent")
         if not 1 < top1 <= 100:
-            raise FrameError(f"{where}: top1 {top1:g} is no accuracy in percent (1 to 100)")
+            raise FrameError(f"{where}: top1 {top1:g} is not an accuracy in percent (1 to 100)")
         px = (row.get("input_px") or "").strip()
         if px and not (px.isascii() and px.isdecimal() and 0 < int(px[:9]) <= MOST_PX):
             raise FrameError(f"{where}: input_px {px[:20]!r}: give a whole number of pixels (1 to {MOST_PX:,}), or nothing")

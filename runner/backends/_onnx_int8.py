@@ -44,7 +44,9 @@ def _from_folder(job: Job, path: str, count: int) -> Tuple[str, numpy.ndarray]:
         raise Unsupported("int8 calibration: %s" % error)
     channels, height, width = job.artefact.input_shape
     if channels != 3 or height != width:
-        raise Unsupported("int8 calibration: photographs of 3 x n x n are read, and its input is %d x %d x %d" % (channels, height, width))
+        raise Unsupported(
+            "int8 calibration: it needs an input of 3 x n x n, and this network's is %d x %d x %d" % (channels, height, width)
+        )
     prepare = preprocessing.for_network(job.artefact.spec, height, data.cifar)
     if data.needs_pillow(prepare) and datasets.without_pillow():
         raise Unsupported("int8 calibration: %s" % datasets.without_pillow())

@@ -125,7 +125,7 @@ def nvidia_runtime(root: str) -> Check:
 
 
 def power_mode(root: str) -> Check:
-    """A Jetson's power mode; one below the strongest is no fault, but worth knowing."""
+    """A Jetson's power mode; one below the strongest is not a fault, but worth knowing."""
     mode = board.power_mode(root)
     if mode is None:
         fix = "docker run -v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro -v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro"

@@ -61,7 +61,7 @@ def _writable(path: str) -> Check:
 
 
 def volume(path: str, root: str = "/") -> Optional[Check]:
-    """A failed check where this is one of our images and ``path`` is no mount: what is measured would go with the container."""
+    """A failed check where this is one of our images and ``path`` is not a mount: what is measured would go with the container."""
     if not os.environ.get("DYNO_IMAGE"):
         return None
     place = os.path.realpath(path)

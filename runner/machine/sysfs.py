@@ -15,7 +15,7 @@ def text(root: str, path: str) -> Optional[str]:
 
 
 def number(root: str, path: str) -> Optional[int]:
-    """The file's first word as int; None where it can't be read or is no number."""
+    """The file's first word as int; None where it can't be read or is not a number."""
     try:
         return int((text(root, path) or "").split()[0])
     except (ValueError, IndexError):

@@ -88,7 +88,7 @@ def _quota(root: str) -> Optional[float]:
 
 
 def _of_words(words: Sequence[str]) -> Optional[float]:
-    """CPUs of ["50000", "100000"], quota and period; None for "max", -1 and what is no pair of numbers."""
+    """CPUs of ["50000", "100000"], quota and period; None for "max", -1 and anything but a pair of numbers."""
     if len(words) != 2 or not all(word.isdigit() for word in words) or not int(words[1]):
         return None
     return int(words[0]) / int(words[1])

@@ -20,4 +20,4 @@ def check(job: Any, executed: Dict[str, Any], outputs: Any) -> None:
         raise RuntimeError("outputs are of shape %s; the first size should be the batch of %d" % (list(outputs.shape), job.cell.batch_size))
     wrong = outputs.size - int(numpy.isfinite(outputs).sum())
     if wrong:
-        raise RuntimeError("%d of %d outputs are no finite numbers" % (wrong, outputs.size))
+        raise RuntimeError("%d of %d outputs are not finite" % (wrong, outputs.size))

@@ -114,7 +114,7 @@ class _DataOnly(pickle.Unpickler):
             return pickle.Unpickler.find_class(self, module, name)
         if module == "torch" and re.match(r"^(float|double|half|bfloat16|u?int|long|short|bool)\d*$", name):
             return pickle.Unpickler.find_class(self, module, name)
-        raise pickle.UnpicklingError("it holds %s.%s, which is no tensor and no plain data" % (module, name))
+        raise pickle.UnpicklingError("it holds %s.%s, which is neither a tensor nor plain data" % (module, name))
 
 
 class _Nothing:

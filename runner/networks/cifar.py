@@ -89,7 +89,7 @@ class _Array:
         shape, kind, fortran, content = self.state[-4:]
         content = content.encode("latin1") if isinstance(content, str) else content
         if not isinstance(kind, _Type) or kind.name not in ("u1", "|u1") or type(content) is not bytes:
-            raise ValueError("its pixels are no array of bytes")
+            raise ValueError("its pixels are not an array of bytes")
         return numpy.frombuffer(content, numpy.uint8).reshape(shape, order="F" if fortran else "C")
 
 

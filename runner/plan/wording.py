@@ -32,7 +32,7 @@ def mapping(value: Any, where: str, keys: Optional[Sequence[str]] = None) -> Dic
         raise MatrixError("%s: found %s, a %s; give a mapping" % (where, show(value), kind(value)))
     for key in value:
         if not isinstance(key, str):
-            raise MatrixError("%s: the key %s is no word; give names" % (where, show(key)))
+            raise MatrixError("%s: the key %s is not a word; give names" % (where, show(key)))
         if keys and key not in keys:
             raise MatrixError("%s: %s" % (where, choose("key %s is unknown" % show(key), key, keys)))
     return value

@@ -148,7 +148,7 @@ def sentence(row: Dict[str, Any]) -> str:
     if row["unreadable"]:
         shown.append("%d can't be read, the first is %s" % (row["unreadable"], row["unreadable_first"]))
     if row["not_finite"]:
-        shown.append("%d outputs are no numbers" % row["not_finite"])
+        shown.append("%d outputs are not numbers" % row["not_finite"])
     if row["status"] != "ok":
         shown.append("%s: %s" % (row["status"], row["reason"]))
     return "%s on %s %s %s %dpx: %s" % (row["model"], row["backend"], row["device"], row["precision"], row["input_px"], ", ".join(shown))

@@ -54,7 +54,7 @@ class RecordFile:
             os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
-                raise RecordError("%s: is no plain file; give another --results" % self.path)
+                raise RecordError("%s: is not a regular file; give another --results" % self.path)
             self._lock()
             self._set_torn_line_aside()
         except (OSError, RecordError) as error:
@@ -185,10 +185,10 @@ def is_readable(path: str) -> bool:
 
 
 def warnings(path: str, bad: int, other: int) -> List[str]:
-    """What to say of lines that are no records."""
+    """What to say about lines that are not records."""
     said = []
     if os.path.lexists(path) and not os.path.isfile(path):
-        said.append("%s: is no plain file; nothing is read from it" % path)
+        said.append("%s: is not a regular file; nothing is read from it" % path)
     if bad:
         said.append("%s: %s torn or not JSON; set aside" % (path, lines_are(bad)))
     if other:
@@ -207,7 +207,7 @@ def refuse(path: str, newer: int) -> None:
 
 
 def read(path: str, refuse_newer: bool = False) -> Tuple[List[Dict[str, Any]], List[str]]:
-    """(records, warnings) of one file, lifted to the present schema; lines that are no record are counted, never fatal.
+    """(records, warnings) of one file, lifted to the present schema; lines that are not records are counted, never fatal.
 
     Who is about to write refuses lines of a newer schema: RecordError.
     """
@@ -231,7 +231,7 @@ def task() -> Optional[Dict[str, Any]]:
     try:
         return {name: kind(json.loads(text)[name]) for name, kind in schema.TASK_FIELDS}
     except (ValueError, KeyError, TypeError):
-        raise RecordError("DYNO_TASK: %.80r is no task; `dyno fleet submit` sets it, so leave it unset elsewhere" % text)
+        raise RecordError("DYNO_TASK: %.80r is not a task; `dyno fleet submit` sets it, so leave it unset elsewhere" % text)
 
 
 def utc_now() -> str:

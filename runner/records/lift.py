@@ -5,11 +5,11 @@ from typing import Any, Dict, Optional
 from runner.records import schema
 from runner.records.cell import cell_from
 
-NEWEST = 1000  # a version above this is no version but a broken line
+NEWEST = 1000  # a version above this is a broken line
 
 
 def lift(line: Any) -> Optional[Dict[str, Any]]:
-    """The line in the present schema; None where it is no line of a schema that is known."""
+    """The line in the present schema; None where its schema is unknown."""
     if not isinstance(line, dict) or type(line.get("schema_version")) is not int:
         return None
     if line["schema_version"] == schema.SCHEMA_VERSION:

@@ -216,7 +216,7 @@ FIELDS = (
     ("accuracy.images", "int", "images", "images that were read and judged"),
     ("accuracy.unreadable", "int", "images", "images of this part that can't be read; they count neither as right nor as wrong"),
     ("accuracy.unreadable_first", "str|null", "", "the first of them"),
-    ("accuracy.not_finite", "int", "images", "images with an output that is no number or infinite; they count as wrong"),
+    ("accuracy.not_finite", "int", "images", "images with an output that is NaN or infinite; they count as wrong"),
     ("accuracy.top1", "int", "images", "images whose class has the largest output (of equal ones the first)"),
     (
         "accuracy.hits",

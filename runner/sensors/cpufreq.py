@@ -1,6 +1,6 @@
 """Clocks of the CPUs, and the kernel's counts of thermal throttling.
 
-A low clock is no sign of throttling: an idle CPU and a governor do that too. What counts is Intel's own counter of throttle events.
+A low clock is not a sign of throttling: an idle CPU and a governor do that too. What counts is Intel's own counter of throttle events.
 """
 
 import re

@@ -62,7 +62,7 @@ class Backend(base.Backend):
     def _check(self) -> None:
         cell, wanted = self.job.cell, PROVIDERS[self._kind]
         if self.job.variant and not self._gpu:
-            raise Unsupported("onnxruntime:%s needs a GPU; on the CPU say onnxruntime" % self.job.variant)
+            raise Unsupported("onnxruntime:%s needs a GPU; on the CPU use onnxruntime" % self.job.variant)
         if wanted not in onnxruntime.get_available_providers():
             have = ", ".join(onnxruntime.get_available_providers())
             raise Unsupported("this onnxruntime %s has no %s (it has %s)" % (onnxruntime.__version__, wanted, have))

@@ -111,4 +111,4 @@ def what_it_lacks(text: str) -> Optional[str]:
         found = re.search(expression, text)
         if found:
             return words % found.groups()[::-1]
-    return "has no kernel for an operator of it" if "NOT_IMPLEMENTED" in text else None
+    return "has no kernel for one of its operators" if "NOT_IMPLEMENTED" in text else None

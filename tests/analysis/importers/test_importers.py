@@ -284,7 +284,7 @@ def test_a_wrong_command_line_says_what_would_do_and_exits_2(arguments, said):
 
 def test_a_wrong_column_is_one_line_with_the_choices(tmp_path):
     path = write(tmp_path / "mine.csv", "net,ms\nresnet18,20\n")
-    with pytest.raises(ImporterError, match="latenz is no column of the frame; choose from .*latency_ms"):
+    with pytest.raises(ImporterError, match="latenz is not a column of the frame; choose from .*latency_ms"):
         table.read(path, {"model": "net", "latenz": "ms"})
     with pytest.raises(ImporterError, match=r"no column time \(found net, ms\)"):
         table.read(path, {"model": "net", "latency_ms": "time"})

@@ -264,7 +264,7 @@ def test_bad_input_is_one_plain_line(options, said, tmp_path):
 
 @pytest.mark.parametrize(
     ("row", "said"),
-    [("resnet50,abc,224", "line 2: top1 'abc': give the accuracy in percent"), ("resnet50,180,", "line 2: top1 180 is no accuracy in percent"),
+    [("resnet50,abc,224", "line 2: top1 'abc': give the accuracy in percent"), ("resnet50,180,", "line 2: top1 180 is not an accuracy in percent"),
      ("resnet50,80,2x", "line 2: input_px '2x': give a whole number of pixels"), ("resnt50,80,", "line 2: resnt50: no such network .*mean resnet50[?] Else give its ONNX file"),
      ("onnx:no.onnx,80,", "line 2: no.onnx: no such ONNX file")],
 )  # fmt: skip

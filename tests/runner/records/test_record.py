@@ -41,7 +41,7 @@ def test_every_line_of_a_fleets_run_carries_its_task(tmp_path, monkeypatch):
 
 def test_a_task_that_is_none_stops_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setenv("DYNO_TASK", "[1")
-    with pytest.raises(record.RecordError, match="DYNO_TASK.*is no task"), record.RecordFile(str(tmp_path / "a.jsonl")):
+    with pytest.raises(record.RecordError, match="DYNO_TASK.*is not a task"), record.RecordFile(str(tmp_path / "a.jsonl")):
         pass
     assert not list(tmp_path.iterdir())
 

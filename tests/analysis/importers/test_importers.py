@@ -274,7 +274,7 @@ def test_the_command_writes_rows_that_a_report_can_merge(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    (("nothing", "x"), "unknown; choose from"), (("timm",), "needs a file"), (("loadgen", "x", "--set", "batch_size=two"), "no whole number"),
+    (("nothing", "x"), "unknown; choose from"), (("timm",), "needs a file"), (("loadgen", "x", "--set", "batch_size=two"), "not a whole number"),
     (("zhao", "--set", "colour=red"), "takes no colour"), (("zhao", "--map", "a=b"), "--map is for"), (("table", "x", "--set", "nonsense"), "no NAME=VALUE"),
 ])  # fmt: skip
 def test_a_wrong_command_line_says_what_would_do_and_exits_2(arguments, said):

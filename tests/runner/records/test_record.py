@@ -209,7 +209,7 @@ def test_what_is_no_plain_file_is_refused_in_a_line_and_never_waited_for(tmp_pat
             pass
         assert name in str(error.value) and "\n" not in str(error.value)
         records, warnings = record.read(path)
-        assert records == [] and len(warnings) == 1 and "no plain file" in warnings[0]
+        assert records == [] and len(warnings) == 1 and "not a regular file" in warnings[0]
 
 
 ACCURACY = {"first": 0, "last": 100, "images": 99, "unreadable": 1, "not_finite": 0, "top1": 70, "top5": 90}

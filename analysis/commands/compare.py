@@ -27,14 +27,17 @@ def register(app: typer.Typer) -> None:
     def compare(
         a: Annotated[
             str,
-            typer.Argument(help="Record file, folder or s3:// bucket: before. With --run a matrix, a Python that has dyno, or an image."),
+            typer.Argument(
+                metavar="A",
+                help="Before: a record file, folder or s3:// bucket. With --run: a matrix, a Python that has dyno, or an image.",
+            ),
         ],
-        b: Annotated[str, typer.Argument(help="The same: after.")],
+        b: Annotated[str, typer.Argument(metavar="B", help="After: the same kinds.")],
         run: Annotated[
             bool, typer.Option("--run", help="Measure A and B in alternating rounds, then compare them round by round.")
         ] = False,
         rounds: Annotated[
-            int, typer.Option(min=2, max=MOST_ROUNDS, metavar="N", help="With --run: pairs of rounds; more of them find smaller changes.")
+            int, typer.Option(min=2, max=MOST_ROUNDS, metavar="N", help="With --run: how many pairs of rounds; more find smaller changes.")
         ] = 6,
         time_budget: Annotated[
             str | None, typer.Option(metavar="TIME", help="With --run: begin no pair that would end after this: 90s, 10m, 2h.")
@@ -55,8 +58,8 @@ def register(app: typer.Typer) -> None:
                 metavar="FILE", help="Noise floor of the host, from `dyno noise`. [default: RESULTS/noise.json]", show_default=False
             ),
         ] = None,
-        output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
-        strict: Annotated[bool, typer.Option(help="Exit code 1 also where cells are INCONCLUSIVE.")] = False,
+        output: Annotated[Format, typer.Option("--format", metavar="FORMAT", help="table, json or markdown.")] = Format.table,
+        strict: Annotated[bool, typer.Option(help="Also exit with 1 if a cell is INCONCLUSIVE.")] = False,
     ) -> None:
         """Say per cell whether B is FASTER or SLOWER than A, the SAME, or INCONCLUSIVE.
 

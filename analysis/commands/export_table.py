@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command("export-table")
     def export_table(
-        out: Annotated[Path, typer.Argument(help="File to write: .parquet or .csv.")],
+        out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .parquet or .csv.")],
         records: list[str] = RECORDS,
     ) -> None:
         """Write the merged records, one row each, as a table for pandas, DuckDB, R or a spreadsheet."""

@@ -28,24 +28,30 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         "import",
-        help=f"Bring other results into the frame. KIND is one of: {', '.join(kinds)}.\n\n"
-        f"Columns of `table`, which reads any CSV: {listing()}. Units may stand in the cells (12.5 ms).\n\n{EXAMPLE}",
+        help=f"Bring in other tools' results. KIND is one of: {', '.join(kinds)}.\n\n"
+        f"Columns of `table`, which reads any CSV: {listing()}. Cells may carry units (12.5 ms).\n\n{EXAMPLE}",
     )
     def import_(
-        kind: str = typer.Argument(..., help=f"Format of the file: {', '.join(kinds)}."),
-        path: Path = typer.Argument(None, help="File, or folder of files; `zhao` has its own."),
+        kind: str = typer.Argument(..., metavar="KIND", help=f"Format of the file: {', '.join(kinds)}."),
+        path: Path = typer.Argument(None, metavar="PATH", help="File, or folder of files; `zhao` comes with Dyno and needs none."),
         out: Path = typer.Option(
-            None, "--out", help="Where to write the rows (JSON Lines); default RESULTS/records/imported-KIND-NAME.jsonl."
+            None,
+            "--out",
+            metavar="FILE",
+            help="Where to write the rows. [default: RESULTS/records/imported-KIND-NAME.jsonl]",
+            show_default=False,
         ),
         column: list[str] = typer.Option(
-            [], "--map", metavar="COLUMN=NAME", help="table: the frame's column and the table's (again for each)."
+            [], "--map", metavar="COLUMN=NAME", help="table: Dyno's name of a column and the table's; may be repeated."
         ),
-        value: list[str] = typer.Option([], "--set", metavar="NAME=VALUE", help="What the source does not say, such as model=resnet18."),
+        value: list[str] = typer.Option(
+            [], "--set", metavar="NAME=VALUE", help="What the source does not say, such as model=resnet18; may be repeated."
+        ),
         wide: str = typer.Option(
             "",
             "--wide",
             metavar="COLUMN",
-            help="table: its headings are batch sizes (1, 8, b16), and below them stands this: latency_ms, image_ms, throughput ...",
+            help="table: its headings are batch sizes (1, 8, b16), and the cells are this: latency_ms, image_ms, throughput ...",
         ),
         replace: bool = typer.Option(False, "--replace", help="Overwrite what another import left in the file."),
     ) -> None:

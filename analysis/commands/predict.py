@@ -20,9 +20,11 @@ def register(app: typer.Typer) -> None:
         backend: Annotated[str | None, typer.Option(metavar="NAME", help="Backend, if not the one with most networks.")] = None,
         device: Annotated[str | None, typer.Option(metavar="NAME", help="Device of the platform.")] = None,
         precision: Annotated[str | None, typer.Option(metavar="NAME", help="Numeric precision.")] = None,
-        source: Annotated[str | None, typer.Option("--from", metavar="PLATFORM", help="Carry over from this platform's records.")] = None,
+        source: Annotated[
+            str | None, typer.Option("--from", metavar="PLATFORM", help="Learn from this platform's records and carry over to the other.")
+        ] = None,
         features: Annotated[
-            Path | None, typer.Option(help="Operator features (.json as a record's complexity, .csv as op_features.csv).")
+            Path | None, typer.Option(metavar="FILE", help="Operator features (.json as a record's complexity, .csv as op_features.csv).")
         ] = None,
         records: list[str] = RECORDS,
         json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -23,12 +23,13 @@ def register(app: typer.Typer) -> None:
             bool | None,
             typer.Option(
                 "--figures/--no-figures",
-                help="Also write every figure as SVG, PDF and PNG, and figure 1 as a GIF; by default up to 20 networks.",
+                help="Also write every figure as SVG, PDF and PNG, and figure 1 as a GIF. [default: for up to 20 networks]",
                 show_default=False,
             ),
         ] = None,
         gif: Annotated[
-            bool | None, typer.Option("--gif/--no-gif", help="The GIF alone; by default as --figures.", show_default=False)
+            bool | None,
+            typer.Option("--gif/--no-gif", help="Write the GIF, whatever --figures says. [default: as --figures]", show_default=False),
         ] = None,
         price: Annotated[
             list[str] | None,
@@ -38,19 +39,22 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         electricity: Annotated[
-            float | None, typer.Option(min=0, help="Money per kWh, in the same currency, where energy was measured.")
+            float | None, typer.Option(min=0, metavar="N", help="Money per kWh, in the same currency, where energy was measured.")
         ] = None,
         methods: Annotated[
-            bool, typer.Option("--methods/--no-methods", help="Also make the statistics (tests, ranks, clusters) and their figures.")
+            bool, typer.Option("--methods/--no-methods", help="Also show the statistics (tests, ranks, clusters) and their figures.")
         ] = False,
         watch: Annotated[
             bool,
-            typer.Option("--watch", help="Rebuild whenever records come in, until Ctrl-C; the open page reloads. Figures come at the end."),
+            typer.Option(
+                "--watch",
+                help="Rebuild the page whenever records come in, until Ctrl-C; the open page reloads. Figures are written at the end.",
+            ),
         ] = False,
         paper: Annotated[
             bool, typer.Option("--paper", help="Also write OUT/paper: figures at column width, one table as LaTeX and CSV, a citation.")
         ] = False,
-        timings: Annotated[bool, typer.Option(help="Say how many CPU seconds each part took.")] = False,
+        timings: Annotated[bool, typer.Option(help="Print how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
         import logging

@@ -33,15 +33,15 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--only-candidates", help="The networks of --candidates alone, without the catalogue's.")
         ] = False,
         measurements: Annotated[
-            int | None, typer.Option(min=1, metavar="N", help="Most networks to measure.", show_default="20; with --budget, any")
+            int | None, typer.Option(min=1, metavar="N", help="Measure at most this many networks.", show_default="20; with --budget, any")
         ] = None,
         budget: Annotated[str | None, typer.Option(metavar="TIME", help="Begin nothing after this time: 90s, 15m, 2h.")] = None,
         results: str = RESULTS,
         next_: Annotated[
-            bool, typer.Option("--next", help="Only print the matrix of what to measure next, for a device reached by other means.")
+            bool, typer.Option("--next", help="Only print the matrix of what to measure next, for a device that this program can't run on.")
         ] = False,
     ) -> None:
-        """Measure the few networks that decide which of all known ones is the most accurate within the limits; records stay, a rerun goes on."""
+        """Measure the few networks that decide which of all known ones is the most accurate within the limits. Records are kept; running it again continues."""
         from analysis.predict import candidates as known
         from analysis.predict import drive
         from analysis.predict.limits import Limits

@@ -17,18 +17,25 @@ MOST_SWEEPS = 9
 
 def noise(
     sweeps: List[str] = typer.Argument(
-        None, metavar="[SWEEP SWEEP ...]", help="Records of the same sweep, measured two or more times into folders of their own."
+        None, metavar="SWEEP", help="Records of the same sweep, measured two or more times into folders of their own."
     ),
     matrix: str = MATRIX,
-    profile: Optional[str] = typer.Option("quick", "--profile", "-p", help="Profile whose first cells are measured again and again."),
+    profile: Optional[str] = typer.Option("quick", "--profile", "-p", metavar="NAME", help="Profile whose first cells are measured."),
     only: List[str] = ONLY,
     results: str = RESULTS,
     cache: Optional[str] = CACHE,
-    cells: int = typer.Option(6, "--cells", min=1, help="How many cells to measure."),
+    cells: int = typer.Option(6, "--cells", min=1, metavar="N", help="How many cells to measure."),
     repeat: int = typer.Option(
-        3, "--sweeps", min=2, max=MOST_SWEEPS, help="How often to measure them; more sweeps show better how all cells drift together."
+        3,
+        "--sweeps",
+        min=2,
+        max=MOST_SWEEPS,
+        metavar="N",
+        help="How often to measure them; more sweeps show better how all cells drift together.",
     ),
-    out: Optional[str] = typer.Option(None, "--out", help="Where to keep the noise floor. [default: RESULTS/noise.json]"),
+    out: Optional[str] = typer.Option(
+        None, "--out", metavar="FILE", show_default=False, help="Where to keep the noise floor. [default: RESULTS/noise.json]"
+    ),
     verbose: bool = VERBOSE,
 ) -> None:
     """Measure this host's noise floor: by how much identical sweeps differ. `compare` and the report use it.

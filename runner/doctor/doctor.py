@@ -16,11 +16,11 @@ SPACE_BYTES = 2 * 2**30  # networks as files, engines, records
 
 def checks(results_dir: str, platform: str, root: str = "/") -> List[Check]:
     """All checks that apply to this platform, in the order in which they should be fixed."""
-    found = [_platform(platform, root), _writable(results_dir)]
+    found = [_platform(platform, root), writable(results_dir)]
     if found[-1].ok:
         lost = volume(results_dir, root)
         found += [lost] if lost else [_owner(results_dir, platform)]
-        found += [_space(results_dir)]
+        found += [space(results_dir)]
     found += [devices.device(name, platform, root) for name in environment.declared_devices(root) or ["cpu"]]
     if platform.startswith("jetson"):
         found += [devices.l4t(root), devices.nvidia_runtime(root), devices.power_mode(root)]
@@ -39,7 +39,7 @@ def _platform(platform: str, root: str) -> Check:
     )
 
 
-def _writable(path: str) -> Check:
+def writable(path: str) -> Check:
     mount = "docker run -v $PWD/results:%s" % os.path.abspath(path)
     try:
         os.makedirs(path, exist_ok=True)
@@ -84,7 +84,7 @@ def _owner(path: str, platform: str) -> Check:
     return Check("owner of results", False, found, "docker run --user %d:%d" % (owner, os.stat(path).st_gid))
 
 
-def _space(path: str) -> Check:
+def space(path: str) -> Check:
     stat = os.statvfs(path)
     free = stat.f_bavail * stat.f_frsize
     found = "%.1f GB free" % (free / 1e9)

@@ -44,7 +44,7 @@ def export_onnx(model: "torch.nn.Module", path: str, batch_size: int, input_px: 
         else:
             raise ExportError("PyTorch can't export it at opset %d or below: %s" % (OPSETS[-1], _in_short(reason)))
         if large:
-            _weights_beside(model, temporary, path + DATA)
+            write_weights_beside(model, temporary, path + DATA)
         ir_version = _ir_version(temporary)
         _note_buffers(temporary, model)
     return {"opset": opset, "ir_version": ir_version}
@@ -77,7 +77,7 @@ def _export(torch: ModuleType, model: "torch.nn.Module", example: Any, path: str
         torch.onnx.export(model, example, path, **options)
 
 
-def _weights_beside(model: "torch.nn.Module", path: str, target: str) -> None:
+def write_weights_beside(model: "torch.nn.Module", path: str, target: str) -> None:
     """Give the weights to a file that was exported without: it takes them as inputs, under their names. They go to ``target``, next to it."""
     try:
         import onnx

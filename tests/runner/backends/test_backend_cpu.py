@@ -153,7 +153,7 @@ if "onnxruntime" in FRAMEWORKS:
         assert onnxruntime_files.left_on_cpu({cpu: {"Shape": 3, "Gather": 2, "Clip": 35}}, gpu, cpu).startswith("35 Clip, 3 Shape")
         assert list(tmp_path.iterdir()) == []
         backend = loaded("onnxruntime", tiny_network.job(tmp_path))
-        assigned = onnxruntime_files.assigned(backend._session)
+        assigned = onnxruntime_files.operators_by_provider(backend._session)
         assert assigned is None or "Conv" in assigned[cpu]
 
     def test_onnxruntimes_int8_really_computes_in_int8(tmp_path):

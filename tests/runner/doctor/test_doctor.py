@@ -66,7 +66,7 @@ def test_a_folder_of_somebody_else_can_not_be_written_and_user_mends_it():
 
 
 def checked_text(name, folder):
-    return repr(doctor._writable(folder))
+    return repr(doctor.writable(folder))
 
 
 def as_nobody(function):
@@ -98,7 +98,7 @@ def mounted(options, commands, tmp_path):
 
 
 DOCTOR = (
-    "%s -c \"import os; from runner.doctor import doctor; [print(c) for c in (doctor._writable(os.environ['PLACE']), doctor._space(os.environ['PLACE']))]\""
+    "%s -c \"import os; from runner.doctor import doctor; [print(c) for c in (doctor.writable(os.environ['PLACE']), doctor.space(os.environ['PLACE']))]\""
     % sys.executable
 )
 
@@ -107,7 +107,7 @@ def test_a_read_only_mount_is_told_from_a_full_one(tmp_path, monkeypatch):
     said = mounted("ro,size=1m", DOCTOR, tmp_path)
     if said is None:  # no rights to mount here: the same error from the kernel's mouth
         monkeypatch.setattr(doctor.tempfile, "TemporaryFile", failing(errno.EROFS))
-        said = repr(doctor._writable(str(tmp_path)))
+        said = repr(doctor.writable(str(tmp_path)))
     assert "Read-only file system" in said and "without :ro" in said
 
 
@@ -115,7 +115,7 @@ def test_a_full_disk_is_named_and_space_is_asked_for(tmp_path, monkeypatch):
     said = mounted("size=16k", "dd if=/dev/zero of=$PLACE/full bs=1k count=100 2>/dev/null || true; " + DOCTOR, tmp_path)
     if said is None:
         monkeypatch.setattr(doctor.tempfile, "TemporaryFile", failing(errno.ENOSPC))
-        said = repr(doctor._writable(str(tmp_path))) + "'0.0 GB free'"
+        said = repr(doctor.writable(str(tmp_path))) + "'0.0 GB free'"
     assert "No space left on device" in said and "free some space" in said and "'0.0 GB free'" in said
 
 

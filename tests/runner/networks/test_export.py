@@ -154,7 +154,7 @@ def test_the_exporter_is_silent(tmp_path, capfd):
 def test_weights_over_2_gb_ask_for_the_package_that_puts_them_beside_the_file(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ExportError, match="2 GB .* the Python package onnx"):
-        export._weights_beside(torch.nn.Linear(3, 3), str(tmp_path / "net.onnx"), str(tmp_path / "net.onnx.data"))
+        export.write_weights_beside(torch.nn.Linear(3, 3), str(tmp_path / "net.onnx"), str(tmp_path / "net.onnx.data"))
 
 
 def test_a_large_batch_repeats_a_few_images_and_so_does_its_reference(tmp_path):

@@ -40,6 +40,7 @@ def _platform(platform: str, root: str) -> Check:
 
 
 def writable(path: str) -> Check:
+    """Whether the results can be written to ``path``; a full disk, a read-only mount and a lack of rights each have their own fix."""
     mount = "docker run -v $PWD/results:%s" % os.path.abspath(path)
     try:
         os.makedirs(path, exist_ok=True)
@@ -85,6 +86,7 @@ def _owner(path: str, platform: str) -> Check:
 
 
 def space(path: str) -> Check:
+    """Whether the disk of ``path`` has room for networks and engines."""
     stat = os.statvfs(path)
     free = stat.f_bavail * stat.f_frsize
     found = "%.1f GB free" % (free / 1e9)

@@ -19,7 +19,7 @@ def manifests(submission: Submission, claim: str, indexed: bool = True) -> list[
     folder = Path(submission.folder)
     files = {name: (folder / name).read_text() for name in ("tasks.tsv", "task.sh", "matrix.yaml")}
     if sum(map(len, files.values())) > LARGEST:
-        raise FleetError(f"{folder}: tasks.tsv and matrix.yaml are too large for a ConfigMap; plan fewer cells per submission")
+        raise FleetError(f"{folder}: tasks.tsv and matrix.yaml are too large for a ConfigMap; plan fewer nodes or cells per submission")
     found = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(submission, "files"), "data": files}]
     for array, tasks in submission.arrays().items():
         if indexed:

@@ -87,6 +87,8 @@ def _pod(submission: Submission, tasks: Sequence[Task], claim: str, indexed: boo
     apart = {"labelSelector": {"matchLabels": {"app": "dyno"}}, "topologyKey": "kubernetes.io/hostname"}
     return {
         "restartPolicy": "Never",
+        "shareProcessNamespace": True,  # as docker's --init: a process of number 1 would not hear a stop in its first moments
+        "securityContext": {"fsGroup": 1000},  # the images' user, where the volume's driver looks at it
         "nodeSelector": selector,
         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}},
         "containers": [container],

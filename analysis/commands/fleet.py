@@ -54,7 +54,7 @@ def plan(
         raise fleets.FleetError(f"--name {name}: use up to 31 lower-case letters, digits and hyphens")
     kinds = [platform for platform in found.platforms.values() if found.of(platform.name)]
     with tempfile.TemporaryDirectory() as scratch:
-        wanted = Path(scratch) / "matrix.yaml"
+        wanted = Path(scratch) / matrix.name  # which messages name
         try:
             text = files.read_text(matrix)
         except (OSError, UnicodeDecodeError) as error:
@@ -126,10 +126,14 @@ def status(
     """
     from analysis.fleet import reconcile as what
     from analysis.fleet import slurm, tasks
+    from analysis.fleet.nodes import FleetError
 
     submission = tasks.load(name)
     states = what.states(submission, results)
-    queued = {number: job.state for number, job in slurm.queue(submission).items()} if queue else {}
+    try:
+        queued = {number: job.state for number, job in slurm.queue(submission).items()} if queue else {}
+    except FleetError as error:
+        raise FleetError(f"{error}; without Slurm: --no-queue counts records alone")
     if as_json:
         typer.echo(what.document(states, queued))
         return

@@ -19,7 +19,7 @@ def manifests(submission: Submission, claim: str, indexed: bool = True) -> list[
     folder = Path(submission.folder)
     files = {name: (folder / name).read_text() for name in ("tasks.tsv", "task.sh", "matrix.yaml")}
     if sum(map(len, files.values())) > LARGEST:
-        raise FleetError(f"{folder}: tasks.tsv and matrix.yaml are too large for a ConfigMap; plan fewer cells per submission")
+        raise FleetError(f"{folder}: tasks.tsv and matrix.yaml are too large for a ConfigMap; plan fewer nodes or cells per submission")
     found = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(submission, "files"), "data": files}]
     for array, tasks in submission.arrays().items():
         if indexed:
@@ -87,6 +87,8 @@ def _pod(submission: Submission, tasks: Sequence[Task], claim: str, indexed: boo
     apart = {"labelSelector": {"matchLabels": {"app": "dyno"}}, "topologyKey": "kubernetes.io/hostname"}
     return {
         "restartPolicy": "Never",
+        "shareProcessNamespace": True,  # as docker's --init: a process of number 1 would not hear a stop in its first moments
+        "securityContext": {"fsGroup": 1000},  # the images' user, where the volume's driver looks at it
         "nodeSelector": selector,
         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}},
         "containers": [container],

@@ -39,14 +39,16 @@ trap 'exit 143' TERM INT
 case $runtime in
 docker | podman)
     $runtime image inspect "$image" >/dev/null 2>&1 || { say "image $image is not here: $runtime pull or build it on this node"; exit 1; }
+    [ $runtime = podman ] || flags="--init $flags" # podman's needs a package more
     $runtime run --rm --no-healthcheck --label "$label" --hostname "$node" --user "$(id -u):$(id -g)" --env DYNO_HOST="$node" --env DYNO_TASK="$task" \
         --volume "$out:/results" --volume "$results/cache:/results/cache" --volume "$here/matrix.yaml:/matrix.yaml:ro" \
         $flags "$image" run @PROFILE@ --only "id=$cells" &
     ;;
 apptainer)
     [ -e "$image" ] || { say "image $image is not here: apptainer build it on this node"; exit 1; }
-    apptainer run --env DYNO_HOST="$node",DYNO_RESULTS=/results,DYNO_MATRIX=/matrix.yaml --bind "$out:/results,$results/cache:/results/cache,$here/matrix.yaml:/matrix.yaml" \
-        --env DYNO_TASK="$task" $flags "$image" run @PROFILE@ --only "id=$cells" &
+    # by variables of its own: --env would cut the task at its commas
+    export APPTAINERENV_DYNO_HOST=$node APPTAINERENV_DYNO_TASK=$task APPTAINERENV_DYNO_RESULTS=/results APPTAINERENV_DYNO_MATRIX=/matrix.yaml
+    apptainer run --bind "$out:/results,$results/cache:/results/cache,$here/matrix.yaml:/matrix.yaml" $flags "$image" run @PROFILE@ --only "id=$cells" &
     ;;
 none)
     DYNO_HOST=$node DYNO_TASK=$task DYNO_PLATFORM=$platform DYNO_DEVICES=$devices \

@@ -1,7 +1,7 @@
 """Slurm: plain `sbatch` job arrays, and what `squeue` knows of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from analysis.fleet.nodes import FleetError, command
 from analysis.fleet.tasks import ANY, Submission, Task
 
 LEAST_MINUTES = 10
+PIECE = 1000  # indices of a job array: Slurm takes those below its MaxArraySize, which is 1001 where nobody raised it
 MARGIN = 2.0  # of the plan's estimate: a slow board must not be cut off
 LIVING = {
     "PENDING",
@@ -35,31 +36,46 @@ class Job:
     held: str = ""  # its id, where Slurm requeued and holds it (a launch that failed): nobody would start it
 
 
-def job_name(submission: Submission, array: str) -> str:
+def piece_of(array: str, piece: int) -> str:
+    """What the script and the job of a piece of an array are called: "cpu", and "cpu+2" for the tasks 2000 to 2999."""
+    return f"{array}+{piece}" if piece else array
+
+
+def job_name(submission: Submission, array: str, piece: int = 0) -> str:
     """The job's name, by which its tasks are found whatever number Slurm gave it."""
-    return f"dyno-{submission.name}-{array}"
+    return f"dyno-{submission.name}-{piece_of(array, piece)}"
 
 
-def script(submission: Submission, array: str, tasks: Sequence[Task]) -> str:
-    """The sbatch script of one array; its indices are the tasks' numbers."""
+def pieces(numbers: Iterable[int]) -> dict[int, list[int]]:
+    """Tasks' numbers by thousand, as indices of arrays that Slurm takes."""
+    found: dict[int, list[int]] = {}
+    for number in sorted(numbers):
+        found.setdefault(number // PIECE, []).append(number % PIECE)
+    return found
+
+
+def script(submission: Submission, array: str, tasks: Sequence[Task], piece: int = 0) -> str:
+    """The sbatch script of tasks of an array that have their thousand in common; its indices are their numbers within it."""
     first = tasks[0]
+    name = piece_of(array, piece)
+    number, log = ("$SLURM_ARRAY_TASK_ID", "%a") if piece == 0 else (f"$(({PIECE * piece} + SLURM_ARRAY_TASK_ID))", f"{piece}%3a")
     minutes = max(LEAST_MINUTES, int(MARGIN * max(task.seconds for task in tasks) / 60) + 1)
     pinned = "" if first.board == ANY else f"#SBATCH --nodelist={first.board}\n"
     folder = submission.folder  # without signs that mean something between quotes
     return f"""#!/bin/bash
-# {len(tasks)} task(s) of {submission.name} on {first.platform}; submit with: sbatch {array}.sbatch
-#SBATCH --job-name={job_name(submission, array)}
-#SBATCH --array={indices([task.number for task in tasks])}
+# {len(tasks)} task(s) of {submission.name} on {first.platform}; submit with: sbatch {name}.sbatch
+#SBATCH --job-name={job_name(submission, array, piece)}
+#SBATCH --array={indices([task.number % PIECE for task in tasks])}
 #SBATCH --constraint={first.platform}
 {pinned}#SBATCH --nodes=1
 #SBATCH --exclusive
 #SBATCH --requeue
 #SBATCH --time={minutes}
 #SBATCH --open-mode=append
-#SBATCH --output="{folder}/logs/%a.log"
+#SBATCH --output="{folder}/logs/{log}.log"
 #SBATCH --chdir="{folder}"
 # The task is a step's child, so that a time limit or scancel ends it, and it ends its container.
-exec "{folder}/task.sh" "$SLURM_ARRAY_TASK_ID"
+exec "{folder}/task.sh" "{number}"
 """
 
 
@@ -76,13 +92,14 @@ def indices(numbers: Sequence[int]) -> str:
 
 
 def write(submission: Submission) -> list[Path]:
-    """The scripts of all arrays."""
+    """The scripts of all arrays, one per thousand of the tasks' numbers."""
     folder = Path(submission.folder)
     (folder / "logs").mkdir(exist_ok=True)
     paths = []
     for array, tasks in submission.arrays().items():
-        paths.append(folder / f"{array}.sbatch")
-        paths[-1].write_text(script(submission, array, tasks))
+        for piece in pieces(task.number for task in tasks):
+            paths.append(folder / f"{piece_of(array, piece)}.sbatch")
+            paths[-1].write_text(script(submission, array, [task for task in tasks if task.number // PIECE == piece], piece))
     return paths
 
 
@@ -96,12 +113,14 @@ def submit(submission: Submission, tasks: Sequence[Task]) -> list[str]:
     by_array: dict[str, list[int]] = {}
     for task in tasks:
         by_array.setdefault(task.array, []).append(task.number)
-    for array, numbers in by_array.items():
-        path = Path(submission.folder) / f"{array}.sbatch"
+    cut = [(array, piece, some) for array, numbers in by_array.items() for piece, some in pieces(numbers).items()]
+    for array, piece, some in cut:
+        path = Path(submission.folder) / f"{piece_of(array, piece)}.sbatch"
+        numbers = [PIECE * piece + index for index in some]
         if not path.exists():
-            raise FleetError(f"{path}: not there; `dyno fleet submit` writes it")
+            raise FleetError(f"{path}: not there; `dyno fleet plan` writes it")
         try:
-            answer = command(["sbatch", "--parsable", f"--array={indices(numbers)}", str(path)])
+            answer = command(["sbatch", "--parsable", f"--array={indices(some)}", str(path)])
         except FleetError as error:
             refused.append(f"{array} ({indices(numbers)}): {error}")
             continue
@@ -116,13 +135,17 @@ def submit(submission: Submission, tasks: Sequence[Task]) -> list[str]:
 
 def queue(submission: Submission) -> dict[int, Job]:
     """The tasks that Slurm has or runs, by number; FleetError where the controller does not answer."""
-    names = ",".join(job_name(submission, array) for array in submission.arrays())
+    arrays = {job_name(submission, array) for array in submission.arrays()}
     found = {}
-    for line in command(["squeue", "--noheader", "--array", "--states=all", f"--name={names}", "--format=%K|%T|%N|%F|%r"]).splitlines():
-        index, state, node, job, reason = line.strip().split("|", 4)
-        if state in LIVING and index.isdigit():
+    # all jobs are asked for: the names of thousands of arrays are more than a command line takes
+    for line in command(["squeue", "--noheader", "--array", "--states=all", "--format=%K|%T|%N|%F|%r|%j"]).splitlines():
+        index, state, node, job, reason, name = line.strip().split("|", 5)
+        array, _, piece = name.partition("+")
+        piece = piece or "0"
+        if array in arrays and state in LIVING and index.isdigit() and piece.isdigit():
+            number = PIECE * int(piece) + int(index)
             held = f"{job}_{index}" if "requeued held" in reason.lower().replace("_", " ") or state == "REQUEUE_HOLD" else ""
-            found[int(index)] = Job(int(index), "HELD" if held else state, node, held)
+            found[number] = Job(number, "HELD" if held else state, node, held)
     return found
 
 

@@ -83,7 +83,7 @@ def planned(platform: Platform, matrix: str, profile: str | None, only: Sequence
     nowhere = {"DYNO_PLATFORM": platform.name, "DYNO_DEVICES": ",".join(platform.devices), "DYNO_RESULTS": os.devnull, "DYNO_TASK": ""}
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **nowhere})
     if done.returncode:
-        raise FleetError((done.stderr.strip() or "dyno plan failed").splitlines()[-1])
+        raise FleetError((done.stderr.strip() or "dyno plan failed").splitlines()[-1].removeprefix("dyno: "))
     return [PlannedCell(cell["id"], cell["scenario"], cell["estimate_s"]) for cell in json.loads(done.stdout)["cells"]]
 
 
@@ -151,7 +151,12 @@ def make(
                 for replica in range(boards if boards > 1 else 0):  # each block begins on another node, so that work is spread
                     add(platform, nodes[(number - 1 + replica) % len(nodes)].name, turn, number, whole)
     if not tasks:
-        raise FleetError("nothing to do: no node is of a platform that the matrix has cells for")
+        kinds = ", ".join(sorted({node.platform for node in fleet.nodes}))
+        raise FleetError(
+            f"nothing to do: the matrix, the profile and --only leave no cell for {kinds}; `dyno plan` shows what they leave"
+            if kinds
+            else "nothing to do: no node is named; write some under nodes, or take Slurm's by --sinfo"
+        )
     return tasks
 
 

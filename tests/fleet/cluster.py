@@ -56,8 +56,9 @@ def free_port():
 class Cluster:
     """A controller and a slurmd per (node, feature); `env` is what Slurm's commands need to reach it."""
 
-    def __init__(self, nodes, env=None):
-        self.nodes = dict(nodes)
+    def __init__(self, nodes, env=None, away=()):
+        """away: nodes whose slurmd somebody else starts."""
+        self.nodes, self.away = dict(nodes), away
         self.folder = Path(tempfile.mkdtemp(prefix="dyno-slurm-"))
         self.env = dict(os.environ, **(env or {}), SLURM_CONF=str(self.folder / "slurm.conf"))
         self.processes = {}
@@ -79,8 +80,9 @@ class Cluster:
             self.until(lambda: (self.folder / "munge.socket").exists(), 10, "munged")
             self.start_controller()
             for name in self.nodes:
-                self.start_node(name)
-            self.until(lambda: self("sinfo", "--noheader", "--format=%T").split() == ["idle"], 30, "the nodes")
+                if name not in self.away:
+                    self.start_node(name)
+            self.until(lambda: self.idle() == set(self.nodes) - set(self.away), 30, "the nodes")
         except BaseException:
             self.__exit__()
             raise
@@ -101,6 +103,10 @@ class Cluster:
         """Start a node's slurmd."""
         (self.folder / f"spool-{name}").mkdir(exist_ok=True)
         self.start(name, ["slurmd", "-D", "-N", name])
+
+    def idle(self):
+        """Names of the nodes that wait for work."""
+        return set(self("sinfo", "--noheader", "--Node", "--states=idle", "--responding", "--format=%N").split())
 
     def kill(self, name):
         """SIGKILL a daemon of ours, and all that it started (a node that loses its power)."""

@@ -57,7 +57,7 @@ def task(folder, number, before="", **env):
         ({"platforms": {"shelf": {"image": "x\ny"}}}, "platforms.shelf.image: 'x\\ny' is not a line of text"),
         ({"platforms": {"shelf": {"image": "x", "runtime": "lxc"}}}, "platforms.shelf.runtime: lxc is unknown; choose from docker, podman, apptainer, none"),
         ({"platforms": {"shelf": {"devices": ["cpu"]}}}, "platforms.shelf: no image; name the platform's image"),
-        ({"nodes": {}}, "nothing to do: no node is of a platform that the matrix has cells for"),
+        ({"nodes": {}}, "nothing to do: no node is named; write some under nodes, or take Slurm's by --sinfo"),
     ],
 )  # fmt: skip
 def test_a_nodes_file_that_is_wrong_is_told_in_one_line_and_nothing_is_written(place, change, said):
@@ -65,6 +65,30 @@ def test_a_nodes_file_that_is_wrong_is_told_in_one_line_and_nothing_is_written(p
     code, out = plan(place)
     assert code == 2 and said in out and len(out.strip().splitlines()) == 1
     assert not (place / "fleet").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--only", "model=lenet"], "dyno: nothing to do: the matrix, the profile and --only leave no cell for shelf; `dyno plan` shows what they leave"),
+        (["--profile", "night", "--matrix", "mine.yaml"], "dyno: mine.yaml: profile night is unknown; the file has no profiles"),
+        (["--boards", "3"], "dyno: --boards 3: there are 2 nodes of shelf; give at most so many"),
+    ],
+)  # fmt: skip
+def test_a_plan_that_leaves_nothing_or_asks_for_what_is_not_there_is_told_in_one_line(place, option, said):
+    (place / "mine.yaml").write_text(MATRIX)
+    assert plan(place, *option) == (2, said + "\n")
+
+
+def test_status_without_slurm_says_how_to_do_without(place):
+    assert plan(place)[0] == 0
+    words = [sys.executable, "-m", "runner", "fleet", "status", "fleet/s"]
+    env = dict(os.environ, PYTHONPATH=str(ROOT), PATH=str(place))  # which has no squeue
+    done = subprocess.run(words, cwd=place, env=env, text=True, capture_output=True, timeout=100)
+    lacks = "squeue: not installed here; run this where the engine's commands are"
+    assert (done.returncode, done.stderr) == (2, f"dyno: {lacks}; without Slurm: --no-queue counts records alone\n")
+    done = subprocess.run([*words, "--no-queue"], cwd=place, env=env, text=True, capture_output=True, timeout=100)
+    assert done.returncode == 0 and "3 missing" in done.stdout
 
 
 def test_a_full_volume_keeps_whole_lines_and_the_task_is_made_up_for(place):
@@ -127,3 +151,32 @@ def test_a_host_that_the_file_no_longer_has_is_named_and_the_others_do_its_free_
     found = hosts.assigned(submission, nodes.load(place / "fewer.yaml"))
     assert [one.board for one in found[hosts.NOBODY]] == ["n2"]
     assert {one.number for one in found["n1"]} == {one.number for one in submission.tasks if one.board != "n2"}
+
+
+def test_a_task_reaches_the_runner_whole_by_apptainer(place):
+    """A stand-in for apptainer, which isn't to be had here, that starts the runner with the variables of its own name as apptainer does."""
+    image = place / "dyno.sif"
+    image.touch()
+    stand_in = place / "bin" / "apptainer"
+    stand_in.parent.mkdir()
+    stand_in.write_text(f"""#!/bin/bash
+[ "$1 $2 $4" = "run --bind {image}" ] || exit 9
+IFS=, read -r results cache matrix <<<"$3"
+[ "${{cache#*:}} ${{matrix#*:}}" = "/results/cache /matrix.yaml" ] || exit 9
+for name in "${{!APPTAINERENV_@}}"; do export "${{name#APPTAINERENV_}}=${{!name}}"; done
+[ "$DYNO_RESULTS $DYNO_MATRIX" = "/results /matrix.yaml" ] || exit 9
+export DYNO_RESULTS="${{results%%:*}}" DYNO_CACHE="${{cache%%:*}}" DYNO_MATRIX="${{matrix%%:*}}" DYNO_PLATFORM=shelf DYNO_DEVICES=cpu
+shift 4
+exec {sys.executable} -m runner "$@"
+""")
+    stand_in.chmod(0o755)
+    platforms = {"shelf": {"devices": ["cpu"], "runtime": "apptainer", "image": str(image)}}
+    (place / "nodes.yaml").write_text(json.dumps({"platforms": platforms, "nodes": {"n1": "shelf"}}))
+    assert plan(place)[0] == 0
+    submission = tasks.load(place / "fleet" / "s")
+    for one in submission.tasks:
+        assert task(submission.folder, one.number, PATH=f"{stand_in.parent}:{os.environ['PATH']}") == (0, "")
+    assert all(state.complete for state in reconcile.states(submission))
+    image.unlink()
+    code, said = task(submission.folder, 1)
+    assert code == 1 and said == f"task 1 on n1: image {image} is not here: apptainer build it on this node\n"

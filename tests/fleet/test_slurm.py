@@ -155,6 +155,29 @@ def test_a_cancelled_submission_goes_on_with_exactly_what_is_missing(cluster, pl
     assert_each_once(folder, place)
 
 
+def test_more_tasks_than_an_array_has_room_for_are_cut_in_thousands_and_found_again(cluster, place):
+    """Slurm takes indices below 1001 unless MaxArraySize says otherwise; here nobody raised it."""
+    folder = planned(cluster, place, "--rounds", "600", "--only", "model=alexnet", "--only", "batch_size=1")
+    made = {task.number for task in tasks.load(folder).tasks}
+    assert made == set(range(1, 2 * 600 + 5 + 1))  # one round of one cell each, and the anchors
+    fleet(cluster, "submit", folder)
+    rows = json.loads(fleet(cluster, "status", folder, "--json"))
+    assert {row["task"] for row in rows if row["engine"] or row["complete"]} == made
+    assert "0 task(s) missing" in fleet(cluster, "reconcile", folder, "--dry-run")
+    jobs = set(cluster("squeue", "--noheader", "--format=%j").split())
+    assert {"dyno-s-beta", "dyno-s-beta+1"} <= jobs and "dyno-s-alpha+1" not in jobs
+    for name in jobs - {"dyno-s-beta+1"}:
+        cluster("scancel", f"--name={name}")
+    first = next(task for task in tasks.load(folder).tasks if task.number == 1000)
+    cluster.until(lambda: reconcile.task_folder(tasks.load(folder), first).exists(), 60, "a task beyond the first thousand")
+    cluster.until(lambda: any(s.complete and s.task.number >= 1000 for s in states(folder)), 60, "its record")
+    assert (Path(folder) / "logs" / "1000.log").exists()
+    cluster("scancel", "--user=root")
+    missing = [state.task.number for state in states(folder) if not state.complete]
+    cluster.until(lambda: not cluster("squeue", "--noheader").strip(), 60, "the cancelled jobs' end")
+    assert fleet(cluster, "reconcile", folder, "--dry-run").startswith(f"{len(missing)} task(s) missing")
+
+
 def test_an_image_that_is_missing_on_the_node_is_named(cluster, place):
     nodes = json.loads((place / "nodes.yaml").read_text())
     nodes["platforms"] = {"alpha": nodes["platforms"]["alpha"] | {"image": "dyno-of-nobody:9"}}

@@ -108,9 +108,9 @@ class Images:
             stand_in, arguments = STAND_INS[name]
             arguments = dict(arguments, BASE=self.base(stand_in), BUILDER=self.base("py311"))
             flags = " ".join(f"--build-arg {key}={value}" for key, value in arguments.items())
-            platform, tag = PLATFORM.sub("", name), f"dyno-test:{name}"
-            build_s = self.build_s(platform, flags)
-            self.docker("tag", f"dyno-{platform}:{version_of_runner()}", tag)
+            tag = f"dyno-test:{name}"
+            build_s = self.build_s(PLATFORM.sub("", name), flags)
+            self.docker("tag", built(name), tag)
             self._made[name] = tag
             self.note(name, build_s, tag, arguments["BASE"])
         return self._made[name]
@@ -123,7 +123,10 @@ class Images:
 
     def note(self, name, build_s, tag, base):
         """A line of the table at the end."""
-        MADE.append(Made(name, build_s, min(self._start_s(tag) for _ in range(2)), self._size(tag) - self._size(base)))
+        MADE.append(self.measured(name, build_s, tag, base))
+
+    def measured(self, name, build_s, tag, base):
+        return Made(name, build_s, min(self._start_s(tag) for _ in range(2)), self._size(tag) - self._size(base))
 
     def _start_s(self, tag):
         began = time.perf_counter()
@@ -162,6 +165,11 @@ class Images:
 def version_of_runner():
     text = (ROOT / "runner/__init__.py").read_text()
     return text.split('__version__ = "')[1].split('"')[0]
+
+
+def built(name):
+    """The tag that make gives an image."""
+    return f"dyno-{PLATFORM.sub('', name)}:{version_of_runner()}"
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CLIENT, ROOT, STAND_INS, USER, version_of_runner
+from conftest import CLIENT, ROOT, STAND_INS, USER, built
 
 HERE = Path(__file__).parent
 UID = int(USER.split(":")[0])
@@ -62,11 +62,6 @@ def command(volume, image, *arguments, platform=None, user=USER, options=(), mat
     flags += ["--user", user] if user else []
     flags += ["--env", f"DYNO_PLATFORM={platform}", "--env", "DYNO_DEVICES=cpu", "--hostname", "bench"] if platform else []
     return ["run", *flags, *options, image, *arguments]
-
-
-def built(platform):
-    """The tag that make gives an image."""
-    return f"dyno-{platform}:{version_of_runner()}"
 
 
 def cells(volume, platform):

@@ -34,6 +34,16 @@ def arguments(path):
     return dict(line.partition("=")[::2] for line in of(path, "ARG"))
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docker/*/Dockerfile*")), ids=lambda path: path.parent.name)
+def test_a_build_sees_all_that_it_takes_from_the_repository(path):
+    """.dockerignore leaves everything out but what it names."""
+    seen = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    taken = [word for line in of(path, "COPY") if "--from=" not in line for word in line.split()[:-1] if not word.startswith("--")]
+    taken += re.findall(r"--mount=type=bind,source=([^,/][^,]*)", path.read_text())
+    assert taken and all((ROOT / name).exists() for name in taken)
+    assert not [name for name in taken if not any(name == one or name.startswith(f"{one}/") for one in seen)]
+
+
 def test_there_is_an_image_for_each_platform():
     assert set(PLATFORMS) == {"cpu", "openvino", "ncs2", "cuda", "jetson-jp4", "jetson-jp5", "jetson-jp6", "jetson-jp7"}
 

@@ -41,7 +41,10 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--next", help="Only print the matrix of what to measure next, for a device reached by other means.")
         ] = False,
     ) -> None:
-        """Measure the few networks that decide which of all known ones is the most accurate within the limits; records stay, a rerun goes on."""
+        """Measure the few networks that decide which of all known ones is the most accurate within the limits; records stay, a rerun goes on.
+
+        Networks' files take up to 4 GB below RESULTS/cache; those used longest ago are dropped first.
+        """
         from analysis.predict import candidates as known
         from analysis.predict import door, drive
         from analysis.predict.limits import Limits

@@ -21,7 +21,7 @@ from analysis.predict.tables import untagged
 
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "contention_retries": 1,
-                    "anchor_from": 0}  # fmt: skip
+                    "anchor_from": 0, "cache_limit_gb": 4.0}  # fmt: skip
 DEVICES = ("cpu", "gpu", "dla", "npu", "myriad")
 ARM_FAILS = 4  # an arm that failed so often and never worked is given up
 NEAR = 0.3  # points of Top-1 within which a runner-up is named

@@ -16,8 +16,8 @@ def register(app: typer.Typer) -> None:
     def search(
         max_latency_ms: Annotated[float | None, typer.Option(metavar="MS", min=0.001, help="Milliseconds per batch.")] = None,
         min_top1: Annotated[float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Top-1 accuracy in percent.")] = None,
-        max_memory_mb: Annotated[float | None, typer.Option(metavar="MIB", min=0, help="MiB above the baseline.")] = None,
-        max_energy_j: Annotated[float | None, typer.Option(metavar="J", min=0, help="Joules per image.")] = None,
+        max_memory_mb: Annotated[float | None, typer.Option(metavar="MIB", min=0.001, help="MiB above the baseline.")] = None,
+        max_energy_j: Annotated[float | None, typer.Option(metavar="J", min=1e-9, help="Joules per image.")] = None,
         batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per batch.")] = 1,
         backend: Annotated[
             list[str] | None, typer.Option(metavar="NAME", help="Backend; several are compared.", show_default="pytorch")
@@ -41,9 +41,12 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--next", help="Only print the matrix of what to measure next, for a device that this program can't run on.")
         ] = False,
     ) -> None:
-        """Measure the few networks that decide which of all known ones is the most accurate within the limits. Records are kept; running it again continues."""
+        """Measure the few networks that decide which of all known ones is the most accurate within the limits. Records are kept; running it again continues.
+
+        Networks' files take up to 4 GB below RESULTS/cache; those used longest ago are dropped first.
+        """
         from analysis.predict import candidates as known
-        from analysis.predict import drive
+        from analysis.predict import door, drive
         from analysis.predict.limits import Limits
         from analysis.predict.searching import Arm, Task
 
@@ -63,12 +66,12 @@ def register(app: typer.Typer) -> None:
         found += [c for c in others if c.key not in {mine.key for mine in found}]
         found = [c for c in found if min_top1 is None or c.top1 >= min_top1]
         arms = [Arm(b, p, device) for b in dict.fromkeys(backend or ["pytorch"]) for p in dict.fromkeys(precision or ["fp32"])]
-        drive.check(found, limits)
         task = Task(tuple(found), tuple(arms), limits, batch_size)
+        budget_s = drive.seconds(budget)
+        door.check(task, places.results, platform, not next_, budget_s)
         most = measurements or (drive.USUAL if budget is None else drive.ANY)
         if next_:
             typer.echo(drive.next_matrix(task, places, most))
             return
-        budget_s = drive.seconds(budget)
         with measuring(results, "what is measured is kept, the same command goes on"):
             typer.echo(drive.run(task, places, most, budget_s, typer.echo))

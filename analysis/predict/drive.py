@@ -16,8 +16,6 @@ from analysis.errors import FrameError
 from analysis.frame import frame as frames
 from analysis.frame.metrics import MILLI
 from analysis.predict import answer, path, search, searching
-from analysis.predict.candidates import Candidate
-from analysis.predict.limits import Limits
 from analysis.predict.searching import State, Task
 from runner.program import exits
 
@@ -67,16 +65,6 @@ def empty_or(frame: pd.DataFrame | None) -> pd.DataFrame:
     return pd.DataFrame({"model": [], "op_features": [], "input_px": []}) if frame is None else frame
 
 
-def check(candidates: list[Candidate], limits: Limits) -> None:
-    """Raise FrameError where no search can be begun."""
-    if limits.latency_s is None and limits.memory_mb is None and limits.energy_j is None:
-        raise FrameError(
-            "a search needs a limit: --max-latency-ms, --max-memory-mb or --max-energy-j; without one the most accurate network wins"
-        )
-    if not candidates:
-        raise FrameError(f"--min-top1 {limits.top1:g}: no known network is that accurate (with these licences); lower it")
-
-
 def next_matrix(task: Task, places: Places, measurements: int) -> str:
     """The matrix of what to measure next as text; one that begins with FINISHED when there is nothing more."""
     now, way = _now(task, places)
@@ -115,7 +103,6 @@ def run(task: Task, places: Places, measurements: int, budget_s: float, say: Cal
             # One more replicate of an earlier one, so that those of a finalist lie in different moments.
             _measure(now, places, earlier, searching.replicates(now, earlier) + 1)
         before, (now, way) = now, _now(task, places, [task.key(row)])
-        _check_platform(places, now)
         _done(places, now, row)
         for one in (row, earlier):
             if one in before.records and searching.replicates(now, one) <= searching.replicates(before, one):
@@ -186,19 +173,9 @@ def _standing(now: State) -> dict[str, Any]:
     }
 
 
-def _check_platform(places: Places, now: State) -> None:
-    """Raise FrameError where what this machine measures isn't of the platform that was asked for."""
-    if places.platform is not None and not now.records and frame_of(places) is None and frame_of(Places(places.results)) is not None:
-        raise FrameError(
-            f"--platform {places.platform}: this machine is none; `make search-{places.platform}`, or --next prints what to measure there"
-        )
-
-
 def _measure(now: State, places: Places, row: int, count: int) -> None:
     """Have `dyno run` measure one cell; raises FrameError where it can't begin."""
-    matrix = places.results / "search" / "next.yaml"
-    matrix.parent.mkdir(parents=True, exist_ok=True)
-    matrix.write_text(searching.matrix(now.task, row, count), encoding="utf-8")
+    matrix = searching.write(searching.matrix(now.task, row, count), places.results)
     command = [sys.executable, "-m", "runner", "run", "--matrix", str(matrix), "--results", str(places.results)]
     if row in now.records and now.records[row]["contended"]:
         command += ["--retry", "contended"]
@@ -213,12 +190,6 @@ def _measure(now: State, places: Places, row: int, count: int) -> None:
             child.kill()
         raise
     if child.returncode == exits.USAGE:
-        said = (err or out).strip().splitlines()[-1].removeprefix("dyno: ")
-        if said.startswith("nothing to measure"):
-            _, arm = now.task.of(row)
-            raise FrameError(
-                f"--device {arm.device}: this machine can't measure there in {arm}; choose another --device or --backend (`dyno doctor` says what it has)"
-            )
-        raise FrameError(said.removeprefix("next.yaml: axes.") if said.startswith("next.yaml: axes.") else f"dyno run: {said}")
+        raise FrameError(searching.complaint(err or out))
     if child.returncode == exits.INTERRUPTED:
         raise KeyboardInterrupt

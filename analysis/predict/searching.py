@@ -1,8 +1,9 @@
 """A search for real: what records say of the candidates, and what to measure next."""
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from analysis.predict.tables import untagged
 
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "contention_retries": 1,
-                    "anchor_from": 0}  # fmt: skip
+                    "anchor_from": 0, "cache_limit_gb": 4.0}  # fmt: skip
 DEVICES = ("cpu", "gpu", "dla", "npu", "myriad")
 ARM_FAILS = 4  # an arm that failed so often and never worked is given up
 NEAR = 0.3  # points of Top-1 within which a runner-up is named
@@ -198,11 +199,26 @@ def replicates(now: State, row: int) -> int:
     return int(now.records[row]["n_replicates"])
 
 
-def matrix(task: Task, row: int, count: int) -> str:
-    """matrix.yaml of one cell with so many replicates, for `dyno run`."""
+def matrix(task: Task, row: int, count: int, arms: Sequence[Arm] = ()) -> str:
+    """matrix.yaml of one cell with so many replicates, for `dyno run`; with `arms`, of the row's network in all of these."""
     candidate, arm = task.of(row)
-    axes = {"backend": [arm.backend], "model": [candidate.model], "precision": [arm.precision], "batch_size": [task.batch_size],
+    backends, precisions = (list(dict.fromkeys(names)) for names in zip(*((a.backend, a.precision) for a in arms or [arm]), strict=True))
+    axes = {"backend": backends, "model": [candidate.model], "precision": precisions, "batch_size": [task.batch_size],
             "input_px": [candidate.input_px], "scenario": ["latency"]}  # fmt: skip
     others = [device for device in DEVICES if device != arm.device]
     exclude = [{"when": {"device": others}, "reason": f"the search is for {arm.device}"}]
     return yaml.safe_dump({"protocol": PROTOCOL_OF_STEP | {"replicates": count}, "axes": axes, "exclude": exclude}, sort_keys=False)
+
+
+def write(text: str, results: Path) -> Path:
+    """Write the matrix of the next step below the results; returns where."""
+    file = results / "search" / "next.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def complaint(said: str) -> str:
+    """The last line that a child process said of a matrix of ours, in the words of the options it was made from."""
+    line = (said.strip().splitlines() or ["it said nothing"])[-1].removeprefix("dyno: ")
+    return f"--{line.removeprefix('next.yaml: axes.')}" if line.startswith("next.yaml: axes.") else f"dyno run: {line}"

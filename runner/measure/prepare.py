@@ -55,6 +55,8 @@ class Preparer:
                 art.missing(needs)
             except Unprepared as error:
                 return Outcome(reason=str(error), skip=error.skip, phase="prepare")
+        elif needs is not None:
+            cache.used(art.folder)
         return Prepared() if needs is None else Prepared(art.complexity, art.manifest.get("sensitivity"), art.manifest.get("weights_tag"))
 
     def make(self, cell: Cell, spec: ModelSpec, needs: Optional[str], backend: str = "pytorch") -> Optional[Outcome]:

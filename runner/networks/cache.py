@@ -5,6 +5,14 @@ import shutil
 from typing import Optional
 
 
+def used(folder: str) -> None:
+    """Note that a network's files are used now, so that others go before them."""
+    try:
+        os.utime(folder)
+    except OSError:  # a cache that may only be read is never pruned
+        pass
+
+
 def prune(cache: str, limit_bytes: float, keep: Optional[str] = None) -> int:
     """Remove the networks used longest ago until the cache is under its limit; returns the bytes freed."""
     root = os.path.join(cache, "networks")

@@ -255,11 +255,17 @@ def test_an_arm_that_never_works_is_given_up_and_the_end_says_why():
 @pytest.mark.parametrize(
     ("options", "said"),
     [(["--max-latency-ms", "30", "--precision", "int8"], "known only once it is counted"), (["--max-latency-ms", "30", "--min-top1", "99"], "no known network is that accurate"), ([], "a search needs a limit"),
-     (["--max-latency-ms", "30", "--budget", "soon"], "give a time as 90s"), (["--max-latency-ms", "30", "--candidates", "none.csv"], "can't be read")],
+     (["--max-latency-ms", "30", "--budget", "soon"], "give a time as 90s"), (["--max-latency-ms", "30", "--candidates", "none.csv"], "can't be read"),
+     (["--max-latency-ms", "30", "--backend", "foo"], "--backend: foo is unknown"), (["--max-latency-ms", "30", "--precision", "fp7"], "--precision: fp7 is unknown"),
+     (["--max-latency-ms", "30", "--backend", "foo", "--next"], "--backend: foo is unknown"), (["--max-latency-ms", "30", "--device", "moon"], "--device moon: unknown; choose from cpu"),
+     (["--max-latency-ms", "30", "--device", "gpu"], "this machine has no gpu"), (["--max-latency-ms", "30", "--backend", "pytorch", "--backend", "tensorrt"], "tensorrt has no cpu device"),
+     (["--max-latency-ms", "30", "--backend", "noop"], "it runs no network"), (["--max-latency-ms", "30", "--platform", "jetson-jp6"], "this machine is cpu; `make search-jetson-jp6`"),
+     (["--max-latency-ms", "30", "--budget", "0s"], "too short to measure one network"), (["--max-memory-mb", "0"], "greater than or equal to 0.001")],
 )  # fmt: skip
-def test_bad_input_is_one_plain_line(options, said, tmp_path):
+def test_bad_input_is_one_plain_line_before_anything_is_chosen(options, said, tmp_path):
     result = CliRunner().invoke(app, ["search", *options, "--results", str(tmp_path)])
     assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
+    assert "to learn how fast" not in result.output and not path.file_in(tmp_path).exists()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Files of the cache are used only as they were made: a flipped bit or a copy cut short is made anew, never measured."""
 
+import os
 import sys
 
 import numpy
 import pytest
 
 from runner import files
-from runner.networks import artefact, content, interchange
+from runner.networks import artefact, cache, content, interchange
 from runner.networks.spec import ModelSpec
 
 
@@ -98,3 +99,15 @@ def test_what_can_not_be_made_leaves_nothing_behind(tmp_path):
 
 def test_a_file_that_is_not_there_has_no_hash(tmp_path):
     assert content.file_hash(str(tmp_path / "absent")) is None
+
+
+def test_a_full_cache_loses_the_networks_used_longest_ago_first_and_never_the_one_in_work(tmp_path):
+    folders = {}
+    for age, name in enumerate(("newest", "middle", "oldest")):
+        folders[name] = tmp_path / "networks" / name
+        folders[name].mkdir(parents=True)
+        (folders[name] / "model.onnx").write_bytes(bytes(1000))
+        os.utime(str(folders[name]), (1e9 - age, 1e9 - age))
+    cache.used(str(folders["oldest"]))  # measured once more
+    assert cache.prune(str(tmp_path), 2500) == 1000 and not folders["middle"].exists()
+    assert cache.prune(str(tmp_path), 0, keep=str(folders["newest"])) == 1000 and folders["newest"].exists()

@@ -1,5 +1,6 @@
 """The tools that peers.py sets side by side: each is a function case -> Reading, run in a process of its own."""
 
+import glob
 import json
 import os
 import statistics
@@ -18,6 +19,7 @@ from runner.networks import artefact
 from runner.networks.spec import ModelSpec
 
 PYPERF = {"processes": 3, "rounds": 6}  # of each process: one warm-up and five values
+PARTS = 3  # Dyno's replicates
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Reading:
-    """Median seconds of one batch as the tool reports it, what the tool says of the circumstances, and Dyno's own record."""
+    """Median seconds of one batch as the tool reports it, what the tool says of the circumstances, and Dyno's own records."""
 
     seconds: float
     says: str = ""
-    record: dict | None = None
+    records: tuple[dict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Tool:
     framework: str
     measure: Callable[[Case], Reading]
     least: float = 0.5  # the smallest budget that it takes, s
+    parts: int = 1  # measurements that share its wall time, spread over the round
 
 
 def _script(name: str, case: Case, python: str = sys.executable, **more: object) -> Reading:
@@ -131,21 +134,21 @@ def optimum(launcher: str) -> Callable[[Case], Reading]:
 
 
 def dyno(backend: str) -> Callable[[Case], Reading]:
+    """One replicate: peers.py spreads several over the round, as `dyno run` spreads them over a sweep."""
+
     def measure(case: Case) -> Reading:
-        (record,) = dyno_sweep(case, {"backend": backend, "model": case.model, "batch_size": case.batch, "input_px": case.px})
-        return Reading(
-            statistics.median(statistics.median(replicate["samples_s"]) for replicate in record["replicates"]),
-            "contended" if "contended" in record["quality"] else "",
-            record,
-        )
+        (record,) = dyno_sweep(case, {"backend": backend, "model": case.model, "batch_size": case.batch, "input_px": case.px}, 1)
+        (replicate,) = record["replicates"]
+        return Reading(statistics.median(replicate["samples_s"]), "contended" if "contended" in record["quality"] else "", (record,))
 
     return measure
 
 
-def dyno_sweep(case: Case, axes: dict) -> list[dict]:
-    """Records of one ``dyno run`` over the axes, the budget shared by three replicates."""
-    share = case.budget / 3.0
-    protocol = {"replicates": 3, "max_time_s": share, "min_time_s": share / 2, "warmup_max_s": min(1.0, share), "interval": 0.005}
+def dyno_sweep(case: Case, axes: dict, replicates: int) -> list[dict]:
+    """Records of one ``dyno run`` over the axes, the budget shared by the replicates."""
+    share = case.budget / replicates
+    protocol = {"replicates": replicates, "max_replicates": replicates, "max_time_s": share, "min_time_s": share / 2}
+    protocol |= {"warmup_max_s": min(1.0, share), "interval": 0.005}
     # peers.py waits for quiet itself; nothing is repeated, so that a round costs what it costs
     protocol.update(quiet_wait_s=0, contention_retries=0)
     with tempfile.TemporaryDirectory() as folder:
@@ -154,8 +157,8 @@ def dyno_sweep(case: Case, axes: dict) -> list[dict]:
             json.dump({"protocol": protocol, "axes": axes}, file)  # JSON is YAML
         command = [sys.executable, "-m", "runner", "run", "-m", matrix, "-r", folder, "--cache", case.cache]
         subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        (name,) = os.listdir(os.path.join(folder, "records"))
-        with open(os.path.join(folder, "records", name)) as file:
+        (path,) = glob.glob(os.path.join(folder, "records", "*.jsonl"))
+        with open(path) as file:
             found = [record for record in map(json.loads, file) if record["kind"] == "cell" and record["role"] == "cell"]
     for record in found:
         if record["status"] != "ok":
@@ -165,17 +168,17 @@ def dyno_sweep(case: Case, axes: dict) -> list[dict]:
 
 def tools(pythons: dict) -> list[Tool]:
     """All that can run here: those with an environment of their own only where its path is given."""
-    found = [Tool("dyno", "pytorch", dyno("pytorch"), 1.0), Tool("torch.utils.benchmark", "pytorch", torch_timer)]
+    found = [Tool("dyno", "pytorch", dyno("pytorch"), 1.0, PARTS), Tool("torch.utils.benchmark", "pytorch", torch_timer)]
     if "timm" in pythons:
         found.append(Tool("timm benchmark.py", "pytorch", timm_script))
     if "optimum" in pythons:
         found += [Tool("optimum-benchmark, " + name, "pytorch", optimum(name), 1.0) for name in ("inline", "process")]
     return [
         *found,
-        Tool("dyno", "onnxruntime", dyno("onnxruntime"), 1.0),
+        Tool("dyno", "onnxruntime", dyno("onnxruntime"), 1.0, PARTS),
         Tool("pyperf", "onnxruntime", pyperf),
         Tool("MLPerf LoadGen", "onnxruntime", loadgen),
-        Tool("dyno", "openvino", dyno("openvino"), 1.0),
+        Tool("dyno", "openvino", dyno("openvino"), 1.0, PARTS),
         Tool("benchmark_app", "openvino", benchmark_app, 1.0),
     ]
 

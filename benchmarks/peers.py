@@ -5,7 +5,8 @@
 pip install '.[peers]' first. Peers: torch.utils.benchmark, pyperf and MLPerf LoadGen (ONNX Runtime), OpenVINO's benchmark_app; timm's benchmark.py where
 --timm gives its path; optimum-benchmark where --optimum gives the Python of its environment (benchmarks/optimum_env.sh makes
 one). Each measurement is a process of its own; before each, others must have left the CPU quiet. A first round, not counted,
-finds what each tool costs beside measuring; then all get the same wall time. What it prints goes into README by hand.
+finds what each tool costs beside measuring; then all get the same wall time. Dyno spends it on three replicates, spread over the round as
+`dyno run` spreads them over a sweep; each is a `dyno run` of its own here. What it prints goes into docs/methods.md by hand.
 """
 
 import argparse
@@ -15,14 +16,13 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from peer_tools import ROOT, Case, Reading, Tool, ToolError, dyno_sweep, tools, wait_for_quiet
-
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from benchmarks.peer_tools import ROOT, Case, Reading, Tool, ToolError, dyno_sweep, tools, wait_for_quiet
 from runner.machine import threads
-from runner.measure import history
 from runner.networks import interchange
 
 MACHINE = """
@@ -33,7 +33,7 @@ while time.monotonic() < end:
     begin = time.perf_counter(); a @ a; found.append(time.perf_counter() - begin)
 print(statistics.median(found))
 """
-SWEEP = {"model": ["alexnet", "mobilenet_v2", "resnet18", "resnet50", "squeezenet1_1"], "batch_size": [1, 2]}
+SWEEP: dict[str, list] = {"model": ["alexnet", "mobilenet_v2", "resnet18", "resnet50", "squeezenet1_1"], "batch_size": [1, 2]}
 
 
 def machine(seconds: float) -> float:
@@ -71,19 +71,43 @@ def budgets(chosen: list[Tool], case: Case, wall: float) -> tuple[dict, list[Too
             print(f"  {tool.name}, {tool.framework}: left out: {error}", file=sys.stderr)
             continue
         able.append(tool)
-        cases[tool] = replace(case, budget=max(tool.least, wall - (spent - case.budget)) if wall else case.budget, seconds=found.seconds)
+        budget = max(tool.least, wall / tool.parts - (spent - case.budget)) if wall else case.budget
+        cases[tool] = replace(case, budget=budget, seconds=found.seconds)
     return cases, able
 
 
+def spread(chosen: Iterable[Tool]) -> list[Tool]:
+    """One round's order: what has several parts comes first, in between and last, the rest in turn between."""
+    often, once = ([tool for tool in chosen if (tool.parts > 1) == several] for several in (True, False))
+    most = max((tool.parts for tool in often), default=1)
+    gaps = max(1, most - 1)
+    order = []
+    for part in range(most):
+        order += [tool for tool in often if part < tool.parts]
+        order += once[part::gaps] if part < gaps else []
+    return order
+
+
+def joined(parts: Sequence[tuple[Reading, float]]) -> tuple[Reading, float]:
+    """The median of a tool's parts, whatever any of them says, and their wall seconds together."""
+    readings = [one for one, _ in parts]
+    says = next((one.says for one in readings if one.says), "")
+    records = tuple(record for one in readings for record in one.records)
+    return Reading(statistics.median(one.seconds for one in readings), says, records), sum(wall for _, wall in parts)
+
+
 def rounds(cases: dict, count: int, beside: int) -> tuple[dict, list[float]]:
-    """Every tool once a round, in turn: {tool: [(Reading, wall)]}, and the machine's own readings."""
+    """Every tool once a round, its parts spread over it: {tool: [(Reading, wall)]}, and the machine's own readings."""
     found: dict = {tool: [] for tool in cases}
     own = []
     for index in range(count):
         if not beside:
             own.append(machine(1.0))
-        for tool, case in cases.items():
-            found[tool].append(reading(tool, replace(case, busy=beside)))
+        parts: dict = {tool: [] for tool in cases}
+        for tool in spread(cases):
+            parts[tool].append(reading(tool, replace(cases[tool], busy=beside)))
+        for tool, several in parts.items():
+            found[tool].append(joined(several))
             line = (index + 1, tool.name, tool.framework, 1e3 * found[tool][-1][0].seconds, found[tool][-1][1])
             print("  round %d  %-28s %-12s %8.3f ms  %5.1f s" % line, file=sys.stderr)
     return found, own
@@ -127,12 +151,13 @@ def noticing(by_busy: dict) -> list[str]:
 
 def overheads(found: dict) -> str:
     """What the harness itself costs, from Dyno's own records."""
-    records = [one.record for values in found.values() for one, _ in values if one.record]
+    records = [record for values in found.values() for one, _ in values for record in one.records]
     share = sum(line["harness"]["supervisor_cpu_s"] + line["harness"]["worker_cpu_s"] for line in records)
-    measured = sum(replicate["spans"]["process_s"] for line in records for replicate in line["replicates"])
+    replicates = [replicate for line in records for replicate in line["replicates"]]
+    measured = sum(replicate["spans"]["process_s"] for replicate in replicates)
+    beside = statistics.median(replicate["wall_s"] - replicate["spans"]["process_s"] for replicate in replicates)
     return (
-        f"Dyno's overhead per measuring process: {history.overhead_s(records):.2f} s; "
-        f"harness CPU over measuring processes' wall: {100 * share / measured:.1f} %"
+        f"Dyno's overhead per measuring process: {beside:.2f} s; harness CPU over measuring processes' wall: {100 * share / measured:.1f} %"
     )
 
 
@@ -145,7 +170,7 @@ def sweep(able: list[Tool], case: Case) -> list[str]:
         wait_for_quiet()
         begin = time.monotonic()
         if tool.name == "dyno":
-            dyno_sweep(replace(case, budget=3.0), {"backend": tool.framework, "input_px": case.px, **SWEEP})
+            dyno_sweep(replace(case, budget=3.0), {"backend": tool.framework, "input_px": case.px, **SWEEP}, 3)
         else:
             for model in SWEEP["model"]:
                 for batch in SWEEP["batch_size"]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from analysis.frame.words import plural
 from runner.program.options import RECORDS, below_results
 from runner.program.terminal import warn
 
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
         try:
             count = table.export(opened, out)
             for (name, what), lines in sorted(opened.problems.items()):
-                warn([f"{lines:,} line(s) of {name} {what}; set aside"])
+                warn([f"{plural(lines, 'line')} of {name} {what}; set aside"])
         finally:
             opened.close()
         typer.echo(f"{out}: {count:,} records, {out.stat().st_size / 1e6:.1f} MB")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from analysis.frame.words import plural
+
 NODES = typer.Option("--nodes", help="Nodes file: platforms and nodes (docs/fleet.md).")
 FOLDER = typer.Option("--folder", help="Folder of submissions; every node sees it under this path (Slurm).")
 RESULTS = typer.Option("--results", envvar="DYNO_RESULTS", help="The results volume, as the nodes see it.")
@@ -85,7 +87,9 @@ def plan(
     tasks.save(submission)
     for array, some in submission.arrays().items():
         minutes = sum(task.seconds for task in some) / 60
-        typer.echo(f"{array}: {len(some)} task(s), {sum(len(task.cells) for task in some)} cells, about {minutes:.0f} min of one node")
+        typer.echo(
+            f"{array}: {plural(len(some), 'task')}, {plural(sum(len(task.cells) for task in some), 'cell')}, about {minutes:.0f} min of one node"
+        )
     typer.echo(f"{place}")
 
 
@@ -109,7 +113,9 @@ def submit(
                 f"{name}: {len(queued)} of its tasks are with Slurm already; `dyno fleet reconcile {name}` submits what is missing"
             )
         ids = slurm.submit(submission, submission.tasks)
-        typer.echo(f"{len(submission.tasks)} task(s) in job(s) {', '.join(ids)}; `dyno fleet status {name}` tells how far they are")
+        typer.echo(
+            f"{plural(len(submission.tasks), 'task')} submitted as {', '.join(ids)}; `dyno fleet status {name}` shows how far they are"
+        )
     else:
         raise FleetError(f"--engine {engine}: choose from slurm, kubernetes")
 
@@ -173,9 +179,11 @@ def reconcile(
     held = [job.held for number, job in queued.items() if job.held and not states[number].complete]
     if held and not dry_run:
         slurm.release(held)
-        typer.echo(f"{len(held)} held job(s) released: {', '.join(held)}")
+        typer.echo(f"{plural(len(held), 'held job')} released: {', '.join(held)}")
     numbers = slurm.indices([task.number for task in missing])
-    typer.echo(f"{len(missing)} task(s) missing{': ' + numbers if missing else ''}{'' if dry_run or not missing else '; submitted'}")
+    typer.echo(
+        f"{plural(len(missing), 'task')} missing{': ' + numbers if missing else ''}{'' if dry_run or not missing else '; submitted'}"
+    )
 
 
 def collect(
@@ -190,7 +198,7 @@ def collect(
     submission = tasks.load(name)
     written = what.collect(submission, out, results)
     typer.echo(
-        f"{len(written)} record file(s) in {out / 'records' / submission.name}; {what.summary(what.states(submission, results), {})}"
+        f"{plural(len(written), 'record file')} in {out / 'records' / submission.name}; {what.summary(what.states(submission, results), {})}"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis.fleet.nodes import FleetError, command
 from analysis.fleet.tasks import ANY, Submission, Task
+from analysis.frame.words import plural
 
 LEAST_MINUTES = 10
 PIECE = 1000  # indices of a job array: Slurm takes those below its MaxArraySize, which is 1001 where nobody raised it
@@ -63,7 +64,7 @@ def script(submission: Submission, array: str, tasks: Sequence[Task], piece: int
     pinned = "" if first.board == ANY else f"#SBATCH --nodelist={first.board}\n"
     folder = submission.folder  # without signs that mean something between quotes
     return f"""#!/bin/bash
-# {len(tasks)} task(s) of {submission.name} on {first.platform}; submit with: sbatch {name}.sbatch
+# {plural(len(tasks), "task")} of {submission.name} on {first.platform}; submit with: sbatch {name}.sbatch
 #SBATCH --job-name={job_name(submission, array, piece)}
 #SBATCH --array={indices([task.number % PIECE for task in tasks])}
 #SBATCH --constraint={first.platform}
@@ -128,7 +129,7 @@ def submit(submission: Submission, tasks: Sequence[Task]) -> list[str]:
         with open(Path(submission.folder) / "jobs.jsonl", "a") as notes:
             notes.write(json.dumps({"job": ids[-1], "array": array, "tasks": numbers}) + "\n")
     if refused:
-        done = f"{len(ids)} other job(s) submitted" if ids else "nothing submitted"
+        done = f"{plural(len(ids), 'other job')} submitted" if ids else "nothing submitted"
         raise FleetError(f"{'; '.join(refused)}; {done}; fix it, then `dyno fleet reconcile {submission.folder}`")
     return ids
 

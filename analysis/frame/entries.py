@@ -40,7 +40,7 @@ def record_files(paths: Iterable[str | Path], problems: Counter | None = None) -
         else:
             there = path.exists() or path.is_symlink()
             what = "is neither a file nor a folder (a pipe, or a broken link)" if there else "no such file or folder"
-            raise FrameError(f"{path}: {what}; `make bench` writes results/records; name a file or folder that is there")
+            raise FrameError(f"{path}: {what}; name records that exist (`make bench` writes results/records)")
     return list(dict.fromkeys(file.resolve() for file in found))
 
 

@@ -15,7 +15,7 @@ from analysis.frame.columns import NO_WORK
 from analysis.frame.entries import REPEATED, one_per_task, read, record_files
 from analysis.frame.finish import finish
 from analysis.frame.operators import Profile
-from runner.records.schema import SCHEMA_VERSION
+from analysis.frame.words import plural
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def nothing(paths: Iterable[str | Path], files: int, problems: Counter) -> Frame
     """What to say where no line of any file is a record."""
     aside = f" ({sum(problems.values())} lines set aside)" if problems else ""
     where = ", ".join(map(str, paths))
-    return FrameError(f"{where}: no records of schema {SCHEMA_VERSION} in {files} file(s){aside}; `make bench` measures some")
+    return FrameError(f"{where}: no records in {plural(files, 'file')}{aside}; `make bench` measures some")
 
 
 @computed_once

@@ -20,6 +20,7 @@ from analysis.errors import ImporterError, ImportNote
 from analysis.frame import columns
 from analysis.frame.finish import finish as with_all_columns
 from analysis.frame.imported import KIND
+from analysis.frame.words import plural
 from analysis.importers._lines import plain
 from analysis.importers._numbers import number
 from analysis.importers._text import read as text
@@ -33,10 +34,10 @@ LARGEST_BATCH = 10**9
 SHOWN = 3  # of what was left out, by example
 
 
-def note(path: str | Path, count: int, what: str, examples: Iterable[object] = ()) -> None:
-    """Tell what was left out: a warning of kind ImportNote, which the command prints and a notebook shows."""
+def note(path: str | Path, count: int, noun: str, what: str, examples: Iterable[object] = ()) -> None:
+    """Say what was left out: a warning of kind ImportNote, which the command prints and a notebook shows."""
     shown = ", ".join(str(example)[:40] for example in list(examples)[:SHOWN])
-    warnings.warn(ImportNote(f"{path}: {count:,} {what}{': ' + shown if shown else ''}"), stacklevel=2)
+    warnings.warn(ImportNote(f"{path}: {plural(count, noun)} {what}{': ' + shown if shown else ''}"), stacklevel=2)
 
 
 def name_of(path: str | Path) -> str:
@@ -68,7 +69,7 @@ def csv(path: str | Path) -> pd.DataFrame:
     whole = [row for row in rows[1:] if len(row) == len(heading)]
     ragged = [row for row in rows[1:] if len(row) != len(heading)]
     if ragged:
-        note(path, len(ragged), f"row(s) left out, whose cells are not the heading's {len(heading)}", map(" | ".join, ragged))
+        note(path, len(ragged), "row", f"left out, with another number of cells than the heading's {len(heading)}", map(" | ".join, ragged))
     return pd.DataFrame(whole, columns=heading, dtype=object)[[name for name in heading if name]]
 
 
@@ -155,7 +156,7 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
     if not good:
         raise ImporterError(f"{path}: no row has a latency and a batch size")
     if left_out:
-        note(path, len(left_out), "row(s) left out, which have no latency or no batch size", left_out)
+        note(path, len(left_out), "row", "left out, with no latency or no batch size", left_out)
     seen: Counter[str] = Counter()
     for filled in good:
         name = identity(source, filled)

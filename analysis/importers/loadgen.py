@@ -48,7 +48,7 @@ def _row(
         "quality": () if found.get("Result is", "").upper() == "VALID" else ("invalid",),
     }
     if row["quality"]:
-        base.note(file, 1, "result that LoadGen does not call VALID: it is kept, but never ranked or recommended")
+        base.note(file, 1, "result", "that LoadGen does not call VALID: it is kept, but never ranked or recommended")
     if scenario in ("SingleStream", "MultiStream"):
         batch = base.number(found.get("samples_per_query", 1))
         row |= {

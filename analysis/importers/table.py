@@ -80,7 +80,7 @@ def _rows(path: Path, columns: Mapping[str, str], wide: str, constants: Mapping[
         if row.get("model"):
             rows.append(row)
     if len(rows) < len(table):
-        base.note(path, len(table) - len(rows), "row(s) left out, which name no network")
+        base.note(path, len(table) - len(rows), "row", "left out, with no network named")
     if not any(base.number(row["latency_s"]) > 0 for row in rows):
         raise ImporterError(f"{path}: no row has a latency and a batch size")
     return rows
@@ -113,7 +113,7 @@ def _numbers(cells: pd.Series, name: str, mark: str, path: str | Path) -> list[f
     values = [number(cell, mark, column.units, column.factor) for cell in cells]
     present = [value for value in values if not math.isnan(value)]
     if column.target in SHARES and column.factor == 1.0 and present and LARGEST_SHARE < max(present) <= 1 and min(present) >= 0:
-        base.note(path, len(present), f"value(s) of {name} lie between 0 and 1 and were read as shares of 1, not as percent")
+        base.note(path, len(present), "value", f"of {name} between 0 and 1, read as shares of 1, not as percent")
         values = [100 * value for value in values]
     most = 100.0 if column.target in SHARES else math.inf
     percent = column.target in SHARES and column.factor == 1.0 and max(present, default=0) > 1
@@ -128,7 +128,7 @@ def _numbers(cells: pd.Series, name: str, mark: str, path: str | Path) -> list[f
     if column.target in SHARES and present and all(math.isnan(value) for value in values):
         raise ImporterError(f"{path}: no value of {name} lies within 0 and 100 %: {next(iter(wrong.values()))[0]}; give it in percent")
     for fault, found in wrong.items():
-        base.note(path, len(found), f"value(s) of {name} left out, {fault}", found)
+        base.note(path, len(found), "value", f"of {name} left out, {fault}", found)
     return values
 
 

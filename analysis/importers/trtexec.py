@@ -80,7 +80,7 @@ def _runs(file: Path, platform: str, device: str, model: str, precision: str, ba
     if not rows:
         raise ImporterError(f"{file}: {faults[0]}")
     if faults:
-        base.note(file, len(faults), "run(s) left out", faults)
+        base.note(file, len(faults), "run", "left out", faults)
     return rows
 
 

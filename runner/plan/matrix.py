@@ -35,6 +35,8 @@ def load(path: str, profile: Optional[str] = None) -> Matrix:
     """The Matrix of a file, with one of its profiles applied; raises MatrixError."""
     try:
         text = files.read_text(path, MAX_BYTES)
+    except FileNotFoundError:
+        raise MatrixError("%s: no such file; name a matrix with --matrix (Dyno's own matrix.yaml is a commented example)" % path)
     except OSError as error:
         raise MatrixError("%s: %s" % (path, error.strerror))
     except UnicodeDecodeError as error:

@@ -150,7 +150,7 @@ def test_a_cancelled_submission_goes_on_with_exactly_what_is_missing(cluster, pl
     rows = json.loads(fleet(cluster, "status", folder, "--json"))
     assert [row["task"] for row in rows if not row["complete"]] == missing and missing
     said = fleet(cluster, "reconcile", folder)
-    assert said.startswith(f"{len(missing)} task(s) missing")
+    assert said.startswith(f"{len(missing)} task{'s' * (len(missing) != 1)} missing")
     finish(cluster, folder, 90)
     assert_each_once(folder, place)
 
@@ -205,7 +205,7 @@ def test_a_node_that_slurm_no_longer_has_is_named_and_keeps_no_other_back(cluste
     folder = fleet(cluster, "plan", *options, "--name", "s", "--only", "model=alexnet", "--only", "batch_size=1").splitlines()[-1]
     said = fleet(cluster, "submit", folder, check=False)
     assert "beta-b9 (2): sbatch --parsable: sbatch: error: Batch job submission failed: Invalid node name specified" in said
-    assert f"2 other job(s) submitted; fix it, then `dyno fleet reconcile {folder}`" in said
+    assert f"2 other jobs submitted; fix it, then `dyno fleet reconcile {folder}`" in said
     cluster.until(lambda: [state.task.board for state in states(folder) if not state.complete] == ["b9"], 60, "the other tasks")
     said = fleet(cluster, "status", folder)
     assert "board b9" in said and "1 missing" in said

@@ -104,17 +104,17 @@ def test_what_is_left_out_is_counted_and_told(tmp_path):
     frame, notes = read(tmp_path, content)
     assert ms(frame) == [12.5, 31.25] and frame["top1"].tolist()[0] == 69.8 and frame["accuracy_source"].tolist()[1] != "table"
     assert [note.split(": ", 1)[1] for note in notes] == [
-        "1 row(s) left out, whose cells are not the heading's 4: vgg11 | 1 | 1.234 | 5 | 70",
-        "1 value(s) of latency_ms left out, negative: -3",
-        "1 value(s) of latency_ms left out, unreadable: OOM",
-        "1 value(s) of top1 left out, over 100 %: 761",
-        "2 row(s) left out, which have no latency or no batch size: resnet18, resnet34",
+        "1 row left out, with another number of cells than the heading's 4: vgg11 | 1 | 1.234 | 5 | 70",
+        "1 value of latency_ms left out, negative: -3",
+        "1 value of latency_ms left out, unreadable: OOM",
+        "1 value of top1 left out, over 100 %: 761",
+        "2 rows left out, with no latency or no batch size: resnet18, resnet34",
     ]
 
 
 def test_shares_of_one_are_read_as_such_and_the_user_is_told(tmp_path):
     frame, notes = read(tmp_path, "model,latency_ms,top1\nresnet18,12.5,0.697\nresnet50,31,0.7613\n")
-    assert frame["top1"].round(6).tolist() == [69.7, 76.13] and "2 value(s) of top1 lie between 0 and 1" in notes[0]
+    assert frame["top1"].round(6).tolist() == [69.7, 76.13] and "2 values of top1 between 0 and 1" in notes[0]
 
 
 @pytest.mark.parametrize(("model", "encoding"), [

@@ -75,7 +75,7 @@ def test_status_counts_done_failed_skipped_and_missing(tmp_path):
 @pytest.mark.parametrize(
     "arguments, code, expected",
     [
-        (("run", "-m", "nowhere.yaml"), 2, "nowhere.yaml: No such file or directory"),
+        (("run", "-m", "nowhere.yaml"), 2, "nowhere.yaml: no such file; name a matrix"),
         (("run", "--only", "modl=x"), 2, "did you mean model?"),
         (("run", "--only", "model"), 2, "give field=value"),
         (("run", "--time-budget", "soon"), 2, "give a time such as 90s, 10m or 2h"),

@@ -68,7 +68,7 @@ def test_an_unknown_profile_is_named_with_the_nearest():
 def test_a_missing_file_is_one_line():
     with pytest.raises(MatrixError) as caught:
         matrix.load("nowhere.yaml")
-    assert str(caught.value) == "nowhere.yaml: No such file or directory"
+    assert str(caught.value).startswith("nowhere.yaml: no such file; name a matrix with --matrix")
 
 
 def test_the_plan_is_the_product_of_the_axes_less_the_exclusions():

@@ -11,7 +11,7 @@ from analysis.stats.noise_model import Between
 
 FASTER, SLOWER, SAME, INCONCLUSIVE = VERDICTS = ("FASTER", "SLOWER", "SAME", "INCONCLUSIVE")
 MIN_REPLICATES = 2  # that tell anything of noise
-ONE_MOMENT = "replicates of one moment, and nothing tells how moments differ (`dyno noise` does)"
+ONE_MOMENT = "replicates of one moment; how moments differ is unknown (`dyno noise` measures it)"
 
 
 def judge(
@@ -43,7 +43,7 @@ def judge_cells(
     is_blind = np.zeros(len(table), bool) if floor else ~(table["spread_a"] & table["spread_b"]).to_numpy(bool)
     verdicts = _verdicts(noise_model.difference(*sides).where(~is_blind), smallest_effect, alpha, shared, drifted)
     is_single = np.minimum(n_a, n_b) < MIN_REPLICATES
-    unknown = np.where(is_blind & ~is_single, ONE_MOMENT, "one replicate a side tells no noise")
+    unknown = np.where(is_blind & ~is_single, ONE_MOMENT, "one replicate a side says nothing about noise")
     return _judged(table, verdicts, columns, counts, unknown)
 
 

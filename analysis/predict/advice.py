@@ -57,7 +57,7 @@ def text(advice: Advice, everything: bool = False) -> str:
         lines.append(f"and {left} more on the predicted frontier; --all shows everything that meets the limits")
     lines.append("● measured  ○ predicted; sure: the chance to meet the limits")
     if advice.settle:
-        lines += ["measuring these would tell most:", *(f"  {line}" for line in advice.settle)]
+        lines += ["measuring these would settle most:", *(f"  {line}" for line in advice.settle)]
     return "\n".join(lines)
 
 

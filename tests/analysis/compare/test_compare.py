@@ -119,7 +119,7 @@ def test_one_process_a_side_is_inconclusive():
     rng = np.random.default_rng(4)
     table = compare.compare(sweep(rng, [0.1] * 3, 0.01, 1), sweep(rng, [0.2] * 3, 0.01, 1)).cells
     assert set(table["verdict"]) == {judge.INCONCLUSIVE}
-    assert set(table["reason"]) == {"one replicate a side tells no noise"}
+    assert set(table["reason"]) == {"one replicate a side says nothing about noise"}
 
 
 def test_cells_that_failed_were_contended_or_are_missing_say_so():

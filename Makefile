@@ -60,11 +60,12 @@ test-pythons-long: $(VENV)/.dev ## the same with what is alike on every Python: 
 check: lint ## lint, then test
 	@$(MAKE) --no-print-directory test
 
-lint: $(VENV)/.dev ## ruff, mypy, and vermin, which holds runner/ to Python 3.6
+lint: $(VENV)/.dev ## ruff, mypy, vermin, which holds runner/ to Python 3.6, and actionlint where it is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/vermin --no-tips --target=3.6- --violations --backport dataclasses --backport typing --no-parse-comments runner
+	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed: workflows are not linted"; fi
 
 venv: $(VENV)/.bench ## set up .venv with the runner, three frameworks and the analysis
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The runner's tests on the oldest and the newest Python that it serves, each in a virtual environment of its own.
 # An interpreter that pyenv doesn't have is named, and then not tested. Arguments go to pytest; by default it leaves out
-# what is alike on every Python (the marker `system` in pyproject.toml).
+# what is alike on every Python (the marker `any_python` in pyproject.toml).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if [ $# -eq 0 ]; then set -- -m "not long and not system"; fi
+if [ $# -eq 0 ]; then set -- -m "not long and not any_python"; fi
 tests=("$@")
 pyenv_root=${PYENV_ROOT:-$HOME/.pyenv}
 ran=0

@@ -11,7 +11,7 @@ import uuid
 import pytest
 from support import ROOT, dyno, environment, matrix, need_torch, record_file, records
 
-pytestmark = pytest.mark.system
+pytestmark = pytest.mark.any_python
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PHASES = ("load", "first", "warm-up", "measure", "outputs")
 PLACES = (

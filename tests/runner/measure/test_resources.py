@@ -20,7 +20,7 @@ from runner.networks.spec import ModelSpec
 from runner.plan.protocol import Protocol
 from runner.records.cell import Cell
 
-pytestmark = pytest.mark.system
+pytestmark = pytest.mark.any_python
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SIZES = "model: resnet18, input_px: 32, batch_size: [1, 2, 16, 32, 64]"  # 64 MiB an image
 

@@ -16,6 +16,8 @@ from runner.records.cell import Cell
 from runner.records.line import Line
 from runner.records.replicate import Replicate
 
+pytestmark = pytest.mark.any_python
+
 AXES = "backend: noop, model: [resnet18, alexnet], input_px: 32"
 CELL = Cell("cpu", "cpu", "noop", "alexnet", "fp32", 1, 32, "latency")
 

@@ -39,6 +39,7 @@ def test_each_cell_becomes_one_record_and_a_second_run_measures_nothing(tmp_path
     assert open(record_file(tmp_path), "rb").read() == before
 
 
+@pytest.mark.any_python
 def test_running_again_measures_exactly_what_is_missing(tmp_path):
     dyno("run", "-m", matrix(tmp_path, TINY), "-r", str(tmp_path), "--only", "model=alexnet")
     first = {line["id"] for line in records(tmp_path)}
@@ -47,6 +48,7 @@ def test_running_again_measures_exactly_what_is_missing(tmp_path):
     assert [line["cell"]["model"] for line in records(tmp_path) if line["id"] not in first] == ["resnet18", "resnet18"]
 
 
+@pytest.mark.any_python
 def test_a_record_that_was_torn_is_measured_again(tmp_path):
     path = matrix(tmp_path, TINY)
     dyno("run", "-m", path, "-r", str(tmp_path))
@@ -82,6 +84,7 @@ def test_what_can_never_work_is_skipped_with_the_backends_own_reason(tmp_path):
     assert (line["status"], line["reason"]) == ("skipped", "this device has no such operator")
 
 
+@pytest.mark.any_python
 def test_after_out_of_memory_larger_batches_are_skipped_and_smaller_ones_measured(tmp_path):
     axes = "backend: 'fault:oom_first', model: resnet18, input_px: 32, batch_size: [1, 2, 4, 8, 16, 32]"
     dyno("run", "-m", matrix(tmp_path, axes), "-r", str(tmp_path))
@@ -94,6 +97,7 @@ def test_after_out_of_memory_larger_batches_are_skipped_and_smaller_ones_measure
         assert not before or "batch %d already failed" % min(before) in line["reason"]
 
 
+@pytest.mark.any_python
 def test_failed_cells_are_measured_again_only_when_asked(tmp_path):
     path = matrix(tmp_path, fault("error_load"))
     dyno("run", "-m", path, "-r", str(tmp_path))
@@ -190,6 +194,7 @@ def test_an_interrupt_keeps_what_is_done(tmp_path, number, name):
     assert len(records(tmp_path)) == 1
 
 
+@pytest.mark.any_python
 def test_a_time_budget_begins_no_cell_that_would_outlast_it(tmp_path):
     axes = "backend: 'fault:slow', model: resnet18, input_px: 32, batch_size: [1, 2, 3, 4, 5, 6]"
     code, out, _ = dyno("run", "-m", matrix(tmp_path, axes, SLOW), "-r", str(tmp_path), "--time-budget", "6s")
@@ -197,6 +202,7 @@ def test_a_time_budget_begins_no_cell_that_would_outlast_it(tmp_path):
     assert 1 <= len(records(tmp_path)) <= 4
 
 
+@pytest.mark.any_python
 def test_a_second_run_in_the_same_folder_is_told_to_wait(tmp_path):
     axes = "backend: 'fault:slow', model: resnet18, input_px: 32"
     path = matrix(tmp_path, axes, SLOW)
@@ -225,6 +231,7 @@ def test_a_read_only_results_folder_is_one_line(tmp_path):
     assert process.returncode == 1 and err.decode().count("\n") == 1 and "Permission denied" in err.decode()
 
 
+@pytest.mark.any_python
 def test_a_long_run_repeats_an_anchor_at_start_middle_and_end(tmp_path):
     axes = "backend: noop, model: resnet18, input_px: 32, batch_size: [1, 2, 3, 4, 5, 6, 7, 8]"
     path = matrix(tmp_path, axes)
@@ -251,6 +258,7 @@ def test_replicates_are_processes_of_their_own(tmp_path):
     assert len(line["replicates"]) == 3 and all(len(replicate["samples_s"]) >= 10 for replicate in line["replicates"])
 
 
+@pytest.mark.any_python
 def test_an_environment_stands_before_the_records_that_refer_to_it(tmp_path):
     dyno("run", "-m", matrix(tmp_path, TINY), "-r", str(tmp_path))
     with open(record_file(tmp_path)) as file:
@@ -305,6 +313,7 @@ def test_contended_cells_are_missing_only_for_who_asks():
     assert history.missing([cell], last) == [] and history.missing([cell], last, ("contended",)) == [cell]
 
 
+@pytest.mark.any_python
 def test_a_sustained_run_has_records_of_its_own_and_leaves_the_cells_missing(tmp_path):
     path = matrix(tmp_path, "backend: 'fault:slow', model: resnet18, input_px: 32")
     assert "1 ok" in dyno("run", "-m", path, "-r", str(tmp_path), "--sustained", "0.02")[1]

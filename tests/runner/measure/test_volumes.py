@@ -14,7 +14,7 @@ from support import dyno, matrix, need_torch, record_file, records, start
 from runner.errors import RecordError
 from runner.records import file as record
 
-pytestmark = pytest.mark.system
+pytestmark = pytest.mark.any_python
 CELLS = "backend: 'fault:brief', model: resnet18, input_px: 32, batch_size: [1, 2, 3, 4, 5, 6]"
 LONG = "seed: 0, min_samples: 1000"  # a record of some 15 kB
 

@@ -25,7 +25,9 @@ CELL = Cell("cpu", "cpu", "noop", "alexnet", "fp32", 1, 32, "latency")
 def with_replicates(folder, count, axes=AXES, more="seed: 0"):
     path = matrix(folder, axes, more)
     with open(path) as file:
-        text = file.read().replace("replicates: 1", "replicates: %d, max_replicates: %d" % (count, count))
+        text = file.read().replace(
+            "replicates: 1", "contention_limit: 1, replicates: %d, max_replicates: %d" % (count, count)
+        )  # others may work beside
     with open(path, "w") as file:
         file.write(text)
     return path

@@ -39,6 +39,7 @@ def test_profile_times_a_network_watches_it_and_keeps_a_line_of_it(tmp_path):
     assert told["groups"]["conv"]["count"] == 3 and told["timed_s"] > 0 and told["method"].startswith("ONNX Runtime")
 
 
+@pytest.mark.any_python
 def test_what_can_t_be_profiled_is_said_in_one_line(tmp_path):
     code, _, err = dyno("profile", "resnet18", "--backend", "noop", "--input-px", "32", "-r", str(tmp_path))
     assert code == 1 and "has no profiler" in err

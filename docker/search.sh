@@ -27,7 +27,7 @@ while [ "$turn" -le "$rounds" ]; do
     fi
     head -n 1 "$next" | sed "s/^#/$turn /"
     code=0
-    MATRIX=$next sh "$here/run.sh" "$own" run --results /results || code=$?
+    MATRIX=$next RUN_FLAGS="${RUN_FLAGS:-} --env DYNO_MAKE=$platform" sh "$here/run.sh" "$own" run --results /results || code=$?
     [ "$code" -le 1 ] || exit "$code" # 1: the cell failed, which is an answer
     turn=$((turn + 1))
 done

@@ -17,7 +17,6 @@ MOUNTS = [
     Path("/lib"),
     Path("/lib64"),
     Path("/bin"),
-    Path("/sbin"),
     Path("/etc"),
     ROOT,
     Path(sys.prefix),

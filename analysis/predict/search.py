@@ -23,7 +23,9 @@ FAR, ALONE = 2, 6
 OWN_FROM = 8  # networks of its own from which a device's own predictor is worth its time
 FREEDOM = 4  # of Student's t: errors of prediction have heavy tails
 LEAST_SD = 0.02
-MOST_SD = 0.6  # of any network once a few were measured in its arm; times were off by more in 1 to 3 % of the networks of public tables
+MOST_SD = (
+    0.6  # of any network once a few were measured in its arm: 0 to 2 % of a public table are then faster than expected by 1.6 times as much
+)
 DRAWN = 4  # left-out errors that the standard deviations as predicted count as
 ODD_ERROR = 3.0  # standard deviations beyond which a left-out error counts as so many
 LEAST_SCALE = 0.4  # never trust left-out errors further than that: they are of networks that were chosen, near the limit

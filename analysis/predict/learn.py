@@ -1,5 +1,6 @@
 """What is predicted for a set-up: its own predictor, other set-ups and public machines, blended by their errors on networks left out."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from analysis.predict.tables import BOUNDED, Table, table
 
 FAR = 1.5  # a network this much larger or smaller than all of training is an extrapolation in size
 SOURCES = 3  # other set-ups that a transfer is tried from
+HARDLY = 2  # measured networks of a family that say too little of how oddly it runs
 SHARED = 3  # calibration networks for a transfer to be thought of by itself
 
 
@@ -151,8 +153,9 @@ def _unknown(unseen: tuple[str, ...], new_family: bool, family: str) -> tuple[st
 
 def _odd(n: Networks, known: Networks, odd: dict[str, float], low: np.ndarray, high: np.ndarray, notes: list[tuple[str, ...]]
          ) -> tuple[np.ndarray, np.ndarray, list[tuple[str, ...]]]:  # fmt: skip
-    """Intervals and notes of families that were never measured here and run oddly on public machines of the kind."""
-    off = np.array([0.0 if name in known.family else odd.get(str(name), 0.0) for name in n.family])
+    """Intervals and notes of families of which hardly one was measured here and which run oddly on public machines of the kind."""
+    members = Counter(family for _, family in set(zip(map(str, known.model), map(str, known.family), strict=True)))
+    off = np.array([odd.get(name, 0.0) if members[name] <= HARDLY else 0.0 for name in map(str, n.family)])
     said = [f"the family {name} runs {np.exp(abs(o)):.1f} times {'slower' if o > 0 else 'faster'} than its operators suggest on public machines"
             for name, o in zip(n.family, off, strict=True)]  # fmt: skip
     notes = [(*note, words) if o else note for note, words, o in zip(notes, said, off, strict=True)]

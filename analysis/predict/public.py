@@ -16,13 +16,15 @@ from analysis.data.families import family
 from analysis.predict import law
 from analysis.predict.blend import Source
 from analysis.predict.networks import Networks, networks
+from analysis.predict.predictor import folds
 from analysis.predict.tables import key
 
 UNKNOWN_FOLDS = 8
 UNLIKE_BATCH = 8.0
 METHOD = law.Method("groups", 0.003)
-# A family runs oddly where its median is off the law by so much in logarithms, and by so many robust standard deviations: the usual interval is 0.3 wide.
-ODD, ODD_SD = 0.25, 2.0
+# A family runs oddly where its median is off the law of the others by so much in logarithms, and by so many robust standard deviations: the usual interval is 0.3 wide.
+ODD, ODD_SD = 0.25, 1.35
+ODD_FOLDS = 4  # of families, each expected from the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,20 +96,28 @@ def hiding(machine: Machine, models: Iterable[str]) -> Machine:
 
 @functools.cache
 def odd_families(kind: str) -> dict[str, float]:
-    """Families that run oddly on public machines of a kind: the largest of their median logs of time over what their operators cost there."""
+    """Families that run oddly on public machines of a kind: the largest of their median logs of time over what a law that never saw them says there."""
     found: dict[str, float] = {}
     for machine in machines():
         if machine.kind != kind:
             continue
-        nets, ones = machine.nets, np.ones(len(machine.log))
-        y, seen = np.exp(machine.log) * nets.batch, law.view(nets, nets)
-        off = np.log(y) - law.fit([METHOD], np.ones(1), seen, y, ones, ones > 0, relatives=False).log(seen)
+        off = _off(machine)
         least = max(ODD, ODD_SD * 1.48 * float(np.median(np.abs(off))))
-        for name in sorted(set(map(str, nets.family))):
-            median = float(np.median(off[nets.family == name]))
+        for name in sorted(set(map(str, machine.nets.family))):
+            median = float(np.median(off[machine.nets.family == name]))
             if abs(median) > max(least, abs(found.get(name, 0.0))):
                 found[name] = median
     return found
+
+
+def _off(machine: Machine) -> np.ndarray:
+    """Logs of each network's time over what is expected of it by a law fitted to other families."""
+    nets, y, ones = machine.nets, np.exp(machine.log) * machine.nets.batch, np.ones(len(machine.log))
+    seen, fold, off = law.view(nets, nets), folds(nets.family, ODD_FOLDS), np.empty(len(y))
+    for k in range(fold.max() + 1):
+        out = fold == k
+        off[out] = (np.log(y) - law.fit([METHOD], np.ones(1), seen, y, ones, ~out, relatives=False).log(seen))[out]
+    return off
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from scipy import stats
 
 from analysis.predict import predictor
 from analysis.predict.blend import Source, blend
+from analysis.predict.doubt import any_meets
 from analysis.predict.networks import Networks
 
 GAIN = 0.3  # points of Top-1 that matter
@@ -22,6 +23,12 @@ FAR, ALONE = 2, 6
 OWN_FROM = 8  # networks of its own from which a device's own predictor is worth its time
 FREEDOM = 4  # of Student's t: errors of prediction have heavy tails
 LEAST_SD = 0.02
+MOST_SD = (
+    0.6  # of any network once a few were measured in its arm: 0 to 2 % of a public table are then faster than expected by 1.6 times as much
+)
+DRAWN = 4  # left-out errors that the standard deviations as predicted count as
+ODD_ERROR = 3.0  # standard deviations beyond which a left-out error counts as so many
+LEAST_SCALE = 0.4  # never trust left-out errors further than that: they are of networks that were chosen, near the limit
 UNKNOWN_SD = 1.0  # log standard deviation of a device's speed before anything is measured on it
 UNKNOWN_ARM_SD = 0.5  # of a set-up beside one that was measured
 OFFSETS = (0.0, -0.1, -0.7, 0.4, -1.4, 0.8)  # logarithms of time over the limit at which a search begins
@@ -67,7 +74,8 @@ class Choice:
 def choose(pool: Pool, seen: Seen, limit_s: float, sources: Sequence[Source], other_chance: np.ndarray | None = None) -> Choice:
     """What to measure next. `other_chance`: of meeting the limits beside latency, per row."""
     mean, sd = forecast(pool, seen, sources)
-    chance = stats.t.cdf((np.log(limit_s) - mean) / sd, FREEDOM) * (1.0 if other_chance is None else other_chance)
+    z, others = (np.log(limit_s) - mean) / sd, np.ones(len(pool)) if other_chance is None else other_chance
+    chance = stats.t.cdf(z, FREEDOM) * others
     chance[seen.rows] = ((seen.latency_s <= limit_s) & seen.others_met).astype(float)
     chance[seen.failed] = 0.0
     met = seen.rows[chance[seen.rows] > 0]
@@ -78,7 +86,7 @@ def choose(pool: Pool, seen: Seen, limit_s: float, sources: Sequence[Source], ot
     floor = float(pool.top1[best]) if best is not None else float(np.min(pool.top1)) - 1.0
     gain = np.where(open_, np.maximum(pool.top1 - floor, 0), 0) * chance
     better = open_ & (pool.top1 > floor + (GAIN if best is not None else 0))
-    doubt = float(1 - np.prod(1 - chance[better]))
+    doubt = any_meets(z[better], others[better], pool.nets.family[better], FREEDOM)
     if start is not None:
         return Choice(
             start, f"to learn how fast this device is ({len(seen.rows) + 1} of {_first(sources)})", best, doubt, False, mean, sd, chance
@@ -121,7 +129,16 @@ def _one_arm(nets: Networks, known: Networks, y: np.ndarray, sources: Sequence[S
         return size + np.median(np.log(y) - ours), np.full(len(nets), UNKNOWN_SD)
     # A promise must be wide where a network is like nothing measured; a choice that took that width for a chance would chase the odd ones.
     value, low, _ = blended.predict(nets, alike=True)
-    return np.log(value), np.maximum(np.log(value / low) / Z90, LEAST_SD)
+    sd = np.log(value / low) / Z90
+    if len(y) >= predictor.FEWEST:
+        sd = np.minimum(sd, MOST_SD)
+    return np.log(value), np.maximum(sd * _scale(blended.residuals, float(np.median(sd))), LEAST_SD)
+
+
+def _scale(residuals: np.ndarray, usual_sd: float) -> float:
+    """What standard deviations are multiplied by, so that they agree with the errors on networks left out; 1 while there are few of those."""
+    errors = np.minimum(np.abs(residuals[np.isfinite(residuals)]) / usual_sd, ODD_ERROR)
+    return float(max(np.sqrt((DRAWN + (errors**2).sum()) / (DRAWN + len(errors))), LEAST_SCALE))
 
 
 def _arm(pool: Pool, seen: Seen, arm: int, mean: np.ndarray, sd: np.ndarray) -> Source:

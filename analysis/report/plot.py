@@ -105,7 +105,7 @@ def _names(on: Sequence[Entry], others: Sequence[Entry], at: dict[int, tuple[flo
         out.append(f'<text class="name" x="{(box[0] + box[2]) / 2:.1f}" y="{box[3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')
     for row, (px, py) in zip(others, rest, strict=False):
         word = short(row.network)
-        near = beside(px, py, DIM_LETTER * len(word), [*points, *rest, *ink], taken, panel, GAPS[:1])
+        near = beside(px, py, DIM_LETTER * len(word), [*points, *rest, *ink], taken, panel, GAPS[:1], [*points, *rest])
         if near:
             taken.append(near[0])
             out.append(f'<text class="dim" x="{(near[0][0] + near[0][2]) / 2:.1f}" y="{near[0][3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')  # fmt: skip

@@ -54,7 +54,7 @@ def _row(row: Entry, limits: Limits, taken: bool, heads: Sequence[tuple[str, str
         f"<td{f' class={css!r}' if css else ''}>{text}</td>" for text, (_, css) in compress(zip(said, heads, strict=True), known)
     )
     dot = f'<i class="dot{"" if row.measured else " hollow"}" style="--c:{styles.family(row.family)[0]}"></i>'
-    name = f'<th scope="row">{dot}{escape(row.network)}{_weights(row)}</th>'
+    name = f'<th scope="row">{dot}{escape(row.network).replace("_", "_<wbr>")}{_weights(row)}</th>'
     return f'<tr{" class=taken" if taken else ""} data-n="{escape(row.network)}">{name}{cells}</tr>'
 
 

@@ -165,6 +165,11 @@ function place(px, py, width, points, rest, ink, taken, panel) {
     if (free(boxAt(cx, cy, width), [], taken, panel)) return [boxAt(cx, cy, width), true];
   return [[panel[0], panel[1], panel[0] + width, panel[1] + LINE], true];
 }
+function ticks(low, high, wide) { // 1, 2 and 5 of each power of ten; all nine where fewer than two of these lie inside
+  const of = steps => Array.from({length: 12}, (_, i) => steps.map(step => +`${step}e${i - 4}`)).flat().filter(v => low <= v && v <= high);
+  const usual = of(wide ? [1] : [1, 2, 5]);
+  return usual.length > 1 ? usual : of([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+}
 function chart(pool, l, take) {
   const rated = pool.filter(row => row.top1 !== null);
   if (!rated.length) return "";
@@ -176,9 +181,8 @@ function chart(pool, l, take) {
   const out = [], edge = l.ms ? x(l.ms) : right, floor = l.top1 ? Math.min(lower, y(Math.max(l.top1, bottom))) : lower, f = v => v.toFixed(1);
   if (edge > left && floor > upper) out.push(`<rect class="region" x="${left}" y="${upper}" width="${f(edge - left)}" height="${f(floor - upper)}"/>`);
   const wide = high / low >= 400 || W < 420 && high / low > 60;
-  for (let power = -4; power < 8; power++) for (const step of [1, 2, 5]) {
-    const v = +`${step}e${power}`;
-    if (low <= v && v <= high && (!wide || step === 1)) out.push(`<path class="grid" d="M${f(x(v))} ${upper}V${lower}"/><text class="tick" x="${f(x(v))}" y="${lower + 15}" text-anchor="middle">${v.toLocaleString("en-US", {maximumFractionDigits: 6})}</text>`);
+  for (const v of ticks(low, high, wide)) {
+    out.push(`<path class="grid" d="M${f(x(v))} ${upper}V${lower}"/><text class="tick" x="${f(x(v))}" y="${lower + 15}" text-anchor="middle">${v.toLocaleString("en-US", {maximumFractionDigits: 6})}</text>`);
   }
   const stride = [1, 2, 5, 10, 20].find(s => (top - bottom) / s <= 8);
   for (let t = Math.ceil(bottom / stride) * stride; t <= top; t += stride) out.push(`<text class="tick" x="${left - 6}" y="${f(y(t) + 4)}" text-anchor="end">${t}</text>`);
@@ -232,7 +236,7 @@ function table(pool, l, take) {
     const cells = [row.top1 === null ? "—" : `<span${row.tag ? ` title="${escape([row.weights_of || row.tag, row.terms].filter(Boolean).join(", "))}"` : ""}>${row.top1.toFixed(1)} %</span>`, number(row.ms / s) + interval,
       `<span class="meter"><i style="width:${used.toFixed(0)}%"></i></span>`, number(rate(row)), number(row.mib), number(row.mj), escape(row.backend), chip(row, l)];
     const dot = `<i class="dot${row.measured ? "" : " hollow"}" style="--c:${data.colours[row.family]}"></i>`;
-    return `<tr${row === take ? ' class="taken"' : ""} data-n="${escape(row.network)}"><th scope="row">${dot}${escape(row.network)}${weights(row) ? ` <small>${escape(weights(row))}</small>` : ""}</th>`
+    return `<tr${row === take ? ' class="taken"' : ""} data-n="${escape(row.network)}"><th scope="row">${dot}${escape(row.network).replaceAll("_", "_<wbr>")}${weights(row) ? ` <small>${escape(weights(row))}</small>` : ""}</th>`
       + cells.filter((_, i) => known[i]).map((text, i) => `<td${heads[i + 1][1] ? ` class="${heads[i + 1][1]}"` : ""}>${text}</td>`).join("") + "</tr>";
   });
   return `<table><thead><tr>${heads.map(([name, css]) => `<th scope="col"${css ? ` class="${css}"` : ""}>${name}</th>`).join("")}</tr></thead><tbody>${body.join("")}</tbody></table>`;

@@ -49,7 +49,7 @@ def place(
 
 
 def beside(
-    px: float, py: float, width: float, avoid: Points, taken: Sequence[Box], panel: Box, gaps: Sequence[int], others: Points
+    px: float, py: float, width: float, avoid: Points, taken: Sequence[Box], panel: Box, gaps: Sequence[int], others: Points = ()
 ) -> tuple[Box, bool] | None:
     """The nearest free place at one of the gaps, or None. A name without a line is nearer to its own point than to any of the others."""
     for gap in gaps:

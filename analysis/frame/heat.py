@@ -17,7 +17,7 @@ def runs(frame: pd.DataFrame) -> pd.Series:
     return found[found["sustained_s"].gt(0)].drop_duplicates(SAME, keep="last").set_index(SAME)["sustained_s"]
 
 
-def onto(cells: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+def with_heat(cells: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """The cells with `heat` (sustained, cold or empty) and, where it is sustained, that latency, without the intervals of the cold one."""
     late = runs(frame)
     board = cells.get("env_board", pd.Series(None, index=cells.index, dtype=object)).notna() | cells["platform"].isin(

@@ -37,7 +37,7 @@ def candidates(
     """
     here = rows[rows["batch_size"] == batch_size].drop_duplicates(["model", "input_px"], keep="last")
     known = offers.offers(more)
-    here = heat.onto(here.join(noise.bounds(here, COVERAGE)).assign(slowest_s=noise.bounds(here)["high_s"]), frame)
+    here = heat.with_heat(here.join(noise.bounds(here, COVERAGE)).assign(slowest_s=noise.bounds(here)["high_s"]), frame)
     table = [row for record in here.to_dict("records") for row in _weighed(record, known, every_tag)]
     measured = {graph(row) for row in table}
     others = frame[with_graph(frame)].sort_values("top1", na_position="first").drop_duplicates(["model", "input_px"], keep="last")

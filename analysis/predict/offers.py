@@ -23,7 +23,10 @@ COLUMNS = (
     "source",
     "top1",
 )  # of the frame, as `served` takes them
-ADDED = ("terms", "weights_of")  # columns that `onto` adds: the licence's terms, and how weights of another name of the graph are loaded
+ADDED = (
+    "terms",
+    "weights_of",
+)  # columns that `best_weights` adds: the licence's terms, and how weights of another name of the graph are loaded
 
 Graph = tuple[str, int]  # name without a tag of weights, input size
 Offers = Mapping[Graph, Sequence[Mapping[Any, Any]]]
@@ -101,7 +104,7 @@ def catalogue(license: str | None = None) -> pd.DataFrame:
     return pd.concat([every, candidates.barred()], ignore_index=True) if license else every
 
 
-def onto(frame: pd.DataFrame, license: str | None = None) -> pd.DataFrame:
+def best_weights(frame: pd.DataFrame, license: str | None = None) -> pd.DataFrame:
     """The frame with the Top-1 of the first weights that each measured time serves, and ADDED."""
     frame = frame.assign(terms="", weights_of="")
     rows = frame.reindex(columns=list(COLUMNS)).assign(unlike=unlikes(frame))

@@ -70,7 +70,7 @@ def entries(frame: pd.DataFrame) -> list[Entry]:
     cells = cells.drop(columns=[name for name in cells if str(name).startswith("env_") and name != "env_board"])
     many = cells["n_replicates"].ge(2).to_numpy()
     interval = noise.bounds(cells).where(pd.Series(many, cells.index), np.nan)
-    cells = heat.onto(cells.assign(**interval), frame)
+    cells = heat.with_heat(cells.assign(**interval), frame)
     table = metrics.table(cells).assign(
         low=1e3 * cells["low_s"], high=1e3 * cells["high_s"], trust=[_trust(row) for row in cells[_TRUST].to_dict("records")]
     )

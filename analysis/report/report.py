@@ -69,7 +69,7 @@ def by_machine(frame: pd.DataFrame, license: str | None = None) -> pd.DataFrame:
 
     Each time has the Top-1 of the best weights that it serves and that `license` (commercial, or none) allows, as `dyno recommend` offers them.
     """
-    return offers.onto(frame.assign(platform=frame["machine"], label=words.bare(frame["label"])), license)
+    return offers.best_weights(frame.assign(platform=frame["machine"], label=words.bare(frame["label"])), license)
 
 
 @keeping()

@@ -3,10 +3,17 @@
 import pandas as pd
 
 from analysis.frame import environments, words
+from analysis.frame import facts as read
 from analysis.frame.cached import computed_once
 
 TITLE = "Environments"
-HIDDEN = ("packages", "cpu_flags", "temperatures_c", "cpu_clocks_hz_cur")  # too long for a table, or never the same twice
+HIDDEN = (
+    "packages",
+    "cpu_flags",
+    "temperatures_c",
+    "cpu_clocks_hz_cur",
+    "gpus",
+)  # too long for a table, told elsewhere, or never the same twice
 
 
 @computed_once
@@ -35,10 +42,11 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
             if values.nunique() > 1:
                 said = [f"{value if len(value) < 60 else 'another list'} ({', '.join(group.loc[values.index[values == value], 'environment'].astype(str))})"
                         for value in values.unique()]  # fmt: skip
-                differ.append((machine, fact, "; ".join(said)))
-    shown = [c for c in columns if not facts[c].startswith(HIDDEN)]
+                differ.append((machine, read.called(str(fact)), "; ".join(said)))
+    shown = [c for c in columns if not facts[c].startswith(HIDDEN) and read.shown(facts[c])]
     table = pd.DataFrame({name: row[shown].astype(object) for name, row in kept.items()}, index=shown).dropna(how="all")
-    table.index = [facts[c] for c in table.index]
+    table = pd.DataFrame({name: [read.read(facts[c], value) for c, value in table[name].items()] for name in table}, index=table.index)
+    table.index = [read.called(facts[c]) for c in table.index]
     return {
         "environments": table.rename_axis("fact").reset_index(),
         "differences": pd.DataFrame(differ, columns=["platform", "fact", "values"]),

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import metrics, setups
+from analysis.frame import metrics, setups, words
 from analysis.frame.cached import computed_once
 
 TITLE = "Loading, transfers and the device's own time"
@@ -22,7 +22,16 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     for title, name in (("load, ms", "load_s"), ("first call, ms", "first_latency_s"), ("to the device, ms", "h2d_s"), ("latency, ms", "latency_s"),
                         ("on the device, ms", "device_s"), ("from the device, ms", "d2h_s"), ("above idle, mJ per image", "above_idle_j")):  # fmt: skip
         table[title] = metrics.MILLI * cells[name]
+    moved = cells[["h2d_s", "d2h_s"]].notna().any(axis=1)
+    table["host memory of transfers"] = [
+        done.get("transfers") if there and isinstance(done, dict) else None for done, there in zip(cells["executed"], moved, strict=True)
+    ]
     return table.sort_values(["setup", "label", "batch_size"]).dropna(axis=1, how="all").reset_index(drop=True)
+
+
+def _more(share: float) -> str:
+    """`80 %`, and from twice up `16 times the latency`."""
+    return f"{100 * share:.0f} %" if share < 2 else f"{share:.0f} times the latency"
 
 
 def explain(frame: pd.DataFrame) -> str:
@@ -34,15 +43,18 @@ def explain(frame: pd.DataFrame) -> str:
     if "on the device, ms" in table:
         waits = table[table["on the device, ms"].lt((1 - WAITING) * table["latency, ms"])]
         told = int(table["on the device, ms"].notna().sum())
+        cells = words.plural(told, "cell") + " with device times"
         said.append(
-            f"In {len(waits)} of {told} cells with device times, more than half of the latency is spent outside the device: what is timed there is launching."
+            f"In {len(waits)} of {cells} more than half of the latency is spent outside the device: what is timed there is launching."
+            if len(waits)
+            else f"The device works for at least half of the latency in {'each of ' if told > 1 else ''}{cells}."
         )
     moved = table.reindex(columns=["to the device, ms", "from the device, ms"]).sum(axis=1, min_count=1) / table["latency, ms"]
     if moved.notna().any():
         worst = table.loc[moved.idxmax()]
         share = 100 * float(np.nanmedian(moved))
         said.append(
-            f"Transfers, which no latency includes, add {share:.2g} % in the typical cell and up to {100 * moved.max():.0f} % for {worst['label']} on "
+            f"Transfers, which no latency includes, add {share:.2g} % in the typical cell and up to {_more(moved.max())} for {worst['label']} on "
             f"{worst['setup']}, batch {worst['batch_size']:.0f}."
         )
     return " ".join(said) or "Only energy above idle was measured."

@@ -82,6 +82,14 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"speedup": pd.DataFrame(rows, columns=columns), "speedup by network": each.drop(columns=["family", "common"])}
 
 
+def certain(faster: int, slower: int, networks: int) -> str:
+    """Of how many networks the intervals leave no doubt."""
+    if not faster + slower:
+        return "which is not certain" if networks == 1 else f"certain for none of {networks} networks"
+    said = [f"{word} for {count}" for word, count in (("faster", faster), ("slower", slower)) if count]
+    return f"certainly {' and '.join(said)} of {words.plural(networks, 'network')}"
+
+
 def explain(frame: pd.DataFrame) -> str:
     """The geometric means at the smallest batch size."""
     table = analyse(frame)["speedup"]
@@ -89,7 +97,7 @@ def explain(frame: pd.DataFrame) -> str:
         return "No platform has two backends for the same cell that was not contended."
     table = table[table["scenario"] == table["scenario"].min()]
     table = table[(table["batch_size"] == table["batch_size"].min())]
-    said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} (certainly slower for {words.out_of(r.slower, r.networks, 'network')})"
+    said = [f"{r.series} runs {r.speedup:.2f} times as fast as {r.reference} on {r.platform} ({certain(r.faster, r.slower, r.networks)})"
             for r in table.itertuples()]  # fmt: skip
     return (
         f"At batch {table['batch_size'].iloc[0]}, by geometric mean over the networks that all backends have, else those shared with the reference: "

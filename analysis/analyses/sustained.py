@@ -3,35 +3,27 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frame import metrics
+from analysis.frame import heat, metrics
 from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest
 from analysis.frame.words import plural
 
 TITLE = "Cold against sustained"
-SAME = ["platform", "device", "backend", "model", "precision", "batch_size", "input_px"]  # of a sustained run and the cell it belongs to
 COLUMNS = ["platform", "series", "label", "family", "batch_size", "cold, ms", "sustained, ms", "ratio"]
 EQUAL = 0.02  # a change that is none
 
 
-@computed_once
-def runs(frame: pd.DataFrame) -> pd.Series:
-    """Seconds per batch after minutes of work, by SAME: the latest good run of each cell."""
-    found = latest(frame[frame["role"].eq("sustained") & frame["status"].eq("ok") & ~frame["contended"]])
-    return found[found["sustained_s"].gt(0)].drop_duplicates(SAME, keep="last").set_index(SAME)["sustained_s"]
-
-
 def applies(frame: pd.DataFrame) -> str | None:
     """Why there is nothing to say."""
-    return None if len(runs(frame)) else "no cell was kept running for minutes; dyno run --sustained 10 does that"
+    return None if len(heat.runs(frame)) else "no cell was kept running for minutes; dyno run --sustained 10 does that"
 
 
 @computed_once
 def pairs(frame: pd.DataFrame) -> pd.DataFrame:
     """A row per cell with both times, the largest ratio first."""
     cells = latest(frame[frame["role"].eq("cell") & frame["status"].eq("ok") & frame["scenario"].eq("latency") & ~frame["contended"]])
-    cells = cells.drop_duplicates(SAME, keep="last")
-    late = runs(frame).reindex(pd.MultiIndex.from_frame(cells[SAME])).to_numpy(float)
+    cells = cells.drop_duplicates(heat.SAME, keep="last")
+    late = heat.runs(frame).reindex(pd.MultiIndex.from_frame(cells[heat.SAME])).to_numpy(float)
     table = cells.assign(
         **{"cold, ms": metrics.MILLI * cells["latency_s"], "sustained, ms": metrics.MILLI * late, "ratio": late / cells["latency_s"]}
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 STRIDE = 9
 LETTER, LINE = 7.3, 13  # px that a letter of a name takes at most, and a line of names
+NEAR, MARGIN = 20, 3  # px up to which a name needs no line, and by which other points are farther from it than its own
 GAPS = (9, 20, 34, 50, 70, 94, 122, 156, 196, 240, 290)
 ANGLES = (
     225,
@@ -36,7 +37,7 @@ def place(
 ) -> tuple[Box, bool]:
     """(box, whether it needs a line): the nearest free place for a name beside a point; on lines (`ink`) and other points only where nothing else is left."""
     for avoid, gaps in (([*points, *rest, *ink], GAPS[:6]), ([*points, *rest], GAPS[:5]), (points, GAPS), ((), GAPS)):
-        found = beside(px, py, width, avoid, taken, panel, gaps)
+        found = beside(px, py, width, avoid, taken, panel, gaps, [*points, *rest])
         if found:
             return found
     for cy in sorted(range(int(panel[1]) + 7, int(panel[3]) - 6, LINE), key=lambda c: abs(c - py)):
@@ -48,17 +49,26 @@ def place(
 
 
 def beside(
-    px: float, py: float, width: float, avoid: Points, taken: Sequence[Box], panel: Box, gaps: Sequence[int]
+    px: float, py: float, width: float, avoid: Points, taken: Sequence[Box], panel: Box, gaps: Sequence[int], others: Points = ()
 ) -> tuple[Box, bool] | None:
-    """The nearest free place at one of the gaps, or None."""
+    """The nearest free place at one of the gaps, or None. A name without a line is nearer to its own point than to any of the others."""
     for gap in gaps:
         for angle in ANGLES:
             dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
             cx, cy = px + dx * gap + (dx > 0.3) * width / 2 - (dx < -0.3) * width / 2, py + dy * gap
             box = (cx - width / 2, cy - LINE / 2, cx + width / 2, cy + LINE / 2)
-            if _free(box, avoid, taken, panel):
-                return box, gap > 20
+            if _free(box, avoid, taken, panel) and (gap > NEAR or _own(box, px, py, others)):
+                return box, gap > NEAR
     return None
+
+
+def _own(box: Box, px: float, py: float, others: Points) -> bool:
+    most = _apart(box, px, py) + MARGIN
+    return all(_apart(box, x, y) > most for x, y in others if (x, y) != (px, py))
+
+
+def _apart(box: Box, x: float, y: float) -> float:
+    return math.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))
 
 
 def _free(box: Box, points: Sequence[tuple[float, float]], taken: Sequence[Box], panel: Box) -> bool:

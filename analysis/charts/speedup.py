@@ -5,12 +5,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.analyses.speedup import ratios
+from analysis.analyses.speedup import certain, ratios
 from analysis.charts import _interactive as live
 from analysis.charts import _style as styles
 from analysis.charts import base
 from analysis.charts._style import Style
-from analysis.frame import words
 from analysis.frame.cached import computed_once
 from analysis.stats import intervals
 
@@ -75,9 +74,9 @@ def explain(frame: pd.DataFrame) -> str:
     for (platform, series, reference), mine in rows_of(frame).groupby(["platform", "series", "reference"]):
         mean, low, high = intervals.geometric_mean(mine["speedup"])
         between = f" (95 % interval {low:.2f} to {high:.2f})" if np.isfinite(low) else ""
-        slower = int((mine["verdict"] == "slower").sum())
+        faster, slower = (int((mine["verdict"] == word).sum()) for word in ("faster", "slower"))
         top = mine.loc[mine["speedup"].idxmax()]
-        said.append(f"{series} on {platform} is {mean:.2f} times as fast as {reference}{between}, certainly slower for {words.out_of(slower, len(mine), 'network')}"
+        said.append(f"{series} on {platform} is {mean:.2f} times as fast as {reference}{between}, {certain(faster, slower, len(mine))}"
                     + (f", and gains most on {top['label']} ({top['speedup']:.1f}×)" if len(mine) > 1 else ""))  # fmt: skip
     return "; ".join(said) + "."
 

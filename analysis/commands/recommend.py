@@ -43,8 +43,10 @@ def register(app: typer.Typer) -> None:
         from analysis.merge import table
         from analysis.predict import advice as words
         from analysis.predict import candidates as networks
+        from analysis.predict import offers
         from analysis.predict import recommend as advice
         from analysis.predict.limits import Limits
+        from analysis.predict.tables import key
 
         if license not in (None, "commercial"):
             raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
@@ -52,11 +54,16 @@ def register(app: typer.Typer) -> None:
         frame = table.merge(records or [below_results("records")]).frame
         limits = Limits(None if max_latency_ms is None else max_latency_ms / MILLI, max_memory_mb, max_energy_j, min_top1)
         mine = networks.own(candidates, frame) if candidates else []
-        others = [] if only_records else networks.catalogued(license, every_tag=all_)
-        chosen = mine + [c for c in others if c.key not in {own.key for own in mine}]
-        parts = ([networks.rows(chosen)] if chosen else []) + ([networks.barred()] if license else [])
+        parts = [networks.rows(mine)] if mine else []
+        if not only_records:
+            others = offers.catalogue(license)
+            parts.append(
+                others[[key(m, px) not in {own.key for own in mine} for m, px in zip(others["model"], others["input_px"], strict=True)]]
+            )
+        elif license:
+            parts.append(networks.barred())
         known = pd.concat(parts, ignore_index=True) if parts else None
-        found = advice.advise(frame, platform, limits, batch_size, known, backend=backend, device=device, precision=precision)
+        found = advice.advise(frame, platform, limits, batch_size, known, all_, backend=backend, device=device, precision=precision)
         typer.echo(
             json.dumps(found.as_dict(all_), indent=1, allow_nan=False)
             if json_

@@ -8,6 +8,8 @@ import typer
 from runner.program.options import RECORDS, RESULTS, below_results
 from runner.program.terminal import warn
 
+MOST_VERDICTS = 8  # devices whose answer the terminal says, too
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -54,6 +56,9 @@ def register(app: typer.Typer) -> None:
         paper: Annotated[
             bool, typer.Option("--paper", help="Also write OUT/paper: figures at column width, one table as LaTeX and CSV, a citation.")
         ] = False,
+        license: Annotated[
+            str | None, typer.Option(metavar="NAME", help="commercial: leave out weights whose licence forbids it.", show_default=False)
+        ] = None,
         timings: Annotated[bool, typer.Option(help="Print how many CPU seconds each part took.")] = False,
     ) -> None:
         """Merge record files, analyse them and write index.html, figures and tables."""
@@ -63,12 +68,15 @@ def register(app: typer.Typer) -> None:
         logging.getLogger("matplotlib").setLevel(logging.CRITICAL)  # a cache that can't be written is a traceback to it, and nothing to us
         from analysis.compare import noise
         from analysis.errors import FrameError
+        from analysis.frame.words import plural
         from analysis.merge import table
         from analysis.predict import path as searches
         from analysis.report import report as writer
         from analysis.report import watch as watching
         from analysis.stats import cost
 
+        if license not in (None, "commercial"):
+            raise typer.BadParameter(f"{license}: give commercial, or leave it out", param_hint="--license")
         paths = records or [below_results("records", results)]
         local = [Path(path) for path in paths if not path.startswith("s3://")]
         folder = out or Path(below_results("report", results))
@@ -79,7 +87,7 @@ def register(app: typer.Typer) -> None:
             live = bool(stamp)
             searched = searches.table(local[0].parent if records and local else Path(results))
             return writer.write(
-                merged, folder, files, False if live else gif, prices, methods and not live, paper and not live, stamp, searched
+                merged, folder, files, False if live else gif, prices, methods and not live, paper and not live, stamp, searched, license
             )
 
         if watch:
@@ -103,4 +111,8 @@ def register(app: typer.Typer) -> None:
         if timings:
             for name, seconds in sorted(written.seconds.items(), key=lambda item: -item[1]):
                 typer.echo(f"{seconds:7.2f} s  {name}")
+        for line in written.verdicts[:MOST_VERDICTS]:
+            typer.echo(line)
+        if len(written.verdicts) > MOST_VERDICTS:
+            typer.echo(f"and {plural(len(written.verdicts) - MOST_VERDICTS, 'more device')} on the page")
         typer.echo(f"{written.page}  ({written.summary})")

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from analysis.predict.limits import NAMES
 from analysis.predict.recommend import Advice
 from analysis.predict.show import said
@@ -34,11 +32,12 @@ def text(advice: Advice, everything: bool = False) -> str:
     if everything:
         shown, left = advice.fitting, 0
     else:
-        predicted = advice.recommended[advice.recommended["kind"].eq("predicted")]
-        shown, left = pd.concat([advice.best_measured, predicted.head(MOST)], ignore_index=True), max(len(predicted) - MOST, 0)
+        predicted = int(advice.shown["kind"].eq("predicted").sum())
+        left = max(predicted - MOST, 0)
+        shown = advice.shown.head(len(advice.shown) - left)
     names = ["latency_s", *(n for n in ("memory_mb", "energy_j") if n in given)]
     wide = max([len("network"), *(len(_network(row)) for row in shown.to_dict("records"))])
-    tags = max([len("weights"), *(len(str(row["weights"])) for row in shown.to_dict("records"))])
+    tags = max([len("weights"), *(len(_weights(row)) for row in shown.to_dict("records"))])
     way = max([len("set-up"), *(len(_way(row)) for row in shown.to_dict("records"))])
     lines.append(
         f"  {'network':{wide}}  {'weights':{tags}}  {'set-up':{way}}  {'Top-1':>5}  "
@@ -49,9 +48,9 @@ def text(advice: Advice, everything: bool = False) -> str:
         accuracy = "?" if row["top1"] != row["top1"] else f"{row['top1']:.1f}"
         ranges = "".join(f"{_range(row, n):>30}" for n in names)
         sure = "?" if row["sure"] != row["sure"] else f"{row['sure']:.0%}"
-        note = "; ".join(part for part in (_kind(row), row["terms"], *_short(row["extrapolates"])) if part)
+        note = "; ".join(part for part in (_kind(row), row["heat"], row["terms"], *_short(row["extrapolates"])) if part)
         lines.append(
-            f"{MARKS[row['kind']]} {_network(row):{wide}}  {row['weights']:{tags}}  {_way(row):{way}}  {accuracy:>5}  {ranges}  {sure:>4}  {note}".rstrip()
+            f"{MARKS[row['kind']]} {_network(row):{wide}}  {_weights(row):{tags}}  {_way(row):{way}}  {accuracy:>5}  {ranges}  {sure:>4}  {note}".rstrip()
         )
     if left:
         lines.append(f"and {left} more on the predicted frontier; --all shows everything that meets the limits")
@@ -68,6 +67,10 @@ def _kind(row: Mapping[Any, Any]) -> str:
 def _network(row: Mapping[Any, Any]) -> str:
     px = row["input_px"]
     return str(row["model"]) if px == 224 else f"{row['model']} at {px:g} px" if px == px else f"{row['model']} at an unknown size"
+
+
+def _weights(row: Mapping[Any, Any]) -> str:
+    return str(row["weights_of"] or row["weights"])
 
 
 def _way(row: Mapping[Any, Any]) -> str:

@@ -154,6 +154,6 @@ def rows(candidates: list[Candidate]) -> pd.DataFrame:
     """Candidates with the frame's columns of a network, as analysis.recommend takes them."""
     return pd.DataFrame(
         {"model": c.model, "input_px": c.input_px, "top1": c.top1, "top5": c.top5, "accuracy_source": "published", "accuracy_weights": c.weights,
-         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model), "weights": c.weights, "terms": c.terms, "names": c.names}
+         "params_m": c.complexity["params"] / 1e6, "op_features": c.complexity["groups"], "family": family(c.model), "weights": c.weights, "source": c.source, "terms": c.terms, "names": c.names}
         for c in candidates
     )  # fmt: skip

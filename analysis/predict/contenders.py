@@ -1,49 +1,54 @@
 """What may be recommended in a set-up: networks with a set of weights each, measured there or predicted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.frame import noise, published
+from analysis.frame import heat, noise
 from analysis.frame.setups import Setup
-from analysis.predict import batch
+from analysis.predict import batch, offers
 from analysis.predict.conformal import COVERAGE
 from analysis.predict.learn import learn
 from analysis.predict.limits import Z90, Limits
-from analysis.predict.tables import PER_IMAGE, nets, untagged, with_graph
+from analysis.predict.offers import COUNTED, HALF, Offers, graph, graphs, unlike
+from analysis.predict.tables import PER_IMAGE, nets, with_graph
 from analysis.stats.intervals import wilson
 
 LEAST_SPREAD = 0.01  # a measured time is repeated no better than this
-HALF = ("fp16", "bf16")  # a published Top-1 holds for them where their outputs agree with fp32's
-COUNTED = ("int8",)  # and for these only what was counted holds
-COLUMNS = ["model", "input_px", "weights", "backend", "device", "precision", "kind", "top1", "top1_low", "top1_high",
-           *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")), "extrapolates", "terms"]  # fmt: skip
-
-Graph = tuple[str, int]  # name without a tag of weights, input size
+COLUMNS = ["model", "input_px", "weights", "weights_of", "backend", "device", "precision", "kind", "top1", "top1_low", "top1_high",
+           *(c for q in ("latency_s", "memory_mb", "energy_j") for c in (q, f"{q}_low", f"{q}_high")), "slowest_s", "heat", "extrapolates", "terms"]  # fmt: skip
 
 
 def candidates(
-    frame: pd.DataFrame, setup: Setup, rows: pd.DataFrame, batch_size: int, limits: Limits, more: pd.DataFrame | None = None
+    frame: pd.DataFrame,
+    setup: Setup,
+    rows: pd.DataFrame,
+    batch_size: int,
+    limits: Limits,
+    more: pd.DataFrame | None = None,
+    every_tag: bool = False,
 ) -> pd.DataFrame:
-    """One row per network, input size and set of weights: measured where it was at that batch size, predicted where it was not.
+    """One row per network and input size, with its best weights or with each set of them: measured where it was at that batch size, else predicted.
 
     A time serves all weights of the same graph and size. more: what is published (candidates.rows); without it the frame's own accuracies alone.
+    `slowest_s` is what a limit on latency must hold for: the upper end of a measured median's 95 % interval where it has one.
     """
     here = rows[rows["batch_size"] == batch_size].drop_duplicates(["model", "input_px"], keep="last")
-    offers = _offers(more)
-    table = [row for record in here.join(noise.bounds(here, COVERAGE)).to_dict("records") for row in _weighed(record, offers)]
-    measured = {_graph(row) for row in table}
+    known = offers.offers(more)
+    here = heat.with_heat(here.join(noise.bounds(here, COVERAGE)).assign(slowest_s=noise.bounds(here)["high_s"]), frame)
+    table = [row for record in here.to_dict("records") for row in _weighed(record, known, every_tag)]
+    measured = {graph(row) for row in table}
     others = frame[with_graph(frame)].sort_values("top1", na_position="first").drop_duplicates(["model", "input_px"], keep="last")
     if more is not None:
         counted = others["accuracy_source"].eq("measured") if "accuracy_source" in others else pd.Series(False, others.index)
-        others = others[[keep or _graph(row) not in offers for keep, row in zip(counted, others.to_dict("records"), strict=True)]]
-        mine = {_graph(row) for row in others.to_dict("records")}
+        others = others[[keep or graph(row) not in known for keep, row in zip(counted, others.to_dict("records"), strict=True)]]
+        mine = {graph(row) for row in others.to_dict("records")}
         more = more[more["top1"].notna()]
-        more = more[[not mine.intersection(_graphs(row)) for row in more.to_dict("records")]]
-        others = pd.concat([more, others], ignore_index=True)
-    new = others[[not any(graph in measured for graph in _graphs(row)) for row in others.to_dict("records")]]
+        more = more[[not mine.intersection(graphs(row)) for row in more.to_dict("records")]]
+        others = pd.concat([more if every_tag else offers.one_each(more), others], ignore_index=True)
+    new = others[[not any(one in measured for one in graphs(row)) for row in others.to_dict("records")]]
     needed = ["latency_s", *(name for name in ("memory_mb", "energy_j") if name in limits.given())]
     table += _predicted(frame, setup, rows, new, batch_size, needed)
     return (
@@ -53,39 +58,16 @@ def candidates(
     )
 
 
-def _graph(row: Mapping[Any, Any]) -> Graph:
-    return untagged(str(row["model"])), row["input_px"]
-
-
-def _graphs(row: Mapping[Any, Any]) -> list[Graph]:
-    """All names of the row's graph, where they are known."""
-    names = row.get("names")
-    return [(name, row["input_px"]) for name in names] if isinstance(names, tuple) else [_graph(row)]
-
-
-def _offers(more: pd.DataFrame | None) -> dict[Graph, list[dict[str, Any]]]:
-    """The weights that are published for each graph."""
-    found: dict[Graph, list[dict[str, Any]]] = {}
-    for row in [] if more is None else more.to_dict("records"):
-        for graph in _graphs(row):
-            found.setdefault(graph, []).append(row)
-    return found
-
-
-def _weighed(record: Mapping[Any, Any], offers: Mapping[Graph, Sequence[Mapping[Any, Any]]]) -> list[dict[str, Any]]:
-    """A measured network with each set of weights that its time serves; with its own alone where its accuracy was counted or is not for others."""
+def _weighed(record: Mapping[Any, Any], known: Offers, every_tag: bool) -> list[dict[str, Any]]:
+    """A measured network with the weights that its time serves; with its own alone where its accuracy was counted or is not for others."""
     row = _measured(record)
-    own = record.get("weights") not in ("random", "pretrained") and not isinstance(record.get("weights_tag"), str)
-    if row["kind"] == "imported" or own or record.get("accuracy_source") == "measured" or record["precision"] in COUNTED:
-        return [row]
-    if unlike(record):
+    if unlike(record) and row["kind"] != "imported" and record.get("accuracy_source") != "measured":
         return [row | {"top1": np.nan, "top1_low": np.nan, "top1_high": np.nan, "terms": "its outputs were not found to agree with fp32's"}]
-    return [row | _accuracy(one) | {"terms": _said(one, record["precision"], True)} for one in offers.get(_graph(record), ())] or [row]
-
-
-def unlike(record: Mapping[Any, Any]) -> bool:
-    """Whether a half precision was not found to agree with fp32."""
-    return record["precision"] in HALF and not record.get("parity_max_rel", np.nan) <= published.PARITY_LIMIT
+    found = offers.served(record, known)
+    return [
+        row | _accuracy(one) | {"terms": _said(one, record["precision"], True), "weights_of": offers.named(one, str(record["model"]))}
+        for one in (found if every_tag else found[:1])
+    ] or [row]
 
 
 def _said(offer: Mapping[Any, Any], precision: str, compared: bool) -> str:
@@ -96,9 +78,10 @@ def _said(offer: Mapping[Any, Any], precision: str, compared: bool) -> str:
 
 
 def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
-    imported = "imported" in (row["quality"] if isinstance(row["quality"], (tuple, list)) else ())
+    imported = row["source"] != "records"
     kind = "imported" if imported else "measured"
-    out = _accuracy(row) | {"model": row["model"], "input_px": row["input_px"], "kind": kind, "extrapolates": "", "terms": ""}
+    out = _accuracy(row) | {"model": row["model"], "input_px": row["input_px"], "kind": kind, "extrapolates": "", "terms": "", "weights_of": "",
+                            "slowest_s": float(row["latency_s"]), "heat": row["heat"]}  # fmt: skip
     for name in ("latency_s", "memory_mb", "energy_j"):
         value = float(row[name])
         if imported:
@@ -107,6 +90,8 @@ def _measured(row: Mapping[Any, Any]) -> dict[str, Any]:
         out |= {name: value, f"{name}_low": value * np.exp(-Z90 * LEAST_SPREAD), f"{name}_high": value * np.exp(Z90 * LEAST_SPREAD)}
     if np.isfinite(row["low_s"]) and not imported:
         out |= {"latency_s_low": row["low_s"], "latency_s_high": row["high_s"]}
+    if np.isfinite(row["slowest_s"]) and not imported and not row["n_replicates"] < 2:
+        out["slowest_s"] = max(row["slowest_s"], out["latency_s"])
     return out
 
 
@@ -140,7 +125,9 @@ def _predicted(
             curve is not None and curve.high / curve.low < out["latency_s_high"] / out["latency_s_low"]
         ):  # its own times at other batch sizes tell more
             out |= {"latency_s": curve.value, "latency_s_low": curve.low, "latency_s_high": curve.high}
-        table.append(out)
+        if not (out["latency_s_low"] > 0 and np.isfinite(out["latency_s_high"])):  # nothing is known of it
+            continue
+        table.append(out | {"slowest_s": out["latency_s"], "heat": "", "weights_of": ""})
     return table
 
 

@@ -10,6 +10,8 @@ from analysis.frame.metrics import significant
 from analysis.report.entries import Entry, frontier
 from analysis.report.verdict import Limits, asked, sure_of
 
+UNKNOWN = "licence unknown"  # said of the network that is taken, not of every one
+
 
 def table(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
     """The frontier's networks that meet the limits, most accurate first; all of the frontier where none does."""
@@ -42,7 +44,7 @@ def _row(row: Entry, limits: Limits, taken: bool, heads: Sequence[tuple[str, str
     interval = f" <small>{number(row.low / share)}–{number(row.high / share)}</small>" if row.low and row.high else ""
     interval = f" <small>{row.heat}</small>" if row.heat == "sustained" else interval
     used = min(100.0, 100 * row.ms / share / limits.ms) if limits.ms else 0.0
-    tag = f' title="{escape(row.tag)}"' if row.tag else ""
+    tag = f' title="{escape(", ".join(filter(None, (row.weights_of or row.tag, row.terms))))}"' if row.tag else ""
     said = [
         f"<span{tag}>{row.top1:.1f} %</span>" if row.top1 is not None else "—", number(row.ms / share) + interval,
         f'<span class="meter"><i style="width:{used:.0f}%"></i></span>', number(row.rate), number(row.mib), number(row.mj), escape(row.backend),
@@ -52,13 +54,14 @@ def _row(row: Entry, limits: Limits, taken: bool, heads: Sequence[tuple[str, str
         f"<td{f' class={css!r}' if css else ''}>{text}</td>" for text, (_, css) in compress(zip(said, heads, strict=True), known)
     )
     dot = f'<i class="dot{"" if row.measured else " hollow"}" style="--c:{styles.family(row.family)[0]}"></i>'
-    name = f'<th scope="row">{dot}{escape(row.network)}{_weights(row)}</th>'
+    name = f'<th scope="row">{dot}{escape(row.network).replace("_", "_<wbr>")}{_weights(row)}</th>'
     return f'<tr{" class=taken" if taken else ""} data-n="{escape(row.network)}">{name}{cells}</tr>'
 
 
 def _weights(row: Entry) -> str:
-    """The tag of the weights that reach this Top-1, small, beside the name."""
-    return f" <small>{escape(row.tag)}</small>" if row.tag else ""
+    """The weights that reach this Top-1, small, beside the name, and what their licence forbids."""
+    said = (row.weights_of or row.tag) + ("" if row.terms in ("", UNKNOWN) else f", {row.terms.split(' (')[0]}")
+    return f" <small>{escape(said)}</small>" if said else ""
 
 
 def _chip(row: Entry, limits: Limits) -> str:
@@ -76,7 +79,11 @@ def number(value: float | None) -> str:
 
 def file_note(row: Entry | None) -> str:
     """That the file holds random weights unless the matrix names others; empty where it holds those that reach the Top-1."""
-    return f"For trained weights, first set weights: {row.tag} for it in matrix.yaml." if row and row.timed == "random" else ""
+    if row is None or row.timed != "random":
+        return ""
+    if row.weights_of:
+        return f"For trained weights, name it {row.weights_of} in matrix.yaml."
+    return f"For trained weights, first set weights: {row.tag} for it in matrix.yaml."
 
 
 def commands(row: Entry | None) -> tuple[str, str] | None:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.analyses import sustained
 from analysis.charts import base
-from analysis.frame import data_sets, metrics, noise, words
+from analysis.frame import data_sets, heat, metrics, noise, words
 from analysis.frame.cached import computed_once
 from analysis.frame.frame import ranked
+from analysis.frame.setups import one_in_flight
+from analysis.predict import offers
 
 RESERVATIONS = ("unsteady", "drifting", "quota", "noisy", "throttled", "parity", "degenerate")
 
@@ -21,8 +22,9 @@ class Entry:
     """One network in one set-up. Times in ms per batch, `low` to `high` the 95 % interval of the median; None is unknown.
 
     Of a network that was not measured (`measured`) `ms` is predicted, and `low` to `high` the 90 % interval of that. `heat` is `sustained` where the
-    time is that of a run of minutes, `cold` where a board has none, and empty elsewhere. `tag` names the weights that reach `top1`, `timed` those that
-    were timed where they are others (`random`).
+    time is that of a run of minutes, `cold` where a board has none, and empty elsewhere. `tag` names the weights that reach `top1`, `weights_of` how a matrix names
+    them where they belong to another name of the same graph, `terms` what their licence asks for; `timed` are those that were timed where they are
+    others (`random`).
     """
 
     device: str
@@ -44,6 +46,8 @@ class Entry:
     px: int | None
     framework: str
     tag: str = ""
+    weights_of: str = ""
+    terms: str = ""
     timed: str = ""
     heat: str = ""
     measured: bool = True
@@ -58,43 +62,27 @@ class Entry:
 def entries(frame: pd.DataFrame) -> list[Entry]:
     """Every ranked cell of one request in flight, device by device (`platform` of the frame), fastest first."""
     cells = data_sets.most_common_each(ranked(frame))
-    cells = cells[(cells["scenario"] == "latency") & cells["latency_s"].gt(0) & cells["batch_size"].ge(1)]
+    cells = one_in_flight(cells)
+    cells = cells[cells["latency_s"].gt(0) & cells["batch_size"].ge(1)]
     if cells.empty:
         return []
     # a row has hundreds of facts, of which these are asked
     cells = cells.drop(columns=[name for name in cells if str(name).startswith("env_") and name != "env_board"])
-    replicates = cells["replicate_medians_s"].tolist()
-    interval = noise.bounds(cells)
+    many = cells["n_replicates"].ge(2).to_numpy()
+    interval = noise.bounds(cells).where(pd.Series(many, cells.index), np.nan)
+    cells = heat.with_heat(cells.assign(**interval), frame)
     table = metrics.table(cells).assign(
-        low=1e3 * interval["low_s"], high=1e3 * interval["high_s"], trust=[_trust(row) for row in cells[_TRUST].to_dict("records")]
+        low=1e3 * cells["low_s"], high=1e3 * cells["high_s"], trust=[_trust(row) for row in cells[_TRUST].to_dict("records")]
     )
-    # Student's interval is around the mean of logarithms; the median of three lies inside it or at its end.
-    table["low"], table["high"] = np.fmin(table["low"], table["latency"]), np.fmax(table["high"], table["latency"])
-    unknown = np.array([len(r) < 2 for r in replicates])
-    table.loc[unknown, ["low", "high"]] = np.nan
-    table = _heated(frame, table.assign(heat=""))
     table["network"] = words.bare(table["label"])
     table["spelt"] = [words.spelt(series) for series in table["series"]]
     table["tag"] = table["accuracy_weights"].fillna("").str.split(",").str[0]  # what follows is where the value was published
+    table = table.assign(**{name: table.get(name, "") for name in offers.ADDED})
     timed = table["weights_tag"].where(table["weights_tag"].map(lambda tag: isinstance(tag, str)), table["weights"]).fillna("")
     table["timed"] = timed.where(~timed.isin(["", "pretrained"]) & table["tag"].ne("") & timed.ne(table["tag"]) & table["top1"].notna(), "")
     needed = ["batch_size", "latency", "input_px", *_NUMBERS.values(), *_WORDS.values()]
     rows = table.sort_values(["platform", "latency"], kind="stable")[needed].to_dict("records")
     return [_entry(row) for row in rows]
-
-
-def _heated(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """On boards, whose clocks fall as they heat up: the sustained time where there is one, and a word that says which it is."""
-    runs = sustained.runs(frame)
-    board = table.get("env_board", pd.Series(None, index=table.index, dtype=object)).notna() | table["platform"].isin(
-        runs.index.get_level_values("platform")
-    )
-    late = 1e3 * runs.reindex(pd.MultiIndex.from_frame(table[sustained.SAME])).to_numpy(float)
-    found = np.isfinite(late)
-    table = table.assign(heat=np.where(found, "sustained", np.where(board, "cold", "")))
-    table["latency"] = np.where(found, late, table["latency"])
-    table.loc[found, ["low", "high", "latency_p90", "latency_p99"]] = np.nan  # they are of the cold samples
-    return table
 
 
 def _entry(row: dict[str, Any]) -> Entry:
@@ -107,7 +95,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 _TRUST = ["quality", "source", "n_replicates", "n_asked", "ended"]
 _NUMBERS = {"low": "low", "high": "high", "p90": "latency_p90", "p99": "latency_p99", "top1": "top1", "mib": "memory", "mj": "energy"}
 _WORDS = {"device": "platform", "network": "network", "family": "family", "backend": "spelt", "precision": "precision", "trust": "trust",
-          "model": "model", "framework": "backend", "tag": "tag", "timed": "timed", "heat": "heat"}  # fmt: skip
+          "model": "model", "framework": "backend", "tag": "tag", "timed": "timed", "heat": "heat", "weights_of": "weights_of", "terms": "terms"}  # fmt: skip
 
 
 def _number(value: Any) -> float | None:

@@ -66,17 +66,24 @@ def svg(pool: Sequence[Entry], limits: Limits, taken: Entry | None) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Top-1 against time; the table says the same">{body}</svg>'
 
 
+def ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of each power of ten, the powers alone of a wide range; all nine steps where fewer than two of these lie inside."""
+
+    def of(steps: Sequence[int]) -> list[float]:
+        return [value for power in range(-4, 8) for step in steps if low <= (value := float(f"{step}e{power}")) <= high]
+
+    usual = of((1, 2, 5) if high / low < 400 else (1,))
+    return usual if len(usual) > 1 else of(range(1, 10))
+
+
 def _axes(low: float, high: float, bottom: float, top: float, x, y, limits: Limits, guesses: bool, bars: bool) -> str:  # type: ignore[no-untyped-def]
     left, right, upper, lower = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
     out = []
     edge, floor = (x(limits.ms) if limits.ms else right), (y(max(limits.top1, bottom)) if limits.top1 else lower)
     if edge > left and floor > upper:
         out.append(f'<rect class="region" x="{left}" y="{upper}" width="{edge - left:.1f}" height="{floor - upper:.1f}"/>')
-    for power in range(-4, 8):
-        for step in (1, 2, 5):
-            value = step * 10.0**power
-            if low <= value <= high and (high / low < 400 or step == 1):
-                out.append(f'<path class="grid" d="M{x(value):.1f} {upper}V{lower}"/><text class="tick" x="{x(value):.1f}" y="{lower + 15}" text-anchor="middle">{value:,.10g}</text>')  # fmt: skip
+    for value in ticks(low, high):
+        out.append(f'<path class="grid" d="M{x(value):.1f} {upper}V{lower}"/><text class="tick" x="{x(value):.1f}" y="{lower + 15}" text-anchor="middle">{value:,.10g}</text>')  # fmt: skip
     stride = next(s for s in (1, 2, 5, 10, 20) if (top - bottom) / s <= 8)
     for tick in range(int(math.ceil(bottom / stride) * stride), int(top) + 1, stride):
         out.append(f'<text class="tick" x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick}</text>')
@@ -105,7 +112,7 @@ def _names(on: Sequence[Entry], others: Sequence[Entry], at: dict[int, tuple[flo
         out.append(f'<text class="name" x="{(box[0] + box[2]) / 2:.1f}" y="{box[3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')
     for row, (px, py) in zip(others, rest, strict=False):
         word = short(row.network)
-        near = beside(px, py, DIM_LETTER * len(word), [*points, *rest, *ink], taken, panel, GAPS[:1])
+        near = beside(px, py, DIM_LETTER * len(word), [*points, *rest, *ink], taken, panel, GAPS[:1], [*points, *rest])
         if near:
             taken.append(near[0])
             out.append(f'<text class="dim" x="{(near[0][0] + near[0][2]) / 2:.1f}" y="{near[0][3] - 3:.1f}" text-anchor="middle">{escape(word)}</text>')  # fmt: skip

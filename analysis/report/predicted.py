@@ -10,7 +10,8 @@ from analysis.frame import data_sets, setups
 from analysis.frame.cached import computed_once
 from analysis.frame.frame import latest
 from analysis.frame.words import spelt
-from analysis.predict import candidates, recommend
+from analysis.predict import contenders, offers
+from analysis.predict.limits import Limits
 from analysis.report.entries import Entry, batches, entries, fastest, frontier
 
 LEAST = 10  # networks that a set-up must have measured before the page predicts others
@@ -19,12 +20,12 @@ WIDEST = 4.0  # upper over lower end of a prediction that is worth showing
 STEP = 0.5  # points of Top-1 that a hollow point must gain over the next faster one
 
 
-def every(frame: pd.DataFrame) -> list[Entry]:
-    """The predicted entries of all devices; one whose prediction fails goes without. In one process, for devices learn from one another."""
+def every(license: str | None, frame: pd.DataFrame) -> list[Entry]:
+    """The predicted entries of all devices, with weights that the licence rule allows; one whose prediction fails goes without. In one process, for devices learn from one another."""
     found: list[Entry] = []
     for device in sorted(frame["platform"].unique()):
         try:
-            found += hollow(device, frame)
+            found += hollow(device, frame, license)
         except Exception as error:  # the answer stands on measured networks
             warnings.warn(f"{device}: no prediction: {type(error).__name__}: {error}", stacklevel=2)
     return found
@@ -37,12 +38,7 @@ def _at(frame: pd.DataFrame, batch: int) -> pd.DataFrame:
     return frame[frame["batch_size"].eq(batch)]
 
 
-@computed_once
-def _catalogue(frame: pd.DataFrame) -> pd.DataFrame:
-    return candidates.rows(candidates.catalogued("commercial"))  # the page names no licence, so it suggests nothing that one may forbid
-
-
-def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
+def hollow(device: str, frame: pd.DataFrame, license: str | None = None) -> list[Entry]:
     """The predicted entries of a device (`platform` of the frame), in its set-up with most networks, at the smallest batch size of its first screen."""
     mine = [row for row in entries(frame) if row.device == device]
     if not LEAST <= len({row.model for row in mine}) <= MOST or not any(row.top1 is not None for row in mine):
@@ -51,15 +47,15 @@ def hollow(device: str, frame: pd.DataFrame) -> list[Entry]:
     own = latest(frame[frame["platform"].eq(device) & frame["role"].eq("cell") & frame["batch_size"].eq(batch)])
     if not batch or not own["model"].nunique() >= LEAST:
         return []
-    whole, frame = frame, _at(frame, batch)
+    frame = _at(frame, batch)
     setup, rows = setups.choose(frame, device)
     if rows["model"].nunique() < LEAST:
         return []
     images = frame.loc[frame["top1"].notna() & frame["accuracy_source"].ne("measured"), "accuracy_data"].fillna("ImageNet")
-    known = _catalogue(whole) if images.eq("ImageNet").all() else None
+    known = offers.one_each(offers.catalogue(license)) if images.eq("ImageNet").all() else None
     known = None if known is None else alike(known, rows)
     with np.errstate(all="ignore"):
-        table = recommend.candidates(frame, setup, rows, batch, recommend.Limits(), known)
+        table = contenders.candidates(frame, setup, rows, batch, Limits(), known)
     table = table[table["kind"].eq("predicted") & table["top1"].notna() & table["extrapolates"].eq("") & table["latency_s_low"].gt(0)]
     table = table[(table["latency_s_high"] / table["latency_s_low"]).lt(WIDEST) & ~table["model"].isin(own["model"])]
     table = table[table["input_px"].isin(rows["input_px"].mode())]
@@ -91,4 +87,4 @@ def _entry(row: dict, device: str, setup: setups.Setup, series: str, batch: int)
     low, value, high = (1e3 * float(row[column]) for column in ("latency_s_low", "latency_s", "latency_s_high"))
     return Entry(device=device, network=name.split(":")[-1], family=family(name), backend=series, precision=setup.precision, batch=batch, ms=value,
                  low=low, high=high, p90=None, p99=None, top1=float(row["top1"]), mib=None, mj=None, trust="predicted", model=name,
-                 px=int(row["input_px"]), framework=setup.backend, tag="predicted", measured=False)  # fmt: skip
+                 px=int(row["input_px"]), framework=setup.backend, tag=str(row["weights"]), terms=str(row["terms"]), measured=False)  # fmt: skip

@@ -16,6 +16,7 @@ from analysis.frame import metrics, noise, words
 from analysis.frame.cached import keeping
 from analysis.frame.columns import PRICES
 from analysis.frame.frame import Merged
+from analysis.predict import offers
 from analysis.report import animation, figures, insight, live, page, parallel, pictured, predicted, profiled, screen, tables
 from analysis.report import paper as papers
 from analysis.report import searched as searching
@@ -37,6 +38,7 @@ class Written:
 
     page: Path
     summary: str
+    verdicts: list[str]
     warnings: list[str]
     seconds: dict[str, float]
 
@@ -62,9 +64,12 @@ def analyse(name: str, frame: pd.DataFrame) -> Analysed:
         )
 
 
-def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with hosts that share a platform told apart under `platform`, so that nothing averages over unlike machines, and plain names of networks."""
-    return frame.assign(platform=frame["machine"], label=words.bare(frame["label"]))
+def by_machine(frame: pd.DataFrame, license: str | None = None) -> pd.DataFrame:
+    """The frame with hosts that share a platform told apart under `platform`, so that nothing averages over unlike machines, and plain names of networks.
+
+    Each time has the Top-1 of the best weights that it serves and that `license` (commercial, or none) allows, as `dyno recommend` offers them.
+    """
+    return offers.best_weights(frame.assign(platform=frame["machine"], label=words.bare(frame["label"])), license)
 
 
 @keeping()
@@ -78,15 +83,17 @@ def write(
     paper: bool = False,
     stamp: str = "",
     searched: pd.DataFrame | None = None,
+    license: str | None = None,
 ) -> Written:
     """Write the whole report into a folder; raises FrameError where that can't be written. prices: as analysis.stats.cost.priced takes them.
 
     files: whether figures are also written as SVG, PDF and PNG, and gif: figure 1 as a film; by default where there are at most FEW_NETWORKS networks.
     methods: also the statistics of Methods and tests, and their figures. paper: also what papers need, in OUT/paper.
     stamp: the page reloads once the stamp beside it is another (analysis.report.watch). searched: what `dyno search` did (analysis.predict.path.table).
+    license: commercial leaves out weights whose licence forbids it.
     """
     begin = time.perf_counter()
-    frame = by_machine(cost.priced(merged.frame, prices or {}))
+    frame = by_machine(cost.priced(merged.frame, prices or {}), license)
     frame = noise.add_noise(frame, {floor.host: floor.between for floor in merged.floors})
     merged = replace(merged, frame=frame)
     try:
@@ -101,7 +108,7 @@ def write(
         names = [*FIRST, *(n for n in analyses.names() if n not in (*FIRST, *left_out, ANOTHER_ANSWER))]
         # What takes longest alone comes first, so that no process waits for it at the end.
         work: dict[str, tuple[Callable, tuple]] = {
-            "predictions": (predicted.every, ()),
+            "predictions": (predicted.every, (license,)),
             "library": (library, ()),
             "plausibility": (findings, ()),
         }
@@ -131,6 +138,7 @@ def write(
             searched,
             stamp,
         )
+        verdicts = [f"{device.name}: {device.verdict.title}" for device in screen.devices(merged, results["predictions"][0])]
         text = page.render(merged, parts)
         atomic_write(out / "index.html", text)
         if paper:
@@ -144,7 +152,7 @@ def write(
     count = sum(not d.missing for d in drawn)
     said_of = ((len(frame), "record"), (frame["platform"].nunique(), "device"), (len(merged.files), "file"), (count, "figure"))
     summary = ", ".join(f"{number:,} {name}{'' if number == 1 else 's'}" for number, name in said_of) + f", {len(text) / 1e6:.2f} MB"
-    return Written(out / "index.html", summary, said, seconds)
+    return Written(out / "index.html", summary, verdicts, said, seconds)
 
 
 def findings(frame: pd.DataFrame) -> pd.DataFrame | str:

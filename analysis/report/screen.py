@@ -16,7 +16,7 @@ from analysis.report import trust as trusted
 from analysis.report.entries import Entry, batches, entries, fastest, frontier
 from analysis.report.verdict import CAMERA, Limits, Seen, Verdict, decide
 
-FIELDS = ("network", "family", "backend", "precision", "batch", "ms", "low", "high", "p90", "p99", "top1", "mib", "mj", "trust", "model", "px", "framework", "tag", "timed", "heat", "measured")  # fmt: skip
+FIELDS = ("network", "family", "backend", "precision", "batch", "ms", "low", "high", "p90", "p99", "top1", "mib", "mj", "trust", "model", "px", "framework", "tag", "weights_of", "terms", "timed", "heat", "measured")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.frame.metrics import significant
+from analysis.predict.limits import LIKELY
 from analysis.report.entries import Entry, fastest
 
 CAMERA = 30  # images/s that a verdict asks for until the reader asks for something else
 Z90 = 1.6449  # standard deviations to either end of a 90 % interval
-LIKELY = 0.5  # a prediction meets a limit that it meets with this chance
 QUANTILES = {"ms": "median", "p90": "90th percentile", "p99": "99th percentile"}
 
 
@@ -57,6 +57,11 @@ class Limits:
         within = all(limit is None or (value is not None and sign * value <= sign * limit) for value, limit, sign in tests)
         slowest = 1e3 * row.batch / (row.high or row.ms)
         return within and (self.rate is None or slowest >= self.rate)
+
+    @property
+    def only_top1(self) -> bool:
+        """Whether nothing but Top-1 is limited, so that the fastest is the answer."""
+        return self.top1 is not None and (self.ms, self.rate, self.mib, self.mj) == (None,) * 4
 
     def chance(self, row: Entry) -> float:
         """The chance that a predicted network meets the limits; what is not predicted (memory, energy) meets none."""
@@ -106,13 +111,13 @@ def decide(rows: Sequence[Entry], limits: Limits, seen: Seen = IMAGENET) -> Verd
             f"{none} {'this limit' if _one(limits) else 'these limits'}: {asked(limits)}",
             " ".join(filter(None, [said, other_weights(best), _promise(everything, limits, None)])),
         )
-    take = max(good, key=lambda row: (row.top1 or 0, row.rate))
+    take = max(good, key=lambda row: row.rate if limits.only_top1 else (row.top1 or 0, row.rate))
     said = " ".join(
         filter(
             None,
             [
                 _because(good, rated, limits),
-                _rival(take, good, seen),
+                "" if limits.only_top1 else _rival(take, good, seen),
                 _unsure(take),
                 other_weights(take),
                 _promise(everything, limits, take),
@@ -146,9 +151,10 @@ def _because(good: list[Entry], rated: list[Entry], limits: Limits) -> str:
         return f"It is the most accurate of {many} networks; no limit is set."
     if met == 1:
         return f"It is the only one of {many} networks that meets the {noun}: {within}."
+    most = "fastest" if limits.only_top1 else "most accurate"
     if met == many:
-        return f"It is the most accurate of {many} networks, all of which meet the {noun}: {within}."
-    return f"It is the most accurate of the {met} networks (of {many}) that meet the {noun}: {within}."
+        return f"It is the {most} of {many} networks, all of which meet the {noun}: {within}."
+    return f"It is the {most} of the {met} networks (of {many}) that meet the {noun}: {within}."
 
 
 def _unsure(take: Entry) -> str:
@@ -162,11 +168,12 @@ def _unsure(take: Entry) -> str:
 
 
 def other_weights(row: Entry) -> str:
-    """That Top-1 is of other weights than those that were timed; empty where they are the same."""
+    """That Top-1 is of other weights than those that were timed, and what their licence asks for; empty where neither needs to be said."""
+    terms = f"Licence of {'its' if not row.timed else 'these'} weights: {row.terms.removeprefix('licence ')}." if row.terms else ""
     if not row.timed:
-        return ""
+        return terms
     timed = "random ones were timed, which take as long" if row.timed == "random" else f"{row.timed} was timed"
-    return f"Its Top-1 is that of the weights {row.tag}; {timed}."
+    return f"Its Top-1 is that of the weights {row.weights_of or row.tag}; {timed}. {terms}".strip()
 
 
 def _rival(take: Entry, good: list[Entry], seen: Seen) -> str:
@@ -190,7 +197,8 @@ def _promise(everything: list[Entry], limits: Limits, take: Entry | None) -> str
     best = max(found, key=lambda row: (((row.top1 or 0) - floor) * limits.chance(row), row.rate))
     sure = f", {sure_of(best, limits)} sure to meet the {'limit' if _one(limits) else 'limits'}" if asked(limits) else ""
     gain = f"{(best.top1 or 0) - floor:.1f} points more" if take else f"{best.top1:.1f} % Top-1"
-    return f"Not measured here: {best.network}, predicted at {time(best, limits.batch)}{sure}, would have {gain}."
+    terms = f" (weights: {best.terms})" if best.terms else ""
+    return f"Not measured here: {best.network}, predicted at {time(best, limits.batch)}{sure}, would have {gain}{terms}."
 
 
 def sure_of(row: Entry, limits: Limits) -> str:

@@ -91,17 +91,19 @@ function decide(all, l) {
     return {title: `${many === 1 ? `${best.network} does not meet` : `None of ${many} networks meets`} ${noun(l) === "limit" ? "this limit" : "these limits"}: ${within}`,
       sentence: join([said, otherWeights(best), promise(everything, l, null)])};
   }
-  const take = by(good, row => [row.top1, rate(row)]);
+  const take = by(good, row => onlyTop1(l) ? [rate(row), 0] : [row.top1, rate(row)]);
   return {title: `Take ${take.network}: ${take.top1.toFixed(1)} % Top-1 in ${time(take, l.batch)} with ${take.backend}`, take,
-    sentence: join([because(many, distinct(good), l), rival(take, good), unsure(take), otherWeights(take), promise(everything, l, take)])};
+    sentence: join([because(many, distinct(good), l), onlyTop1(l) ? "" : rival(take, good), unsure(take), otherWeights(take), promise(everything, l, take)])};
 }
+const onlyTop1 = l => l.top1 !== null && LIMITS.every(name => name === "top1" || l[name] === null);
 function because(many, met, l) {
   const within = asked(l);
   if (many === 1) return `It is the only network here${within ? `, and it meets the ${noun(l)}: ${within}` : ""}.`;
   if (!within) return `It is the most accurate of ${many} networks; no limit is set.`;
   if (met === 1) return `It is the only one of ${many} networks that meets the ${noun(l)}: ${within}.`;
-  if (met === many) return `It is the most accurate of ${many} networks, all of which meet the ${noun(l)}: ${within}.`;
-  return `It is the most accurate of the ${met} networks (of ${many}) that meet the ${noun(l)}: ${within}.`;
+  const most = onlyTop1(l) ? "fastest" : "most accurate";
+  if (met === many) return `It is the ${most} of ${many} networks, all of which meet the ${noun(l)}: ${within}.`;
+  return `It is the ${most} of the ${met} networks (of ${many}) that meet the ${noun(l)}: ${within}.`;
 }
 function unsure(take) {
   if (take.heat === "sustained") return "";
@@ -109,7 +111,8 @@ function unsure(take) {
   return take.heat === "cold" ? "The board was cold; dyno run --sustained 10 shows what heat costs." : "";
 }
 function otherWeights(row) {
-  return !row.timed ? "" : `Its Top-1 is that of the weights ${row.tag}; ${row.timed === "random" ? "random ones were timed, which take as long" : `${row.timed} was timed`}.`;
+  const terms = row.terms ? `Licence of ${row.timed ? "these" : "its"} weights: ${row.terms.replace(/^licence /, "")}.` : "";
+  return !row.timed ? terms : `Its Top-1 is that of the weights ${row.weights_of || row.tag}; ${row.timed === "random" ? "random ones were timed, which take as long" : `${row.timed} was timed`}. ${terms}`.trim();
 }
 function rival(take, good) {
   const faster = good.filter(row => row !== take && (row.high || row.ms) / row.batch < (take.low || take.ms) / take.batch);
@@ -125,7 +128,7 @@ function promise(everything, l, take) {
   if (!found.length) return "";
   const best = by(found, row => [(row.top1 - floor) * chance(row, l), rate(row)]);
   const sure = asked(l) ? `, ${sureOf(best, l)} sure to meet the ${noun(l)}` : "";
-  return `Not measured here: ${best.network}, predicted at ${time(best, l.batch)}${sure}, would have ${take ? `${(best.top1 - floor).toFixed(1)} points more` : `${best.top1.toFixed(1)} % Top-1`}.`;
+  return `Not measured here: ${best.network}, predicted at ${time(best, l.batch)}${sure}, would have ${take ? `${(best.top1 - floor).toFixed(1)} points more` : `${best.top1.toFixed(1)} % Top-1`}${best.terms ? ` (weights: ${best.terms})` : ""}.`;
 }
 
 // The chart
@@ -136,11 +139,16 @@ function free(b, points, taken, panel) {
   return b[0] >= panel[0] && b[1] >= panel[1] && b[2] <= panel[2] && b[3] <= panel[3] && !taken.some(t => b[0] < t[2] && t[0] < b[2] && b[1] < t[3] && t[1] < b[3])
     && !points.some(([x, y]) => b[0] - 5 < x && x < b[2] + 5 && b[1] - 4 < y && y < b[3] + 4);
 }
-function beside(px, py, width, avoid, taken, panel, gaps) {
+const apart = (b, x, y) => Math.hypot(Math.max(b[0] - x, 0, x - b[2]), Math.max(b[1] - y, 0, y - b[3]));
+function own(b, px, py, others) { // a name without a line is nearer to its own point than to any other
+  const most = apart(b, px, py) + 3;
+  return others.every(([x, y]) => x === px && y === py || apart(b, x, y) > most);
+}
+function beside(px, py, width, avoid, taken, panel, gaps, others) {
   for (const gap of gaps) for (const angle of ANGLES) {
     const dx = Math.cos(angle * Math.PI / 180), dy = Math.sin(angle * Math.PI / 180);
     const b = boxAt(px + dx * gap + (dx > .3) * width / 2 - (dx < -.3) * width / 2, py + dy * gap, width);
-    if (free(b, avoid, taken, panel)) return [b, gap > 20];
+    if (free(b, avoid, taken, panel) && (gap > 20 || own(b, px, py, others))) return [b, gap > 20];
   }
   return null;
 }
@@ -150,12 +158,17 @@ function along(ax, ay, bx, by) {
 }
 function place(px, py, width, points, rest, ink, taken, panel) {
   for (const [avoid, gaps] of [[[...points, ...rest, ...ink], GAPS.slice(0, 6)], [[...points, ...rest], GAPS.slice(0, 5)], [points, GAPS], [[], GAPS]]) {
-    const found = beside(px, py, width, avoid, taken, panel, gaps);
+    const found = beside(px, py, width, avoid, taken, panel, gaps, [...points, ...rest]);
     if (found) return found;
   }
   for (let cy = panel[1] + 7; cy < panel[3] - 6; cy += LINE) for (let cx = panel[0] + width / 2 + 1; cx < panel[2] - width / 2; cx += 12)
     if (free(boxAt(cx, cy, width), [], taken, panel)) return [boxAt(cx, cy, width), true];
   return [[panel[0], panel[1], panel[0] + width, panel[1] + LINE], true];
+}
+function ticks(low, high, wide) { // 1, 2 and 5 of each power of ten; all nine where fewer than two of these lie inside
+  const of = steps => Array.from({length: 12}, (_, i) => steps.map(step => +`${step}e${i - 4}`)).flat().filter(v => low <= v && v <= high);
+  const usual = of(wide ? [1] : [1, 2, 5]);
+  return usual.length > 1 ? usual : of([1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 function chart(pool, l, take) {
   const rated = pool.filter(row => row.top1 !== null);
@@ -168,9 +181,8 @@ function chart(pool, l, take) {
   const out = [], edge = l.ms ? x(l.ms) : right, floor = l.top1 ? Math.min(lower, y(Math.max(l.top1, bottom))) : lower, f = v => v.toFixed(1);
   if (edge > left && floor > upper) out.push(`<rect class="region" x="${left}" y="${upper}" width="${f(edge - left)}" height="${f(floor - upper)}"/>`);
   const wide = high / low >= 400 || W < 420 && high / low > 60;
-  for (let power = -4; power < 8; power++) for (const step of [1, 2, 5]) {
-    const v = +`${step}e${power}`;
-    if (low <= v && v <= high && (!wide || step === 1)) out.push(`<path class="grid" d="M${f(x(v))} ${upper}V${lower}"/><text class="tick" x="${f(x(v))}" y="${lower + 15}" text-anchor="middle">${v.toLocaleString("en-US", {maximumFractionDigits: 6})}</text>`);
+  for (const v of ticks(low, high, wide)) {
+    out.push(`<path class="grid" d="M${f(x(v))} ${upper}V${lower}"/><text class="tick" x="${f(x(v))}" y="${lower + 15}" text-anchor="middle">${v.toLocaleString("en-US", {maximumFractionDigits: 6})}</text>`);
   }
   const stride = [1, 2, 5, 10, 20].find(s => (top - bottom) / s <= 8);
   for (let t = Math.ceil(bottom / stride) * stride; t <= top; t += stride) out.push(`<text class="tick" x="${left - 6}" y="${f(y(t) + 4)}" text-anchor="end">${t}</text>`);
@@ -199,7 +211,7 @@ function chart(pool, l, take) {
     write(b, word, "name");
   });
   rest.forEach(([px, py], i) => {
-    const word = short(behind[i].network), near = beside(px, py, DIM * word.length, [...points, ...rest, ...ink], taken, panel, GAPS.slice(0, 1));
+    const word = short(behind[i].network), near = beside(px, py, DIM * word.length, [...points, ...rest, ...ink], taken, panel, GAPS.slice(0, 1), [...points, ...rest]);
     if (near) write(near[0], word, "dim");
   });
   return `<svg viewBox="0 0 ${W} ${H}" role="img" aria-label="Top-1 against time; the table says the same">${out.join("")}</svg>`;
@@ -212,6 +224,7 @@ function chip(row, l) {
   if (row.measured) return `<span class="chip ${row.trust === "clean" ? "clean" : "doubt"}" title="${escape(row.trust)}">${escape(row.trust)}</span>`;
   return `<span class="chip guess" title="predicted, with its 90 % interval">${asked(l) ? `${sureOf(row, l)} sure` : "predicted"}</span>`;
 }
+const weights = row => (row.weights_of || row.tag) + (row.terms && row.terms !== "licence unknown" ? `, ${row.terms.split(" (")[0]}` : "");
 function table(pool, l, take) {
   const shown = choices(pool, l);
   const every = [["Top-1", "n"], [`ms${l.batch ? "" : " per image"} (95 %)`, "n"], ["of the limit", ""], ["images/s", "n"], ["MiB", "n"], ["mJ", "n"], ["with", "w"], ["trust", "w"]];
@@ -220,15 +233,15 @@ function table(pool, l, take) {
   const body = shown.map(row => {
     const s = share(row, l), used = l.ms ? Math.min(100, 100 * row.ms / s / l.ms) : 0;
     const interval = row.heat === "sustained" ? ` <small>${row.heat}</small>` : row.low && row.high ? ` <small>${number(row.low / s)}–${number(row.high / s)}</small>` : "";
-    const cells = [row.top1 === null ? "—" : `<span${row.tag ? ` title="${escape(row.tag)}"` : ""}>${row.top1.toFixed(1)} %</span>`, number(row.ms / s) + interval,
+    const cells = [row.top1 === null ? "—" : `<span${row.tag ? ` title="${escape([row.weights_of || row.tag, row.terms].filter(Boolean).join(", "))}"` : ""}>${row.top1.toFixed(1)} %</span>`, number(row.ms / s) + interval,
       `<span class="meter"><i style="width:${used.toFixed(0)}%"></i></span>`, number(rate(row)), number(row.mib), number(row.mj), escape(row.backend), chip(row, l)];
     const dot = `<i class="dot${row.measured ? "" : " hollow"}" style="--c:${data.colours[row.family]}"></i>`;
-    return `<tr${row === take ? ' class="taken"' : ""} data-n="${escape(row.network)}"><th scope="row">${dot}${escape(row.network)}${row.tag ? ` <small>${escape(row.tag)}</small>` : ""}</th>`
+    return `<tr${row === take ? ' class="taken"' : ""} data-n="${escape(row.network)}"><th scope="row">${dot}${escape(row.network).replaceAll("_", "_<wbr>")}${weights(row) ? ` <small>${escape(weights(row))}</small>` : ""}</th>`
       + cells.filter((_, i) => known[i]).map((text, i) => `<td${heads[i + 1][1] ? ` class="${heads[i + 1][1]}"` : ""}>${text}</td>`).join("") + "</tr>";
   });
   return `<table><thead><tr>${heads.map(([name, css]) => `<th scope="col"${css ? ` class="${css}"` : ""}>${name}</th>`).join("")}</tr></thead><tbody>${body.join("")}</tbody></table>`;
 }
-const fileNote = row => row && row.timed === "random" ? `For trained weights, first set weights: ${row.tag} for it in matrix.yaml.` : "";
+const fileNote = row => !row || row.timed !== "random" ? "" : row.weights_of ? `For trained weights, name it ${row.weights_of} in matrix.yaml.` : `For trained weights, first set weights: ${row.tag} for it in matrix.yaml.`;
 const quote = word => /^[\w@%+=:,./-]+$/.test(word) ? word : "'" + word.replaceAll("'", `'"'"'`) + "'";
 function commands(row) {
   if (!row || row.trust.startsWith("imported")) return null;
@@ -335,8 +348,8 @@ const cell = value => { const text = value === null || value === undefined ? "" 
 const file = (name, text, type) => { const a = document.createElement("a"); a.href = URL.createObjectURL(new Blob([text], {type})); a.download = name; a.click(); setTimeout(() => URL.revokeObjectURL(a.href), 1000); };
 const slug = text => text.replace(/[^\w.+-]+/g, "-");
 function csv() {
-  const columns = {network: "network", weights: "tag", "Top-1, %": "top1", batch: "batch", ms: "ms", "from": "low", to: "high", "p90, ms": "p90", "p99, ms": "p99", MiB: "mib", "mJ per image": "mj", backend: "framework", precision: "precision", trust: "trust"};
-  const pool = fastest(rows[state.device], state.limits), lines = pool.map(row => Object.values(columns).map(name => cell(row[name])).join(","));
+  const columns = {network: "network", weights: "tag", licence: "terms", "Top-1, %": "top1", batch: "batch", ms: "ms", "from": "low", to: "high", "p90, ms": "p90", "p99, ms": "p99", MiB: "mib", "mJ per image": "mj", backend: "framework", precision: "precision", trust: "trust"};
+  const pool = fastest(rows[state.device], state.limits), lines = pool.map(row => Object.values(columns).map(name => cell(name === "tag" ? row.weights_of || row.tag : row[name])).join(","));
   return [Object.keys(columns).map(cell).join(","), ...lines].join("\n") + "\n";
 }
 const tex = text => String(text).replace(/[\\&%$#_{}~^]/g, c => ({"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"})[c] || "\\" + c);

@@ -173,7 +173,7 @@ def offered(table, model="resnet50"):
 
 def test_a_measured_time_serves_every_tag_of_its_graph_and_no_other_input_size():
     every = candidates.rows(candidates.catalogued(every_tag=True))
-    own = offered(recommend.candidates(known(), *next(iter(setups.setups(known()).items())), 1, Limits(), every))
+    own = offered(recommend.candidates(known(), *next(iter(setups.setups(known()).items())), 1, Limits(), every, every_tag=True))
     names = next(c for c in candidates.catalogued() if "resnet50" in c.names and c.input_px == 224).names
     tags = {c.weights for c in candidates.catalogued(every_tag=True) if c.model in names and c.input_px == 224}
     assert set(own["kind"]) == {"measured"} and set(own["weights"]) == tags and len(tags) > 10 and own["latency_s"].nunique() == 1

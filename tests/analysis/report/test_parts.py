@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from analysis import analyses
+from analysis.charts import _places
 from analysis.frame import frame as frames
 from analysis.frame.metrics import METRICS
 from analysis.predict import candidates, path
-from analysis.report import dots, figures, headings, pictured, predicted, profiled, report, searched, sections
+from analysis.report import dots, figures, headings, pictured, plot, predicted, profiled, report, searched, sections
 from analysis.report.entries import entries
 from analysis.report.verdict import Limits, decide
 from tests.analysis.records import CLASSIC, QUICK, cell_record, environment_record, frame_of, profile_record, search_path, sweep, write
@@ -134,3 +135,39 @@ def test_a_graph_that_was_measured_under_another_name_is_not_predicted():
     measured = pd.DataFrame({"model": ["timm:resnet50"], "input_px": [224], "op_features": [twin["op_features"]]})
     shown = predicted.alike(known, measured)
     assert len(shown) > 50 and not shown["names"].map(lambda names: "resnet50" in names).any()
+
+
+def test_a_name_without_a_line_is_nearer_to_its_own_point_than_to_any_other():
+    panel, rng = (44.0, 24.0, 628.0, 416.0), np.random.default_rng(1)
+    for count in (2, 5, 12):
+        points = [tuple(point) for point in rng.uniform((80, 60), (300, 200), (count, 2))] + [(90.0, 300.0), (121.0, 300.0)]
+        taken = []
+        for x, y in points:
+            box, far = _places.place(x, y, _places.LETTER * 12, points, [], [], taken, panel)
+            taken.append(box)
+            apart = {p: np.hypot(max(box[0] - p[0], 0, p[0] - box[2]), max(box[1] - p[1], 0, p[1] - box[3])) for p in points}
+            assert far or min(apart, key=apart.get) == (x, y)
+
+
+def test_a_narrow_range_of_times_still_has_numbers_on_its_axis():
+    assert plot.ticks(23, 41) == [30, 40] and plot.ticks(0.4, 130) == [0.5, 1, 2, 5, 10, 20, 50, 100]
+    assert plot.ticks(1, 5000) == [1, 10, 100, 1000]
+
+
+def test_facts_of_a_machine_are_told_in_words_and_units():
+    told = {"memory_bytes": 8 * 2**30, "sensors_at_rest_nvml_sm_clock_hz_median": 1.98e9, "frameworks_torch": "2.13.0", "gpu": "A GPU"}
+    told |= {"gpus_first": {"power_limit_w": 700.0, "mig": [0, 0], "uuid": "x"}, "protocol_max_time_s": 0.5, "cpus": 2}
+    frame = frame_of(environment_record("synthetic-cpu", **told), cell_record("synthetic-cpu", "pytorch", "resnet18"))
+    table = report.analyse("environments", report.by_machine(frame)).tables["environments"]
+    said = dict(zip(table["fact"], table.iloc[:, 1], strict=True))
+    assert said["memory, GiB"] == "8.00" and said["version of torch"] == "2.13.0" and said["protocol: max time, s"] == "0.500"
+    assert not [word for word in (*said, *map(str, said.values())) if "{" in word or re.search(r"[a-z]_[a-z]", word)]
+
+
+def test_transfers_name_their_host_memory():
+    record = cell_record("synthetic-gpu", "pytorch", "resnet18")
+    for replicate in record["replicates"]:
+        replicate["spans"] |= {"h2d_s": 3 * np.median(replicate["samples_s"]), "d2h_s": 1e-5}
+        replicate["executed"]["transfers"] = "pinned"
+    found = report.analyse("spans", report.by_machine(frame_of(record)))
+    assert next(iter(found.tables.values()))["host memory of transfers"].tolist() == ["pinned"] and "3 times the latency" in found.sentence

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.frame.cached import computed_once
-from analysis.frame.frame import latest
+from analysis.frame.frame import latest_cells
 
 TITLE = "Coverage"
 KEYS = ["platform", "device", "backend", "precision", "scenario"]
@@ -12,7 +12,7 @@ KEYS = ["platform", "device", "backend", "precision", "scenario"]
 @computed_once
 def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`coverage`: cells by outcome; `gaps`: every cell that is skipped, failed or contended, with its reason."""
-    cells = latest(frame[frame["role"] == "cell"])
+    cells = latest_cells(frame)
     outcome = cells["status"].where(~((cells["status"] == "ok") & cells["contended"]), "contended")
     counts = cells.assign(outcome=outcome).pivot_table(index=KEYS, columns="outcome", values="model", aggfunc="size", fill_value=0)
     counts = counts.reindex(columns=["ok", "contended", "failed", "skipped"], fill_value=0).rename_axis(columns=None)
@@ -29,7 +29,7 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def explain(frame: pd.DataFrame) -> str:
     """How much of what was asked for is there."""
-    cells = latest(frame[frame["role"] == "cell"])
+    cells = latest_cells(frame)
     good = int(((cells["status"] == "ok") & ~cells["contended"]).sum())
     if good == len(cells):
         return "The only cell can be ranked." if good == 1 else f"All {good:,} cells can be ranked."

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.frame import metrics
 from analysis.frame.cached import computed_once
-from analysis.frame.frame import latest, ranked
+from analysis.frame.frame import latest_cells, ranked
 
 TITLE = "Inference time and throughput"
 HEAT = True  # cells are coloured on a logarithmic scale
@@ -17,7 +17,7 @@ def analyse(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
     `latency` tables hold milliseconds per image, `throughput` tables images per second.
     """
-    cells = latest(frame[frame["role"] == "cell"])
+    cells = latest_cells(frame)
     cells = cells[(cells["status"] == "ok") & cells["latency_s"].notna()]
     return {" · ".join(key): pivot(group, key[2]) for key, group in cells.groupby(KEYS)}
 
@@ -33,7 +33,7 @@ def pivot(cells: pd.DataFrame, scenario: str) -> pd.DataFrame:
 
 def marks(frame: pd.DataFrame) -> set[tuple[str, str, str]]:
     """(table, network, column) of contended cells, which the report marks."""
-    cells = latest(frame[(frame["role"] == "cell")])
+    cells = latest_cells(frame)
     cells = cells[cells["contended"] & (cells["status"] == "ok")]
     return {(" · ".join(key), label, f"batch {b}") for *key, label, b in cells[[*KEYS, "label", "batch_size"]].itertuples(index=False)}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frame import metrics, setups
-from analysis.frame.frame import latest
+from analysis.frame.frame import latest_cells
 
 SEVERITIES = ("error", "warning", "note")
 Finding = tuple[str, Any, str]  # severity, cell_id, message
@@ -19,7 +19,7 @@ def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
     """The latest attempt of every cell that is ok and not contended, with image_s, log_time and setup."""
     if frame.empty:
         return frame
-    last = latest(frame[frame["role"].eq("cell")])
+    last = latest_cells(frame)
     return setups.observations(last[last["status"].eq("ok") & ~last["contended"]])
 
 

@@ -23,7 +23,7 @@ from analysis.compare.judge import INCONCLUSIVE, SLOWER, VERDICTS, judge_cells, 
 from analysis.errors import FrameError
 from analysis.frame import environments, noise
 from analysis.frame.columns import CELL
-from analysis.frame.frame import latest
+from analysis.frame.frame import latest_cells
 from analysis.stats.noise_model import Between
 
 FROM_FLOOR, FROM_ANCHORS, FROM_PAIRS = "noise floor", "anchors", "pairs"
@@ -110,7 +110,7 @@ def _values(facts: pd.DataFrame, fact: str) -> list[str]:
 
 def _indexed(frame: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
     """The latest attempt of each cell by its coordinates."""
-    last = latest(frame[frame["role"] == "cell"])
+    last = latest_cells(frame)
     twice = last.duplicated(list(CELL), keep=False)
     if twice.any():
         hosts = ", ".join(sorted(set(map(str, last.loc[twice, "host"]))))

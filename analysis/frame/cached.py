@@ -4,6 +4,7 @@ Outside `keeping` nothing is kept: a notebook that changes its frame in place ne
 """
 
 import functools
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -11,12 +12,12 @@ from typing import Any, TypeVar
 import pandas as pd
 
 Result = TypeVar("Result")
-_kept: dict[tuple[Any, ...], tuple[pd.DataFrame, Any]] | None = None
+_kept: dict[tuple[Any, ...], tuple[Any, Any]] | None = None  # (a weak reference to the frame, the result)
 
 
 @contextmanager
 def keeping() -> Iterator[None]:
-    """Keep the results of functions marked `once`, per frame object; frames and results must not be changed meanwhile. Forked workers inherit it."""
+    """Keep the results of functions marked `computed_once` as long as the frame object lives; frames and results must not be changed meanwhile. Forked workers inherit it."""
     global _kept
     before, _kept = _kept, {} if _kept is None else _kept
     try:
@@ -30,12 +31,14 @@ def computed_once(function: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(function)
     def wrapper(frame: pd.DataFrame, *arguments: Any) -> Result:
-        if _kept is None:
+        kept = _kept
+        if kept is None:
             return function(frame, *arguments)
         key = (function, id(frame), *arguments)
-        if key not in _kept:
-            _kept[key] = (frame, function(frame, *arguments))  # holding the frame keeps its id from being given to another
-        found: Result = _kept[key][1]
+        if key not in kept:
+            # A result goes with its frame, before the id is given to another: what was picked from a frame in passing is asked for once only.
+            kept[key] = (weakref.ref(frame, lambda _: kept.pop(key, None)), function(frame, *arguments))
+        found: Result = kept[key][1]
         return found
 
     return wrapper

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.errors import FrameError
@@ -75,18 +76,45 @@ def latest(frame: pd.DataFrame) -> pd.DataFrame:
 
     Within a file attempts are counted, so a clock that was set back changes nothing; between files the later one wins.
     """
-    keys = ["source", "platform", "host", "cell_id", "role", "anchor"]
-    told = frame[[*keys, *frame.columns.intersection(["file"]), "started_at", "attempt"]].reset_index(drop=True)  # a frame is wide
-    by_time = told.sort_values("started_at", kind="stable", na_position="first")
-    attempts = by_time.sort_values("attempt", kind="stable", na_position="first").drop_duplicates(
-        [*keys, *told.columns.intersection(["file"])], keep="last"
-    )
-    last = attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(keys, keep="last")
-    return frame.iloc[last.index.to_numpy()].sort_index()
+    return frame.iloc[_last(frame)].sort_index()
 
 
+@computed_once
+def latest_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """The last attempt of each cell that is no anchor and no sustained run, whatever came of it."""
+    return frame.iloc[_cells(frame)].sort_index()
+
+
+@computed_once
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:
     """What may be compared: the latest attempt of each cell, if it is ok and valid, no anchor, was not contended and executed a network (noop does not)."""
-    last = latest(frame[frame["role"] == "cell"])
+    cells = _cells(frame)
+    last = frame[["quality", "status", "contended", "latency_s", "backend"]].iloc[cells]
     valid = ~last["quality"].map(lambda labels: "invalid" in labels).astype(bool)
-    return last[valid & (last["status"] == "ok") & ~last["contended"] & last["latency_s"].notna() & (last["backend"] != NO_WORK)]
+    good = valid & (last["status"] == "ok") & ~last["contended"] & last["latency_s"].notna() & (last["backend"] != NO_WORK)
+    return frame.iloc[cells[good.to_numpy(bool)]].sort_index()
+
+
+def _cells(frame: pd.DataFrame) -> np.ndarray:
+    """Places of the latest cells. Picked before any wide row is copied: a frame has a hundred columns and more."""
+    cells = np.flatnonzero(frame["role"].eq("cell"))
+    return cells[_last(_told(frame).iloc[cells])]
+
+
+_SAME = ["source", "platform", "host", "cell_id", "role", "anchor"]
+
+
+def _told(frame: pd.DataFrame) -> pd.DataFrame:
+    """What tells attempts apart."""
+    return frame[[*_SAME, *frame.columns.intersection(["file"]), "started_at", "attempt"]]
+
+
+def _last(frame: pd.DataFrame) -> np.ndarray:
+    """Places of the last attempts among all rows, in ascending order."""
+    told = _told(frame).reset_index(drop=True)
+    by_time = told.sort_values("started_at", kind="stable", na_position="first")
+    attempts = by_time.sort_values("attempt", kind="stable", na_position="first").drop_duplicates(
+        [*_SAME, *told.columns.intersection(["file"])], keep="last"
+    )
+    last = attempts.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(_SAME, keep="last")
+    return np.sort(last.index.to_numpy())

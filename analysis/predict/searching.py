@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.frame.frame import latest
+from analysis.frame.frame import latest_cells
 from analysis.predict import path, predictor, public, search
 from analysis.predict.blend import Source
 from analysis.predict.candidates import Candidate, nets
@@ -142,7 +142,7 @@ def state(task: Task, frame: pd.DataFrame | None, left_out: Collection[path.Key]
 def _rows(frame: pd.DataFrame | None, task: Task) -> list[dict[str, Any]]:
     if frame is None or frame.empty:
         return []
-    mine = latest(frame[frame["role"] == "cell"])
+    mine = latest_cells(frame)
     mine = mine[mine["batch_size"].eq(task.batch_size) & mine["device"].eq(task.arms[0].device) & mine["scenario"].eq("latency")]
     return mine.to_dict("records")
 

@@ -10,9 +10,21 @@ from analysis.compare import compare, judge
 from analysis.compare.noise import Floor
 from analysis.frame import noise
 from analysis.frame.cached import computed_once
-from analysis.frame.frame import Merged, latest, ranked
+from analysis.frame.frame import Merged, latest, latest_cells, ranked
 from analysis.frame.words import few, plural
 
+AGAIN = [
+    "role",
+    "anchor",
+    "started_at",
+    "attempt",
+    "run",
+    "replicate_medians_s",
+    "series",
+    "label",
+    "batch_size",
+    "scenario",
+]  # of a cell that was measured again
 CHANGE = 0.05  # smallest change of a median that is worth a line
 QUALITY = {
     "contended": "others were using the CPU or GPU; left out of rankings", "unsteady": "the warm-up had not settled when its time was up",
@@ -39,9 +51,11 @@ def changes(frame: pd.DataFrame, floors: tuple[Floor, ...] = ()) -> pd.DataFrame
     The verdict is `compare`'s for the two runs: corrected for the number of cells, and beyond the noise floor of the host, or what its anchors show.
     """
     good = frame[(frame["role"] == "cell") & (frame["status"] == "ok") & ~frame["contended"] & frame["latency_s"].notna()]
+    keys = ["source", "platform", "host", "cell_id"]
+    told = [*keys, *AGAIN, *good.columns.intersection(["file", "rounds", "env_threads_rule"])]
+    good = good[told]  # a row is a hundred columns wide
     last = latest(good)
     earlier = latest(good.drop(last.index))
-    keys = ["source", "platform", "host", "cell_id"]
     both = last.merge(earlier, on=keys, suffixes=("", "_before"))
     rules = both.get("env_threads_rule"), both.get("env_threads_rule_before")
     if rules[0] is not None and rules[1] is not None:
@@ -120,7 +134,7 @@ def doubts(merged: Merged) -> list[str]:
     for what in sorted({what for _, what in merged.problems}):
         files = {name: count for (name, other), count in merged.problems.items() if other == what}
         said.append(f"{aside(sum(files.values()), what)} ({few(sorted(files))}).")
-    cells = latest(frame[frame["role"] == "cell"])
+    cells = latest_cells(frame)
     for status, verb in (("failed", "failed"), ("skipped", "skipped")):
         if count := int((cells["status"] == status).sum()):
             verb = verb if status == "failed" else f"{'was' if count == 1 else 'were'} skipped"

@@ -15,11 +15,12 @@ from analysis.errors import CantWrite
 from analysis.frame import metrics, noise, words
 from analysis.frame.cached import keeping
 from analysis.frame.columns import PRICES
-from analysis.frame.frame import Merged
+from analysis.frame.frame import Merged, latest_cells
 from analysis.predict import offers
 from analysis.report import animation, figures, insight, live, page, parallel, pictured, predicted, profiled, screen, tables
 from analysis.report import paper as papers
 from analysis.report import searched as searching
+from analysis.report.entries import entries
 from analysis.report.sections import Analysed
 from analysis.stats import cost
 from runner.files import atomic_write
@@ -117,6 +118,8 @@ def write(
         work |= {f"analysis {name}": (analyse, (name,)) for name in names}
         work |= {f"figure {job[2]}": (figures.draw, (*job, pictures)) for job in todo}
         work |= {f"chart {name}": (live.interactive, (name,)) for name in charts.names()}
+        entries(frame)  # what most parts ask for is derived before they are shared out, and so once
+        latest_cells(frame)
         results = dict(zip(work, parallel.run([(timed, job) for job in work.values()], frame), strict=True))
         found = {
             kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")

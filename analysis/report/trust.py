@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.compare.noise import Floor
-from analysis.frame.frame import latest
+from analysis.frame.frame import latest_cells
 from analysis.frame.words import SPELT
 from analysis.report.entries import Entry
 from analysis.report.verdict import IMAGENET, Seen, Verdict
@@ -33,7 +33,7 @@ def seen(part: pd.DataFrame) -> Seen:
 
 def nothing(part: pd.DataFrame) -> Verdict:
     """The verdict where no cell can be ranked: why."""
-    cells = latest(part[part["role"] == "cell"])
+    cells = latest_cells(part)
     contended = int((cells["status"].eq("ok") & cells["contended"]).sum())
     failed = cells[cells["status"].isin(["failed", "skipped"])]
     if contended and not len(failed):
@@ -83,7 +83,7 @@ def machine(part: pd.DataFrame) -> str:
 
 def trust(part: pd.DataFrame, good: Sequence[Entry], floors: Sequence[Floor]) -> tuple[tuple[int, int, int], str]:
     """(clean, with a reservation, left out) of one device's entries of one request in flight, and the same in words with the noise floor."""
-    cells = latest(part[part["role"] == "cell"])
+    cells = latest_cells(part)
     cells = cells[cells["scenario"].ne("throughput")]
     clean = sum(row.trust == "clean" for row in good)
     out, doubted = len(cells) - len(good), len(good) - clean

@@ -46,45 +46,37 @@ def fit(cells: Sequence[str], boards: Sequence[str], logs: np.ndarray, confidenc
 
     ValueError where fewer than two boards share a cell, or no cell has two runs on one board.
     """
-    cell_of, board_of, y = np.asarray(cells, object), np.asarray(boards, object), np.asarray(logs, float)
-    between = within = n0_top = 0.0
-    between_df = within_df = 0
-    gaps: dict[str, list[tuple[float, int]]] = {}
-    used = 0
-    for cell in dict.fromkeys(cell_of):
-        mine = cell_of == cell
-        groups = {board: y[mine & (board_of == board)] for board in dict.fromkeys(board_of[mine])}
-        if len(groups) < 2:
-            continue
-        used += 1
-        means = {board: float(values.mean()) for board, values in groups.items()}
-        counts = {board: len(values) for board, values in groups.items()}
-        n = sum(counts.values())
-        grand = sum(counts[board] * means[board] for board in groups) / n
-        between += sum(counts[board] * (means[board] - grand) ** 2 for board in groups)
-        between_df += len(groups) - 1
-        within += sum(float(((values - means[board]) ** 2).sum()) for board, values in groups.items())
-        within_df += n - len(groups)
-        n0_top += n - sum(count**2 for count in counts.values()) / n
-        middle = float(np.median(list(means.values())))
-        for board in groups:
-            gaps.setdefault(board, []).append((means[board] - middle, counts[board]))
+    cell_of, board_of = (np.unique(np.asarray(names, str), return_inverse=True)[1] for names in (cells, boards))
+    names, y = np.unique(np.asarray(boards, str)), np.asarray(logs, float)
+    pairs, pair_of = np.unique(cell_of * len(names) + board_of, return_inverse=True)
+    shared = np.bincount(pairs // len(names))[cell_of] > 1  # by several boards
+    pairs, pair_of = np.unique(pairs[pair_of[shared]], return_inverse=True)
+    y, board = y[shared], pairs % len(names)
+    cell, used = np.unique(pairs // len(names), return_inverse=True)[1], len(np.unique(pairs // len(names)))
+    count = np.bincount(pair_of)
+    mean = np.bincount(pair_of, y) / count
+    within, within_df = float(((y - mean[pair_of]) ** 2).sum()), len(y) - len(pairs)
+    total = np.bincount(cell, count)[cell]
+    between, between_df = float((count * (mean - np.bincount(cell, count * mean)[cell] / total) ** 2).sum()), len(pairs) - used
+    n0_top = float((count * (1 - count / total)).sum())
     if not used:
         raise ValueError("no cell was measured on two boards of the kind")
     if not within_df:
         raise ValueError("no cell was measured twice on one board")
     ms_between, ms_within = between / between_df, within / within_df
-    variance, low, high = _between(ms_between, ms_within, len(gaps) - 1, within_df, n0_top / between_df, confidence)
+    variance, low, high = _between(ms_between, ms_within, len(np.unique(board)) - 1, within_df, n0_top / between_df, confidence)
     tail = (1 - confidence) / 2
-    runs = Component(*np.sqrt([ms_within, within / stats.chi2.ppf(1 - tail, within_df), within / stats.chi2.ppf(tail, within_df)]))
-    effects = {board: float(np.average([gap for gap, _ in found], weights=[count for _, count in found])) for board, found in gaps.items()}
+    one_board = Component(*np.sqrt([ms_within, within / stats.chi2.ppf(1 - tail, within_df), within / stats.chi2.ppf(tail, within_df)]))
     t = float(stats.t.ppf(1 - tail, within_df))
-    half = {board: t * float(np.sqrt(ms_within / sum(count for _, count in found))) for board, found in gaps.items()}
+    gap = mean - np.array([np.median(mean[each]) for each in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(cell)) + 1)])[cell]
+    there, weight, moved = np.unique(board), np.bincount(board, count), np.bincount(board, gap * count)
+    effects = {str(names[place]): float(moved[place] / weight[place]) for place in there}
+    half = {str(names[place]): t * float(np.sqrt(ms_within / weight[place])) for place in there}
     values = np.array(list(effects.values()))
     scale = spread(values, FLOOR)
     away = np.abs(values - np.median(values))
     off = tuple(board for board, far in zip(effects, away, strict=True) if len(values) > 2 and far > max(OFF * scale, LEAST_OFF))
-    return Nested(Component(*np.sqrt([variance, low, high])), runs, len(gaps), used, effects, half, off)
+    return Nested(Component(*np.sqrt([variance, low, high])), one_board, len(there), used, effects, half, off)
 
 
 def _between(ms1: float, ms2: float, df1: int, df2: int, n0: float, confidence: float) -> tuple[float, float, float]:

@@ -67,7 +67,7 @@ def budgets(chosen: list[Tool], case: Case, wall: float) -> tuple[dict, list[Too
     for tool in chosen:
         try:
             found, spent = reading(tool, case)
-        except ToolError as error:
+        except (ToolError, ImportError) as error:
             print(f"  {tool.name}, {tool.framework}: left out: {error}", file=sys.stderr)
             continue
         able.append(tool)

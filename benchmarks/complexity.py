@@ -21,6 +21,7 @@ def main():
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     for row in rows:
         source, bare = sources.source_of(row["name"])
+        assert source, row["name"]
         try:
             with weights.no_initialisation():
                 network = sources.modules()[source].build(bare, 1000, False).eval()

@@ -156,7 +156,7 @@ def measured(reader, folder):
         while process.poll() is None:
             peak = max(peak, memory_bytes(process.pid))
             time.sleep(0.1)
-        output = process.stdout.read()
+        output = process.stdout.read() if process.stdout else ""
     if process.returncode:
         raise SystemExit(f"{reader}: ended with {process.returncode}")
     seconds, cpu_s, rows = json.loads(output.splitlines()[-1])

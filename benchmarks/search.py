@@ -85,7 +85,8 @@ def by_gmacs(pool: search.Pool, y: np.ndarray, limit: float, most: int, seed: in
 
 def halving(pool: search.Pool, y: np.ndarray, limit: float, most: int, seed: int) -> list[int]:
     """Successive halving over size: measure a few of each interval, keep the half whose times lie nearer to the limit, go on in there."""
-    generator, order = np.random.default_rng(seed), []
+    generator = np.random.default_rng(seed)
+    order: list[int] = []
     inside = np.argsort(pool.nets.macs.sum(1), kind="stable")
     while len(order) < most:
         halves = np.array_split(inside, 2)

@@ -64,8 +64,8 @@ def picks(now: State, count: int, backend: str | None = None) -> list[int]:
     if not arms:
         raise FrameError(f"--backend {backend}: not searched; choose from {', '.join(one.backend for one in now.task.arms)}")
     floor = now.pool.top1[best] + GAIN if best is not None else -np.inf
-    rows = np.flatnonzero(np.isin(now.pool.arm, arms) & (now.pool.top1 > floor))
-    rows = [int(row) for row in rows if row not in now.records and row not in now.reasons]
+    better = np.flatnonzero(np.isin(now.pool.arm, arms) & (now.pool.top1 > floor))
+    rows = [int(row) for row in better if row not in now.records and row not in now.reasons]
     return sorted(rows, key=lambda row: (-now.choice.chance[row], now.choice.mean[row]))[:count]
 
 

@@ -66,11 +66,11 @@ def test_a_record_that_was_torn_is_measured_again(tmp_path):
         ("crash_load", "load", "SIGSEGV"),
         ("error_load", "load", "the graph has an operator nobody knows"),
         ("exit_measure", "measure", "exit code 7"),
-        ("hang_load", "load", "timeout: no end within 1 s"),
+        ("hang_load", "load", "timeout: no end within 3 s"),
     ],
 )
 def test_a_cell_that_fails_is_a_row_and_does_not_stop_the_run(tmp_path, variant, phase, reason):
-    protocol = "seed: 0, warmup_min_s: 0, min_samples: 1000%s" % (", timeout_s: 1" if variant == "hang_load" else "")
+    protocol = "seed: 0, warmup_min_s: 0, min_samples: 1000%s" % (", timeout_s: 3" if variant == "hang_load" else "")
     code, out, _ = dyno("run", "-m", matrix(tmp_path, fault(variant), protocol), "-r", str(tmp_path))
     assert code == 0 and "1 ok" in out and "1 failed" in out
     line = by_backend(tmp_path)["fault:" + variant]

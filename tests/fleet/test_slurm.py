@@ -163,7 +163,7 @@ def test_more_tasks_than_an_array_has_room_for_are_cut_in_thousands_and_found_ag
     fleet(cluster, "submit", folder)
     rows = json.loads(fleet(cluster, "status", folder, "--json"))
     assert {row["task"] for row in rows if row["engine"] or row["complete"]} == made
-    assert "0 task(s) missing" in fleet(cluster, "reconcile", folder, "--dry-run")
+    assert "0 tasks missing" in fleet(cluster, "reconcile", folder, "--dry-run")
     jobs = set(cluster("squeue", "--noheader", "--format=%j").split())
     assert {"dyno-s-beta", "dyno-s-beta+1"} <= jobs and "dyno-s-alpha+1" not in jobs
     for name in jobs - {"dyno-s-beta+1"}:
@@ -175,7 +175,7 @@ def test_more_tasks_than_an_array_has_room_for_are_cut_in_thousands_and_found_ag
     cluster("scancel", "--user=root")
     missing = [state.task.number for state in states(folder) if not state.complete]
     cluster.until(lambda: not cluster("squeue", "--noheader").strip(), 60, "the cancelled jobs' end")
-    assert fleet(cluster, "reconcile", folder, "--dry-run").startswith(f"{len(missing)} task(s) missing")
+    assert fleet(cluster, "reconcile", folder, "--dry-run").startswith(f"{len(missing)} tasks missing")
 
 
 def test_an_image_that_is_missing_on_the_node_is_named(cluster, place):

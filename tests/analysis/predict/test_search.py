@@ -90,6 +90,18 @@ def test_the_faster_of_two_arms_is_learnt_from_networks_that_both_ran():
     assert choice.best >= count and both.top1[times <= limit].max() - both.top1[choice.best] <= search.GAIN
 
 
+@pytest.mark.parametrize("quantile", [0.3, 0.7])
+def test_a_search_over_two_set_ups_of_a_machine_ends_by_itself_and_keeps_its_promise(quantile):
+    (one, y), (two, z) = table("nchw-pt240-cu124-rtx3090", 1000), table("nhwc-pt240-cu124-rtx3090", 1000)
+    _, mine, theirs = np.intersect1d(one.nets.model.astype(str), two.nets.model.astype(str), return_indices=True)
+    both = search.Pool(one.nets[np.tile(mine, 2)], np.tile(one.top1[mine], 2), np.repeat([0, 1], len(mine)))
+    times = np.concatenate([y[mine], z[theirs]])
+    limit = float(np.quantile(times, quantile))
+    order, _, choice = searched(both, times, limit, sources("rtx3090"), 20)
+    assert choice.done and len(order) < 20
+    assert both.top1[times <= limit].max() - both.top1[choice.best] <= search.GAIN
+
+
 def test_memory_that_was_not_measured_meets_no_limit():
     row = {"memory_mb": np.nan, "energy_j": np.nan, "precision": "fp32"}
     assert not searching._others_met(row, Limits(memory_mb=100)) and searching._others_met(row, Limits(latency_s=1))

@@ -224,7 +224,7 @@ function chip(row, l) {
   if (row.measured) return `<span class="chip ${row.trust === "clean" ? "clean" : "doubt"}" title="${escape(row.trust)}">${escape(row.trust)}</span>`;
   return `<span class="chip guess" title="predicted, with its 90 % interval">${asked(l) ? `${sureOf(row, l)} sure` : "predicted"}</span>`;
 }
-const weights = row => (row.weights_of || row.tag) + (row.terms && row.terms !== "licence unknown" ? `, ${row.terms.split(" (")[0]}` : "");
+const weights = row => row.tag + (row.terms && row.terms !== "licence unknown" ? `, ${row.terms.split(" (")[0]}` : "");
 function table(pool, l, take) {
   const shown = choices(pool, l);
   const every = [["Top-1", "n"], [`ms${l.batch ? "" : " per image"} (95 %)`, "n"], ["of the limit", ""], ["images/s", "n"], ["MiB", "n"], ["mJ", "n"], ["with", "w"], ["trust", "w"]];

@@ -135,6 +135,7 @@ def test_a_graph_that_was_measured_under_another_name_is_not_predicted():
     twin = known[known["names"].map(lambda names: {"resnet50", "timm:resnet50"} <= set(names)) & known["input_px"].eq(224)].iloc[0]
     measured = pd.DataFrame({"model": ["timm:resnet50"], "input_px": [224], "op_features": [twin["op_features"]]})
     shown = predicted.alike(known, measured)
+    assert predicted.alike(known, measured.assign(op_features=[{}])).columns.equals(known.columns)
     assert len(shown) > 50 and not shown["names"].map(lambda names: "resnet50" in names).any()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from analysis import analyses, charts
 from analysis.analyses import coverage, inference_time
-from analysis.charts import base
+from analysis.charts import base, pareto
 from analysis.report import insight, page, report, screen, sections, tables, trust, verdict
 from analysis.report.entries import batches, entries, fastest, frontier
 from analysis.report.verdict import Limits, decide
@@ -43,6 +43,11 @@ def test_weights_that_forbid_sale_are_left_out_where_that_is_asked_for():
     frame = report.by_machine(frame_of(*(timed(model, seconds) for model, seconds in FOUR.items())), "commercial")
     found = decide(entries(frame), Limits(ms=33.3))
     assert found.take.network == "resnet50" and 80 < found.take.top1 < 81 and "non-commercial" not in found.sentence + found.take.terms
+
+
+def test_no_frontier_is_told_of_a_single_network():
+    frame = framed(*(timed(model, seconds) for model, seconds in FOUR.items()), timed("resnet18", 0.005, precision="fp16"))
+    assert "fp16" not in pareto.explain(frame) and "of 4 networks with pytorch" in pareto.explain(frame)
 
 
 def test_with_a_limit_on_top1_alone_the_fastest_is_taken():

@@ -348,7 +348,7 @@ const cell = value => { const text = value === null || value === undefined ? "" 
 const file = (name, text, type) => { const a = document.createElement("a"); a.href = URL.createObjectURL(new Blob([text], {type})); a.download = name; a.click(); setTimeout(() => URL.revokeObjectURL(a.href), 1000); };
 const slug = text => text.replace(/[^\w.+-]+/g, "-");
 function csv() {
-  const columns = {network: "network", weights: "tag", licence: "terms", "Top-1, %": "top1", batch: "batch", ms: "ms", "from": "low", to: "high", "p90, ms": "p90", "p99, ms": "p99", MiB: "mib", "mJ per image": "mj", backend: "framework", precision: "precision", trust: "trust"};
+  const columns = {network: "network", weights: "tag", "Top-1, %": "top1", batch: "batch", ms: "ms", "from": "low", to: "high", "p90, ms": "p90", "p99, ms": "p99", MiB: "mib", "mJ per image": "mj", backend: "framework", precision: "precision", trust: "trust", licence: "terms"};
   const pool = fastest(rows[state.device], state.limits), lines = pool.map(row => Object.values(columns).map(name => cell(name === "tag" ? row.weights_of || row.tag : row[name])).join(","));
   return [Object.keys(columns).map(cell).join(","), ...lines].join("\n") + "\n";
 }

@@ -51,8 +51,10 @@ def draw(frame: pd.DataFrame, style: Style) -> Figure:
 
 def explain(frame: pd.DataFrame) -> str:
     """The ends of the frontier and how selective it is."""
-    said = []
-    for (platform, series), mine in placed(frame).groupby(["platform", "series"]):
+    said, rows = [], placed(frame)
+    several = rows.groupby(["platform", "series"])["label"].transform("nunique").gt(1)
+    rows = rows[several] if several.any() else rows  # one network alone has nothing to be beaten by
+    for (platform, series), mine in rows.groupby(["platform", "series"]):
         on = mine[mine["place"] == "frontier"].sort_values("latency")
         first, last = on.iloc[0], on.iloc[-1]
         ends = [f"{row['label']} ({metrics.latency.format(row['latency'])} ms, {row['top1']:.1f} %)" for row in (first, last)]

@@ -1,6 +1,6 @@
 """What may be recommended in a set-up: networks with a set of weights each, measured there or predicted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,12 @@ def candidates(
     others = frame[with_graph(frame)].sort_values("top1", na_position="first").drop_duplicates(["model", "input_px"], keep="last")
     if more is not None:
         counted = others["accuracy_source"].eq("measured") if "accuracy_source" in others else pd.Series(False, others.index)
-        others = others[[keep or graph(row) not in known for keep, row in zip(counted, others.to_dict("records"), strict=True)]]
+        others = others[_flags(keep or graph(row) not in known for keep, row in zip(counted, others.to_dict("records"), strict=True))]
         mine = {graph(row) for row in others.to_dict("records")}
         more = more[more["top1"].notna()]
-        more = more[[not mine.intersection(graphs(row)) for row in more.to_dict("records")]]
+        more = more[_flags(not mine.intersection(graphs(row)) for row in more.to_dict("records"))]
         others = pd.concat([more if every_tag else offers.one_each(more), others], ignore_index=True)
-    new = others[[not any(one in measured for one in graphs(row)) for row in others.to_dict("records")]]
+    new = others[_flags(not any(one in measured for one in graphs(row)) for row in others.to_dict("records"))]
     needed = ["latency_s", *(name for name in ("memory_mb", "energy_j") if name in limits.given())]
     table += _predicted(frame, setup, rows, new, batch_size, needed)
     return (
@@ -56,6 +56,11 @@ def candidates(
         .assign(backend=setup.backend, device=setup.device, precision=setup.precision)
         .reindex(columns=COLUMNS)
     )
+
+
+def _flags(which: Iterable[bool]) -> np.ndarray:
+    """Rows to keep: an empty list would choose no columns."""
+    return np.fromiter(which, bool)
 
 
 def _weighed(record: Mapping[Any, Any], known: Offers, every_tag: bool) -> list[dict[str, Any]]:

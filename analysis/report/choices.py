@@ -60,7 +60,7 @@ def _row(row: Entry, limits: Limits, taken: bool, heads: Sequence[tuple[str, str
 
 def _weights(row: Entry) -> str:
     """The weights that reach this Top-1, small, beside the name, and what their licence forbids."""
-    said = (row.weights_of or row.tag) + ("" if row.terms in ("", UNKNOWN) else f", {row.terms.split(' (')[0]}")
+    said = row.tag + ("" if row.terms in ("", UNKNOWN) else f", {row.terms.split(' (')[0]}")
     return f" <small>{escape(said)}</small>" if said else ""
 
 

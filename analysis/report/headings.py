@@ -8,6 +8,7 @@ HEADINGS = {
     "series": "backend",
     "setup": "set-up",
     "platform": "device",
+    "device": "processor",
     "batch_size": "batch",
     "input_px": "input, px",
     "low": "95 % from",

@@ -76,10 +76,12 @@ def alike(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     Without those whose very graph was measured, under whatever name.
     """
     here = set(rows["model"])
-    known = known[[here.isdisjoint(names) for names in known["names"]]]
+    known = known[known["names"].map(here.isdisjoint).astype(bool)]
     seen = {name for groups in rows["op_features"] if isinstance(groups, dict) for name, group in groups.items() if group.get("count")}
     known = known[known["input_px"].isin(rows["input_px"].mode())]
-    return known[[all(name in seen for name, group in groups.items() if group.get("count")) for groups in known["op_features"]]]
+    return known[
+        known["op_features"].map(lambda groups: all(name in seen for name, group in groups.items() if group.get("count"))).astype(bool)
+    ]
 
 
 def _entry(row: dict, device: str, setup: setups.Setup, series: str, batch: int) -> Entry:

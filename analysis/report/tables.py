@@ -46,7 +46,7 @@ def text(value: Any, column: str = "") -> str:
         return f"{int(value):,}"
     if isinstance(value, (list, tuple, set)):
         return ", ".join(text(v) for v in value)
-    return spelt(str(value)) if column == "series" else str(value)
+    return spelt(str(value)) if column in ("series", "reference") else str(value)
 
 
 def _whole(values: pd.Series) -> bool:

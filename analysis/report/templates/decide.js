@@ -224,7 +224,7 @@ function chip(row, l) {
   if (row.measured) return `<span class="chip ${row.trust === "clean" ? "clean" : "doubt"}" title="${escape(row.trust)}">${escape(row.trust)}</span>`;
   return `<span class="chip guess" title="predicted, with its 90 % interval">${asked(l) ? `${sureOf(row, l)} sure` : "predicted"}</span>`;
 }
-const weights = row => (row.weights_of || row.tag) + (row.terms && row.terms !== "licence unknown" ? `, ${row.terms.split(" (")[0]}` : "");
+const weights = row => row.tag + (row.terms && row.terms !== "licence unknown" ? `, ${row.terms.split(" (")[0]}` : "");
 function table(pool, l, take) {
   const shown = choices(pool, l);
   const every = [["Top-1", "n"], [`ms${l.batch ? "" : " per image"} (95 %)`, "n"], ["of the limit", ""], ["images/s", "n"], ["MiB", "n"], ["mJ", "n"], ["with", "w"], ["trust", "w"]];
@@ -348,7 +348,7 @@ const cell = value => { const text = value === null || value === undefined ? "" 
 const file = (name, text, type) => { const a = document.createElement("a"); a.href = URL.createObjectURL(new Blob([text], {type})); a.download = name; a.click(); setTimeout(() => URL.revokeObjectURL(a.href), 1000); };
 const slug = text => text.replace(/[^\w.+-]+/g, "-");
 function csv() {
-  const columns = {network: "network", weights: "tag", licence: "terms", "Top-1, %": "top1", batch: "batch", ms: "ms", "from": "low", to: "high", "p90, ms": "p90", "p99, ms": "p99", MiB: "mib", "mJ per image": "mj", backend: "framework", precision: "precision", trust: "trust"};
+  const columns = {network: "network", weights: "tag", "Top-1, %": "top1", batch: "batch", ms: "ms", "from": "low", to: "high", "p90, ms": "p90", "p99, ms": "p99", MiB: "mib", "mJ per image": "mj", backend: "framework", precision: "precision", trust: "trust", licence: "terms"};
   const pool = fastest(rows[state.device], state.limits), lines = pool.map(row => Object.values(columns).map(name => cell(name === "tag" ? row.weights_of || row.tag : row[name])).join(","));
   return [Object.keys(columns).map(cell).join(","), ...lines].join("\n") + "\n";
 }

@@ -6,7 +6,7 @@ import pytest
 
 from analysis import analyses, charts
 from analysis.analyses import coverage, inference_time
-from analysis.charts import base
+from analysis.charts import base, pareto
 from analysis.report import insight, page, report, screen, sections, tables, trust, verdict
 from analysis.report.entries import batches, entries, fastest, frontier
 from analysis.report.verdict import Limits, decide
@@ -33,8 +33,26 @@ def four():
 
 def test_the_verdict_is_the_most_accurate_network_within_the_limit():
     found = decide(four(), Limits(ms=33.3))
-    assert found.title.startswith("Take resnet50: 76.1 % Top-1 in 30.0 ms with PyTorch")
+    assert found.title.startswith("Take resnet50: 81.1 % Top-1 in 30.0 ms with PyTorch")
+    assert "Its Top-1 is that of the weights timm:resnet50.fb_swsl_ig1b_ft_in1k; random ones were timed" in found.sentence
+    assert "Licence of these weights: non-commercial (cc-by-nc-4.0)." in found.sentence
     assert "the 3 networks (of 4) that meet the limit" in found.sentence and "resnet18 gives up" in found.sentence
+
+
+def test_weights_that_forbid_sale_are_left_out_where_that_is_asked_for():
+    frame = report.by_machine(frame_of(*(timed(model, seconds) for model, seconds in FOUR.items())), "commercial")
+    found = decide(entries(frame), Limits(ms=33.3))
+    assert found.take.network == "resnet50" and 80 < found.take.top1 < 81 and "non-commercial" not in found.sentence + found.take.terms
+
+
+def test_no_frontier_is_told_of_a_single_network():
+    frame = framed(*(timed(model, seconds) for model, seconds in FOUR.items()), timed("resnet18", 0.005, precision="fp16"))
+    assert "fp16" not in pareto.explain(frame) and "of 4 networks with pytorch" in pareto.explain(frame)
+
+
+def test_with_a_limit_on_top1_alone_the_fastest_is_taken():
+    found = decide(four(), Limits(top1=69.5))
+    assert found.take.network == "resnet18" and "It is the fastest of the 3 networks (of 4) that meet the limit" in found.sentence
 
 
 def test_a_network_whose_interval_crosses_the_limit_does_not_meet_it():

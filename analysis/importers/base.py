@@ -59,9 +59,13 @@ def csv(path: str | Path) -> pd.DataFrame:
         raise ImporterError(f"{path}: no table: there are only comments")
     try:
         mark = told[1] if told else max(",;\t|", key=lines[0].count)
-        rows = list(csv_module.reader(lines, delimiter=mark, skipinitialspace=True, strict=True))
-    except csv_module.Error as error:
-        raise ImporterError(f"{path}: no table with a heading line: {error}")
+        reader = csv_module.reader(lines, delimiter=mark, skipinitialspace=True, strict=True)
+        rows = list(reader)
+    except csv_module.Error:
+        limit = csv_module.field_size_limit()
+        long = any(len(line) > limit for line in lines[: reader.line_num])
+        what = f"a cell of more than {limit:,} characters" if long else 'a quotation mark (") that is not closed, or stands inside a word'
+        raise ImporterError(f"{path}: no table: {what}, in row {reader.line_num} or above")
     heading = [column.strip() for column in rows[0]]
     twice = [name for name, count in Counter(heading).items() if name and count > 1]
     if twice:
@@ -133,11 +137,12 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
     Rows without a positive latency or batch size are left out; ImporterError when none remains.
     """
     good: list[dict[str, Any]] = []
-    left_out: list[object] = []
+    left_out: list[str] = []
     for row in rows:
         latency, batch = number(row.get("latency_s")), number(row.get("batch_size"))
         if not (latency > 0 and 1 <= batch <= LARGEST_BATCH and batch == int(batch)):
-            left_out.append(row.get("model"))
+            wrong = f" (batch size {batch:g})" if latency > 0 and batch == batch else ""
+            left_out.append(f"{row.get('model')}{wrong}")
             continue
         quality = tuple(row.get("quality") or ()) + (KIND,)
         filled = {
@@ -154,7 +159,7 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
         filled["cell_id"] = cell_id(filled)
         good.append(filled)
     if not good:
-        raise ImporterError(f"{path}: no row has a latency and a batch size")
+        raise ImporterError(f"{path}: no row has a latency above 0 and a batch size of 1, 2, 3 … (found {', '.join(left_out[:SHOWN])})")
     if left_out:
         note(path, len(left_out), "row", "left out, with no latency or no batch size", left_out)
     seen: Counter[str] = Counter()

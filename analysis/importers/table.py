@@ -82,7 +82,9 @@ def _rows(path: Path, columns: Mapping[str, str], wide: str, constants: Mapping[
     if len(rows) < len(table):
         base.note(path, len(table) - len(rows), "row", "left out, with no network named")
     if not any(base.number(row["latency_s"]) > 0 for row in rows):
-        raise ImporterError(f"{path}: no row has a latency and a batch size")
+        sizes = [name for name in table.columns if BATCH.fullmatch(name)]
+        hint = f"; if {', '.join(sizes[:3])} are batch sizes, say what stands below them: --wide latency_ms" if sizes else ""
+        raise ImporterError(f"{path}: no row has a latency and a batch size{hint}")
     return rows
 
 

@@ -14,7 +14,9 @@ STAMP = re.compile(r"^(?:\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] )?(?:\[[IVWX]\] ?)?"
 IMAGE = r"(\d+)x(?:[134]x(\d+)x(\d+)|(\d+)x(\d+)x[134])\b"  # NCHW or NHWC
 SHAPE = re.compile(r"\b" + IMAGE)
 EXPLICIT = re.compile(r"(?:Input binding for .*?dimensions |Input inference shapes? ?: ?\S+=|--shapes=\S*?:)" + IMAGE)
-PATH = r"""(?:"([^"\n]+)"|'([^'\n]+)'|((?:\\ |[^\s"'])+))"""  # quoted, or with blanks behind backslashes
+PATH = (
+    r"""(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"'][^\n]*?)(?= --|[ \t]*$))"""  # the echo of a command has lost its quotes: up to the next option
+)
 MODEL = re.compile(r"--(?:onnx|loadEngine|uff|deploy|saveEngine)[= ]+" + PATH + r"|^Model: *([^\n]+)", re.M)
 KNOWN_PRECISIONS = {"FP32", "TF32", "FP16", "BF16", "INT8"}
 ALL_PRECISIONS = {"FP32", "FP16", "INT8"}  # what --best allows at once: the log does not tell which was taken

@@ -101,6 +101,8 @@ def build(spec: ModelSpec, seed: int) -> "torch.nn.Module":
                 if source != "function":
                     raise
                 text = " ".join(str(error).split())[:200]
+                if isinstance(error, ModelUnavailable):  # of ours, and so in words
+                    raise ModelUnavailable("%s: %s" % (spec.name, text))
                 raise ModelUnavailable("%s: can't take a float image: %s: %s" % (spec.name, type(error).__name__, text))
         else:
             weights.load_checkpoint(model, spec.weights)

@@ -6,7 +6,7 @@ like any other; ``weights: pretrained`` keeps those that the function has set.
 
 import importlib
 import inspect
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from runner.errors import ModelUnavailable
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 NAMES = ()
+DEEPEST = 8  # lists in lists of an output that are looked into
 
 
 def native_px(name: str) -> int:
@@ -66,17 +67,27 @@ def _call(name: str, function: Any, num_classes: int) -> Any:
 
 
 def _first_output(module: "torch.nn.Module", _: Any, output: Any) -> "torch.Tensor":
-    """What is measured and compared is one tensor: `logits` where the output names it, else the first."""
+    """What is measured and compared is one tensor: `logits` where the output names it, else the first, however deep it lies."""
+    found = _tensor(output)
+    if found is None:
+        raise ModelUnavailable("its output is %s without a tensor in it" % type(output).__name__)
+    if not found.dim():
+        raise ModelUnavailable("its output is one number; it should be a row per image")
+    return found
+
+
+def _tensor(output: Any, depth: int = 0) -> "Optional[torch.Tensor]":
     import torch
 
     if isinstance(output, torch.Tensor):
         return output
+    if depth > DEEPEST:
+        return None
     named = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
-    values = output.values() if isinstance(output, dict) else output if isinstance(output, (tuple, list)) else vars(output).values()
-    for value in [named] + list(values):
-        if isinstance(value, torch.Tensor):
-            return value
-    raise ModelUnavailable("its output is %s without a tensor in it" % type(output).__name__)
+    held = output if isinstance(output, dict) else getattr(output, "__dict__", {})
+    values = list(output) if isinstance(output, (tuple, list)) else list(held.values())
+    found = (_tensor(value, depth + 1) for value in [named] + values if value is not output)
+    return next((value for value in found if value is not None), None)
 
 
 def channels(model: "torch.nn.Module") -> int:

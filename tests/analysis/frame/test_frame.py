@@ -30,7 +30,7 @@ def test_torn_lines_duplicates_other_schemas_and_malformed_records_are_counted_n
     merged = merge([path])
     assert len(merged.frame) == 1
     counts = {what.split()[0] + " " + what.split()[1]: count for (_, what), count in merged.problems.items()}
-    assert counts == {"repeat an": 1, "have another": 1, "are no": 2, "are torn": 1}
+    assert counts == {"repeat an": 1, "have another": 1, "are not": 2, "are torn": 1}
 
 
 def test_lines_that_are_json_but_no_object_are_set_aside(tmp_path):

@@ -79,7 +79,7 @@ def test_any_usual_delimiter_is_understood_and_excel_s_own_line_too(tmp_path, ma
 
 def test_a_size_as_height_by_width_is_taken_where_it_is_square(tmp_path):
     (tmp_path / "t.csv").write_text("model,latency_ms,input_px\na,1,224x224\nb,1,3x96x96\nc,1,224 × 224 px\nd,1,480x640\n")
-    with pytest.warns(match="1 value.s. of input_px left out, unreadable: 480x640"):
+    with pytest.warns(match="1 value of input_px left out, unreadable: 480x640"):
         assert table.read(tmp_path / "t.csv")["input_px"].tolist()[:3] == [224, 96, 224]
 
 

@@ -202,10 +202,30 @@ def test_trtexec_tells_a_precision_only_where_the_log_does(tmp_path):
         assert trtexec.read(tmp_path / "a.log").iloc[0]["precision"] == precision, start
 
 
-@pytest.mark.parametrize("path", [r'"C:\Users\u ser\nets\mobile net.onnx"', "'/data/mobile net.onnx'", r"/my\ nets/mobile\ net.onnx"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        r'"C:\Users\u ser\nets\mobile net.onnx"',
+        "'/data/mobile net.onnx'",
+        r"/my\ nets/mobile\ net.onnx",
+        r"C:\Program Files\nets\mobile net.onnx",
+    ],
+)
 def test_trtexec_takes_paths_with_blanks_and_backslashes(tmp_path, path):
     (tmp_path / "a.log").write_text(f"&&&& RUNNING TensorRT.trtexec # trtexec --onnx={path} --fp16\n{BINDING}{SUMMARY}")
     assert trtexec.read(tmp_path / "a.log").iloc[0]["model"] == "mobile net"
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    ('model,latency_ms\nresnet18,"3.5\n', 'a quotation mark .". that is not closed.* in row 2'),
+    (f"model,latency_ms\n{'x' * 200_000},3.5\n", "a cell of more than 131,072 characters, in row 2"),
+    ("model,1,2,4\nresnet18,1.5,2.5,4.5\n", "if 1, 2, 4 are batch sizes, .*--wide latency_ms"),
+    ("model,latency_ms,batch_size\nresnet18,3.5,0\n", "found resnet18 .batch size 0."),
+])  # fmt: skip
+def test_a_table_that_can_t_be_read_says_what_is_wrong_in_words_of_dyno(tmp_path, content, reason):
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(ImporterError, match=reason):
+        table.read(tmp_path / "a.csv")
 
 
 def test_a_failed_trtexec_run_says_why_and_does_not_refuse_its_folder(tmp_path):

@@ -37,6 +37,10 @@ FUNCTIONS = {
     "pair": lambda: Net(form=lambda features, logits: (logits, features)),
     "mapping": lambda: Net(form=lambda features, logits: OrderedDict(features=features, logits=logits)),
     "named": lambda: Net(form=lambda features, logits: Output(None, logits)),
+    "deep": lambda: Net(form=lambda features, logits: ((None, [logits]), {"features": features})),
+    "nothing": lambda: Net(form=lambda features, logits: None),
+    "words": lambda: Net(form=lambda features, logits: "a cat"),
+    "sum": lambda: Net(form=lambda features, logits: logits.sum()),
     "gray": lambda: Net(1),
     "half": lambda: Net().half(),
     "double": lambda: Net().double(),
@@ -60,7 +64,7 @@ def _module(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "pair", "mapping", "named", "gray", "half", "double", "parallel", "traced", "instance", "only32"]
+    "name", ["plain", "pair", "mapping", "named", "deep", "gray", "half", "double", "parallel", "traced", "instance", "only32"]
 )
 def test_the_logits_of_every_form_of_network_are_measured(tmp_path, name):
     art = artefact.in_cache(str(tmp_path), ModelSpec("own_nets:" + name, num_classes=10), 0, 2, 32)
@@ -73,6 +77,7 @@ def test_the_logits_of_every_form_of_network_are_measured(tmp_path, name):
 
 @pytest.mark.parametrize(("name", "said"), [
     ("boom", "the function failed: FileNotFoundError: backbone.pth"), ("needs", "needs width"), ("lazy", "no size yet"), ("text", "returned str"),
+    ("nothing", "nothing: its output is NoneType without a tensor"), ("words", "its output is str without a tensor"), ("sum", "its output is one number"),
     ("only48", "can't take a float image: AssertionError: only 48 px"), ("absent", "can't be imported"),
 ])  # fmt: skip
 def test_what_is_no_network_for_this_image_is_refused_in_a_line(name, said):

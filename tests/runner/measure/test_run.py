@@ -130,9 +130,17 @@ def measuring(process):
     def find():
         for worker in children(process.pid):
             for child in children(worker) if command(worker)[2:4] == ["runner.measure.worker", "fault"] else ():
-                return worker, child
+                if leads_its_group(child):  # what Python 3.6 starts while it imports uuid does not
+                    return worker, child
 
     return wait_for(find)
+
+
+def leads_its_group(pid):
+    try:
+        return os.getpgid(pid) == pid
+    except OSError:
+        return False
 
 
 def command(pid):

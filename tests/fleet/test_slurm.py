@@ -173,9 +173,9 @@ def test_more_tasks_than_an_array_has_room_for_are_cut_in_thousands_and_found_ag
     cluster.until(lambda: any(s.complete and s.task.number >= 1000 for s in states(folder)), 60, "its record")
     assert (Path(folder) / "logs" / "1000.log").exists()
     cluster("scancel", "--user=root")
-    missing = [state.task.number for state in states(folder) if not state.complete]
     cluster.until(lambda: not cluster("squeue", "--noheader").strip(), 60, "the cancelled jobs' end")
-    assert fleet(cluster, "reconcile", folder, "--dry-run").startswith(f"{len(missing)} tasks missing")
+    missing = [state.task.number for state in states(folder) if not state.complete]
+    assert fleet(cluster, "reconcile", folder, "--dry-run").startswith(f"{len(missing):,} tasks missing")
 
 
 def test_an_image_that_is_missing_on_the_node_is_named(cluster, place):

@@ -118,6 +118,8 @@ def load_without_weights(path: str) -> "onnx.ModelProto":
     import onnx
 
     with open(path, "rb") as file:
+        if file.read(40).startswith(b"version https://git-lfs"):
+            raise GraphError("%s: is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`" % path)
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:

@@ -1,5 +1,6 @@
 """The image input of a user's ONNX file: its name, type, shape and layout, read from the file itself; and seeded images in that form."""
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
@@ -59,7 +60,15 @@ class FileInput:
 
 def read(path: str) -> FileInput:
     """The FileInput of a file; a GraphError, in one line, where it has none that an image fits."""
-    model = load_without_weights(path)
+    try:
+        model = load_without_weights(path)
+    except GraphError as error:  # it names the path, as whoever asks here does
+        raise GraphError(str(error).replace("%s: " % path, "", 1))
+    absent = _absent(model, os.path.dirname(path))
+    if absent:
+        raise GraphError("its weights lie in %s, which is not there; keep that file beside the ONNX file" % absent)
+    if not model.graph.output:
+        raise GraphError("it has no output")
     known = {name for entry in model.functions for name in (entry.domain,)} if hasattr(model, "functions") else set()
     custom = sorted(
         {"%s:%s" % (node.domain, node.op_type) for node in model.graph.node if node.domain not in STANDARD and node.domain not in known}
@@ -78,11 +87,19 @@ def read(path: str) -> FileInput:
         raise GraphError("its input %s is %s, as token ids are; an image input (float or uint8) is needed" % (inputs[0].name, kind))
     if not tensor.HasField("shape"):
         raise GraphError("its input %s has no shape; export it with [batch, channels, height, width]" % inputs[0].name)
+    if any(size.HasField("dim_value") and not size.dim_value for size in tensor.shape.dim):
+        raise GraphError("a size of its input %s is 0, which holds no image; export it with a batch of 1, or a free one" % inputs[0].name)
     shape = [size.dim_value if size.dim_value > 0 else None for size in tensor.shape.dim]
     if len(shape) != 4:
         raise GraphError("its input is %s; [batch, channels, height, width] is needed" % shape)
     last = shape[3] in CHANNELS and shape[1] not in CHANNELS
     return FileInput(inputs[0].name, TYPES[tensor.elem_type], shape, "NHWC" if last else "NCHW", _precision(model))
+
+
+def _absent(model: "onnx.ModelProto", folder: str) -> Optional[str]:
+    """The first file of weights outside the ONNX file that is not in its folder."""
+    names = {entry.value for tensor in model.graph.initializer for entry in tensor.external_data if entry.key == "location"}
+    return next((name for name in sorted(names) if not os.path.isfile(os.path.join(folder, name))), None)
 
 
 def _precision(model: "onnx.ModelProto") -> str:

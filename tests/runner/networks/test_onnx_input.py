@@ -80,6 +80,25 @@ def test_what_no_image_fits_is_refused_in_our_words(tmp_path, options, said):
         onnx_input.read(network(tmp_path / "a.onnx", **options))
 
 
+def test_a_file_that_no_backend_could_load_is_refused_in_our_words_too(tmp_path):
+    with pytest.raises(GraphError, match="a size of its input x is 0"):
+        onnx_input.read(network(tmp_path / "a.onnx", (0, 3, 8, 8)))
+    (tmp_path / "pointer.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(GraphError, match="^is a Git LFS pointer"):
+        onnx_input.read(str(tmp_path / "pointer.onnx"))
+    model = onnx.load(network(tmp_path / "b.onnx"))
+    onnx.save_model(model, str(tmp_path / "b.onnx"), save_as_external_data=True, size_threshold=0, location="b.bin")
+    assert onnx_input.read(str(tmp_path / "b.onnx")).filled(8) == [3, 8, 8]
+    (tmp_path / "b.bin").unlink()
+    with pytest.raises(GraphError, match="its weights lie in b.bin, which is not there"):
+        onnx_input.read(str(tmp_path / "b.onnx"))
+    model = onnx.load(network(tmp_path / "c.onnx"))
+    del model.graph.output[:]
+    onnx.save(model, str(tmp_path / "c.onnx"))
+    with pytest.raises(GraphError, match="it has no output"):
+        onnx_input.read(str(tmp_path / "c.onnx"))
+
+
 @pytest.mark.parametrize(("shape", "said"), [
     ((1, 3, 8, 8), "8 px, not 16 px"), ((1, 3, 8, 16), "`label: my-net-8x16`"), ((1, 3, None, 8), "16x8 px .height x width., not 16 px"),
 ])  # fmt: skip

@@ -2,13 +2,14 @@
 
 import gc
 import time
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from runner.backends.base import Job
 from runner.plan.protocol import Protocol
 from runner.records.replicate import Replicate
 
 TRANSFERS, LONG_TRANSFER_S = 5, 0.5
+WARMUP_KEPT = 1000  # first and last calls of a warm-up that a record keeps: a call of a microsecond makes millions
 Clock = Callable[[], float]
 
 
@@ -98,7 +99,7 @@ def replicate(
         window_batches=per_sample,
         in_flight=backend.in_flight if throughput else 1,
         watched_images=called.count * per_call * job.cell.batch_size,
-        warmup_samples_s=_to_ns(warmup.seconds),
+        warmup_samples_s=_to_ns(ends(warmup.seconds, WARMUP_KEPT)),
         warmup_verdict=warmup.verdict,
         stop=samples.verdict,
         spans=spans,
@@ -124,6 +125,11 @@ class Counted:
     def __call__(self) -> None:
         self.count += 1
         self.function()
+
+
+def ends(values: Sequence[float], most: int) -> List[float]:
+    """All values, or the first and the last ``most`` of a long series."""
+    return list(values if len(values) <= 2 * most else [*values[:most], *values[-most:]])
 
 
 def _to_ns(seconds: Iterable[float]) -> List[float]:

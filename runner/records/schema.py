@@ -84,7 +84,7 @@ FIELDS = (
     ("replicates[].wall_s", "float", "s", "whole cost of the replicate, waiting and preparation included"),
     ("replicates[].window_batches", "int", "batches", "batches per sample: 1 in `latency`"),
     ("replicates[].in_flight", "int", "batches", "batches in flight at once"),
-    ("replicates[].warmup_samples_s[]", "float", "s", "untimed iterations before the samples"),
+    ("replicates[].warmup_samples_s[]", "float", "s", "calls before the samples; of a long warm-up the first and the last 1,000"),
     (
         "replicates[].warmup_verdict",
         "str",

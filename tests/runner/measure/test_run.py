@@ -329,3 +329,11 @@ def test_a_sustained_run_has_records_of_its_own_and_leaves_the_cells_missing(tmp
     assert line["role"] == "sustained" and 0.9 < line["replicates"][0]["sustained"]["ratio"] < 1.1
     assert "1 missing" in dyno("status", "-m", path, "-r", str(tmp_path))[1]
     assert "nothing is missing" in dyno("run", "-m", path, "-r", str(tmp_path), "--sustained", "0.02")[1]
+
+
+def test_a_call_of_less_than_a_microsecond_leaves_a_record_of_ordinary_size(tmp_path):
+    path = matrix(tmp_path, "backend: noop, model: resnet18, input_px: 32", "seed: 0, warmup_max_s: 1, warmup_min_s: 1, replicates: 1")
+    dyno("run", "-m", path, "-r", str(tmp_path))
+    (record,) = records(tmp_path)
+    (measured,) = record["replicates"]
+    assert len(measured["warmup_samples_s"]) == 2000 and len(json.dumps(record)) < 100000

@@ -9,7 +9,7 @@ from runner.plan.protocol import Protocol
 from runner.records.replicate import Replicate
 
 TRANSFERS, LONG_TRANSFER_S = 5, 0.5
-WARMUP_KEPT = 1000  # first and last calls of a warm-up that a record keeps: a call of a microsecond makes millions
+WARMUP_KEPT = 1000  # the first and last calls of a warm-up that a record keeps: a call of a microsecond makes millions
 Clock = Callable[[], float]
 
 

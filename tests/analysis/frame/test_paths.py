@@ -43,7 +43,7 @@ def test_pipes_folders_and_dangling_links_beside_records_are_told_and_passed_ove
     assert len(merged.frame) == 5
     assert sorted(name for name, _ in merged.problems) == ["dangling.jsonl", "loop.jsonl", "pipe.jsonl"]
     for name in ("pipe.jsonl", "dangling.jsonl", "loop.jsonl"):
-        with pytest.raises(FrameError, match="no file and no folder"):
+        with pytest.raises(FrameError, match="neither a file nor a folder"):
             frames.merge([records / name])
 
 

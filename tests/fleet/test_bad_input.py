@@ -13,7 +13,7 @@ from conftest import ROOT
 from analysis.fleet import hosts, nodes, reconcile, tasks
 from analysis.frame import frame as frames
 
-MATRIX = """protocol: {replicates: 1, max_time_s: 0.2, min_time_s: 0.05, warmup_max_s: 0.05, quiet_wait_s: 0, contention_retries: 0, anchor_from: 0}
+MATRIX = """protocol: {replicates: 1, max_time_s: 0.2, min_time_s: 0.05, warmup_max_s: 0.05, quiet_wait_s: 0, contention_retries: 0, contention_limit: 1, anchor_from: 0}
 axes: {backend: [noop], model: [alexnet, resnet18], precision: [fp32], batch_size: [1, 2], input_px: [224], scenario: [latency]}
 """
 NODES = {

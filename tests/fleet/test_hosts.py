@@ -14,7 +14,7 @@ from conftest import ROOT, mounts
 from analysis.fleet import reconcile, tasks
 from analysis.merge import table
 
-MATRIX = """protocol: {replicates: 1, max_time_s: 0.3, min_time_s: 0.05, warmup_max_s: 0.1, quiet_wait_s: 0, contention_retries: 0, anchor_from: 0}
+MATRIX = """protocol: {replicates: 1, max_time_s: 0.3, min_time_s: 0.05, warmup_max_s: 0.1, quiet_wait_s: 0, contention_retries: 0, contention_limit: 1, anchor_from: 0}
 axes: {backend: [noop], model: [alexnet, resnet18], precision: [fp32], batch_size: [1, 2], input_px: [224], scenario: [latency]}
 """
 

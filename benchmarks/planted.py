@@ -1,6 +1,6 @@
 """A slow-down planted into real networks: does `dyno compare --run` find it, and nothing else?
 
-    python benchmarks/planted.py [--percent 10] [--rounds 5] [--backend pytorch] [--budget 15m]
+    python benchmarks/planted.py [--percent 10] [--rounds 13] [--backend pytorch] [--budget 15m]
 
 Each network is measured as it is (A) and with the share more time in its forward pass (B), in alternating rounds on this machine; every
 second one is the same in both, so that false verdicts show, too. Prints the verdicts, the share that was found and the share that is false.
@@ -62,7 +62,7 @@ def __getattr__(asked):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--percent", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=13)
     parser.add_argument("--budget", default="15m")
     parser.add_argument("--networks", type=int, default=len(NETWORKS))
     parser.add_argument("--folder", help="where the results go; they stay there")

@@ -1,6 +1,5 @@
 """Work on as many processes as this one may use, sharing what was there before the fork."""
 
-import gc
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -35,10 +34,8 @@ def run(jobs: Sequence[tuple[Callable, tuple]], shared: Any) -> list[Any]:
         with threadpoolctl.threadpool_limits(1):
             return [function(*arguments, shared) for function, arguments in jobs]
     _shared = shared
-    gc.freeze()  # a collection in a worker would write into, and so copy, every page of objects that it shares
     try:
         with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork"), initializer=_alone) as pool:
             return list(pool.map(_call, jobs))
     finally:
         _shared = None
-        gc.unfreeze()

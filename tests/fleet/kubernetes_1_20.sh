@@ -14,7 +14,7 @@ nodes=(k1 k2 k3)
 build() {
     apt-get install -q -y --no-install-recommends golang-go etcd-server dpkg-dev gcc libc6-dev containernetworking-plugins >/dev/null
     mkdir -p lists parts go/src/k8s.io
-    cat >parts/debian.sources <<END
+    sed 's/^Types: deb$/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >parts/debian.sources # where this machine's packages come from
 Types: deb-src
 URIs: http://deb.debian.org/debian
 Suites: bookworm

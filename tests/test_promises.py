@@ -56,6 +56,9 @@ def test_the_table_of_verified_machines_is_written_from_their_self_tests():
     assert table.results()
     for name, result in table.results():
         assert table.machine(result) in readme and result["rows"] and "host" not in result["facts"], name
+    rows = [("tiny, pytorch int8 latency on cpu, batch 1", "ok"), ("resnet50, pytorch int8 latency on cpu, batch 1", "wrong"),
+            ("tiny, pytorch fp32 latency on cpu, batch 1", "ok")]  # fmt: skip
+    assert table.ran({"rows": [{"what": what, "verdict": verdict} for what, verdict in rows]}) == "pytorch fp32"
 
 
 def test_commands_that_the_documents_name_exist():

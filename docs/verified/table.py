@@ -28,14 +28,15 @@ def machine(result: dict[str, Any]) -> str:
 
 
 def ran(result: dict[str, Any]) -> str:
-    """Backends with the precisions that passed."""
+    """Backends with the precisions that passed: in some cell, and were wrong in none."""
+    cells = [(match["backend"], match["precision"], row["verdict"]) for row in result["rows"] if (match := CELL.search(row["what"]))]
+    wrong = {(backend, precision) for backend, precision, verdict in cells if verdict == "wrong"}
     passed: dict[str, list[str]] = {}
-    for row in result["rows"]:
-        match = CELL.search(row["what"])
-        if match and row["verdict"] == "ok" and match["backend"] != "noop" and ":" not in match["backend"]:
-            precisions = passed.setdefault(match["backend"], [])
-            if match["precision"] not in precisions:
-                precisions.append(match["precision"])
+    for backend, precision, verdict in cells:
+        if verdict == "ok" and backend != "noop" and ":" not in backend and (backend, precision) not in wrong:
+            precisions = passed.setdefault(backend, [])
+            if precision not in precisions:
+                precisions.append(precision)
     return "; ".join(f"{backend} {', '.join(precisions)}" for backend, precisions in sorted(passed.items())) or "nothing"
 
 

@@ -29,7 +29,8 @@ def machine(result: dict[str, Any]) -> str:
 
 def ran(result: dict[str, Any]) -> str:
     """Backends with the precisions that passed: in some cell, and were wrong in none."""
-    cells = [(match["backend"], match["precision"], row["verdict"]) for row in result["rows"] if (match := CELL.search(row["what"]))]
+    found = [(CELL.search(row["what"]), row["verdict"]) for row in result["rows"]]
+    cells = [(match["backend"], match["precision"], verdict) for match, verdict in found if match]
     wrong = {(backend, precision) for backend, precision, verdict in cells if verdict == "wrong"}
     passed: dict[str, list[str]] = {}
     for backend, precision, verdict in cells:

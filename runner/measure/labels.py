@@ -7,7 +7,7 @@ from runner.networks import weights
 from runner.records.line import Line
 from runner.records.replicate import Replicate
 
-PARITY_LIMIT = {"fp32": 1e-3}  # largest relative difference that goes without a label; OTHER for coarser formats
+PARITY_LIMIT = {"fp32": 1e-3, "tf32": 0.02}  # largest relative difference that goes without a label; OTHER_LIMIT for coarser formats
 OTHER_LIMIT = 0.1
 NOISY = 0.1
 DRIFT = 0.05
@@ -31,12 +31,16 @@ def quality(line: Line) -> List[str]:
         labels.append("noisy")
     if line.ended == "limit" and spread(replicates) > DISAGREE:
         labels.append("replicates disagree")
-    limit = PARITY_LIMIT.get(line.cell.precision, OTHER_LIMIT)
-    if line.parity and not (line.parity["max_rel"] is not None and line.parity["max_rel"] <= limit):
+    if line.parity and not (line.parity["max_rel"] is not None and line.parity["max_rel"] <= parity_limit(line.cell.precision)):
         labels.append("parity")
     if line.sensitivity is not None and line.sensitivity < weights.DEGENERATE:
         labels.append("degenerate")
     return labels
+
+
+def parity_limit(precision: str) -> float:
+    """The largest relative difference to the fp32 PyTorch reference that outputs of this precision may have without a label."""
+    return PARITY_LIMIT.get(precision, OTHER_LIMIT)
 
 
 def is_drifting(replicates: List[Replicate]) -> bool:

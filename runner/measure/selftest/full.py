@@ -1,21 +1,20 @@
 """The rest of the self-test: real networks, other tools, others beside, want of memory, heat, and all 42 networks."""
 
-import json
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence
 
 from runner import backends
 from runner.machine.threads import usable_cpus
-from runner.measure.selftest.rows import NOT_REACHED, OK, WRONG, Row, compared, median_s
+from runner.measure.selftest import agreement, peer
+from runner.measure.selftest.rows import NOT_REACHED, OK, WRONG, Row, compared
 from runner.measure.selftest.trial import Block, Trial
 from runner.plan.sections import PRECISIONS
 from runner.records.line import Line
 
 NETWORKS = ("resnet50", "mobilenet_v2")
-PEER = [sys.executable, "-m", "runner.measure.selftest.peer"]
 READY_S = 60.0  # for a process beside to be ready
 FREE_BYTES = 2 << 30  # of the GPU's memory, left by the process that takes the rest: enough for resnet50 at batch 1 and far from batch 512
 TOO_LARGE = 512
@@ -34,7 +33,7 @@ def run(trial: Trial, names: Sequence[str]) -> None:
     batch = 64 if trial.device == "gpu" else 8
     lines = _networks(trial, names, batch)
     if "pytorch" in names:
-        _peers(trial, lines, batch)
+        agreement.run(trial, [(NETWORKS[0], batch), (NETWORKS[1], batch), (NETWORKS[0], 1)])
         _beside(trial)
         _out_of_memory(trial)
         _sustained(trial, lines, batch)
@@ -61,80 +60,11 @@ def _networks(trial: Trial, names: Sequence[str], batch: int) -> List[Line]:
     return trial.measure("networks", blocks)
 
 
-def _of(lines: Sequence[Line], model: str, batch: int, backend: str = "pytorch", precision: str = "fp32") -> Optional[Line]:
-    wanted = {"model": model, "batch_size": batch, "backend": backend, "precision": precision, "scenario": "latency"}
-    for line in lines:
-        if line.status == "ok" and all(getattr(line.cell, name) == value for name, value in wanted.items()):
-            return line
-    return None
-
-
-def _peers(trial: Trial, lines: Sequence[Line], batch: int) -> None:
-    """The same networks by torch.utils.benchmark, Triton's do_bench, torch's allocator, and power x time."""
-    trial.heading("against other tools")
-    pairs = [(NETWORKS[0], batch), (NETWORKS[1], batch), (NETWORKS[0], 1)]
-    if not trial.has_time("other tools", 40.0):
-        return
-    own = _of(lines, NETWORKS[0], batch)
-    count = own.replicates[-1].executed["threads"] if own else usable_cpus()
-    command = PEER + ["measure", trial.device, str(count)] + ["%s:%d" % pair for pair in pairs]
-    try:
-        said = subprocess.check_output(command, stderr=subprocess.PIPE, timeout=max(1.0, trial.left_s)).decode("utf-8", "replace")
-    except subprocess.TimeoutExpired:
-        trial.add(Row("other tools", NOT_REACHED, "the budget was spent"))
-        return
-    except subprocess.CalledProcessError as error:
-        trial.add(Row("other tools", WRONG, (error.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"])[-1]))
-        return
-    for text in said.splitlines():
-        found = json.loads(text)
-        line = _of(lines, found["model"], found["batch"])
-        what = "%s, batch %d, fp32" % (found["model"], found["batch"])
-        if line is None:
-            trial.add(Row(what, NOT_REACHED, "Dyno has no time of it to hold against others"))
-            continue
-        for row in against(what, line, found, trial.device == "gpu"):
-            trial.add(row)
-
-
-def against(what: str, line: Line, found: Dict[str, Any], is_gpu: bool) -> List[Row]:
-    """Rows that hold a record against what the peer found. At batch 1 processes differ by what Python costs each."""
-    one = line.replicates[-1]
-    most = 0.25 if not is_gpu else 0.1 if found["batch"] > 1 else 0.5
-    rows = [compared(what + ": torch.utils.benchmark", [("ms", 1e3 * median_s(line), 1e3 * found["benchmark_s"], most)])]
-    if not is_gpu:
-        return rows
-    if "do_bench_s" in found:
-        device = sorted(one.device_samples_s)
-        device_ms = 1e3 * device[len(device) // 2] if device else None
-        rows.append(compared(what + ": Triton's do_bench", [("device ms", device_ms, 1e3 * found["do_bench_s"], most)]))
-    memory = one.gpu_memory or {}
-    steady, peak = memory.get("allocator_steady_bytes"), memory.get("allocator_peak_bytes")
-    mib = 2.0**-20
-    rows.append(
-        compared(
-            what + ": steady memory by torch's allocator", [("MiB", steady and steady * mib, found["allocator_steady_bytes"] * mib, 0.15)]
-        )
-    )
-    least = found["allocator_peak_bytes"] * mib
-    is_there = bool(peak and memory.get("peak_bytes", 0) * mib >= 0.8 * least)
-    rows.append(
-        Row(what + ": peak memory", OK if is_there else WRONG, "%s MiB, of it torch's allocator %s; it alone elsewhere: %.0f MiB"
-            % (memory.get("peak_bytes") and int(memory["peak_bytes"] * mib), peak and int(peak * mib), least))
-    )  # fmt: skip
-    energy = (one.sensors.get("nvml") or {}).get("energy_j_per_image")
-    if "energy_j_per_image" in found and found["batch"] > 1:
-        rows.append(compared(what + ": energy by power x time", [("J per image", energy, found["energy_j_per_image"], 0.2)]))
-    elif "energy_reason" in found:
-        rows.append(Row(what + ": energy by power x time", WRONG, "expected NVML's power: %s" % found["energy_reason"]))
-    return rows
-
-
 @contextmanager
 def beside(arguments: Sequence[str], count: int = 1) -> Iterator[bool]:
     """Processes that stand beside the runs inside; whether all said that they are ready."""
     processes = [
-        subprocess.Popen(PEER + list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        subprocess.Popen(peer.COMMAND + list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(count)
     ]
 
@@ -232,7 +162,7 @@ def _sustained(trial: Trial, lines: Sequence[Line], batch: int) -> None:
     block: Block = {"backend": ["pytorch"], "model": [NETWORKS[0]], "batch_size": [batch]}
     found = trial.measure("sustained", [block], ["--sustained", "0.2"], is_judged=False)
     if found:
-        trial.add(sustained(what, found[0], _of(lines, NETWORKS[0], batch)))
+        trial.add(sustained(what, found[0], agreement.line_of(lines, NETWORKS[0], batch)))
 
 
 def sustained(what: str, line: Line, own: Optional[Line]) -> Row:

@@ -1,6 +1,7 @@
 """What stands beside a self-test: another way to measure the same thing, a busy process, or one that takes the GPU's memory.
 
     python -m runner.measure.selftest.peer measure DEVICE THREADS MODEL:BATCH...   one JSON line for each
+    python -m runner.measure.selftest.peer time DEVICE THREADS MODEL:BATCH...      the same, but only torch.utils.benchmark
     python -m runner.measure.selftest.peer busy DEVICE
     python -m runner.measure.selftest.peer fill FREE_BYTES
 
@@ -13,11 +14,12 @@ import threading
 import time
 from typing import Any, Dict, List, Optional
 
+COMMAND = [sys.executable, "-m", "runner.measure.selftest.peer"]
 POWER_S = 3.0  # run for the energy: NVML's power is a mean over a second, so the first one is left out
 SETTLE_S = 1.0
 
 
-def measure(device: str, threads: int, model: str, batch: int) -> Dict[str, Any]:
+def measure(device: str, threads: int, model: str, batch: int, only_time: bool) -> Dict[str, Any]:
     """Times by torch.utils.benchmark and Triton, memory by torch's allocator, energy by power x time."""
     import torch
     from torch.utils import benchmark
@@ -41,7 +43,7 @@ def measure(device: str, threads: int, model: str, batch: int) -> Dict[str, Any]
         found: Dict[str, Any] = {"model": model, "batch": batch}
         timer = benchmark.Timer("module(x)", globals={"module": module, "x": x}, num_threads=threads)
         found["benchmark_s"] = timer.blocked_autorange(min_run_time=1.0).median
-        if is_gpu:
+        if is_gpu and not only_time:
             found.update(allocator_peak_bytes=torch.cuda.max_memory_reserved())  # before Triton takes memory to flush the cache with
             found.update(_by_triton(lambda: module(x)))
             torch.cuda.synchronize()
@@ -144,7 +146,7 @@ def main(arguments: List[str]) -> Optional[int]:
     else:
         for name in rest[2:]:
             model, _, batch = name.rpartition(":")
-            print(json.dumps(measure(rest[0], int(rest[1]), model, int(batch))), flush=True)
+            print(json.dumps(measure(rest[0], int(rest[1]), model, int(batch), what == "time")), flush=True)
     return None
 
 

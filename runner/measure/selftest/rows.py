@@ -2,13 +2,13 @@
 
 from typing import List, NamedTuple, Optional, Tuple
 
+from runner.measure.labels import parity_limit
 from runner.records.cell import Cell
 from runner.records.line import Line
 
 NETWORK = "runner.networks.tiny:network"
 OK, SKIPPED, WRONG, NOT_REACHED = "ok", "skipped", "wrong", "not reached"
-PARITY = {"fp32": 1e-3, "tf32": 0.02}  # largest relative difference to the fp32 PyTorch reference; OTHER_PARITY for coarser formats
-OTHER_PARITY = 0.1
+INT8_COSINE = 0.9  # of int8 outputs with fp32's: random weights give 0.90 to 0.995 in three frameworks; outputs that are wrong are near 0
 
 
 class Row(NamedTuple):
@@ -35,10 +35,25 @@ def judged(line: Line) -> Row:
     ran = line.replicates[-1].executed.get("precision")
     if ran is not None and ran != cell.precision:
         return Row(what, WRONG, "expected %s, but %s was executed" % (cell.precision, ran))
-    parity, limit = line.parity, PARITY.get(cell.precision, OTHER_PARITY)
-    if parity and not (parity["max_rel"] is not None and parity["max_rel"] <= limit):
-        return Row(what, WRONG, "expected outputs within %g of the reference, found %s" % (limit, parity["max_rel"]))
-    return Row(what, OK, "%.3g ms%s" % (1e3 * median_s(line), "" if parity else ", outputs not compared"))
+    wrong = wrong_outputs(line)
+    if wrong:
+        return Row(what, WRONG, wrong)
+    return Row(what, OK, "%.3g ms%s" % (1e3 * median_s(line), "" if line.parity else ", outputs not compared"))
+
+
+def wrong_outputs(line: Line) -> Optional[str]:
+    """What is wrong with a record's outputs; None where nothing is, or where they were not compared.
+
+    Rounding to int8 moves single outputs of a network with random weights by a third of the largest; their direction tells whether it works.
+    """
+    if not line.parity:
+        return None
+    if line.cell.precision == "int8":
+        cosine = line.parity.get("cosine")
+        is_near = cosine is not None and cosine >= INT8_COSINE
+        return None if is_near else "expected outputs with a cosine of at least %g to the reference's, found %s" % (INT8_COSINE, cosine)
+    limit, found = parity_limit(line.cell.precision), line.parity["max_rel"]
+    return None if found is not None and found <= limit else "expected outputs within %g of the reference, found %s" % (limit, found)
 
 
 def median_s(line: Line) -> float:

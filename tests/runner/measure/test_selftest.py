@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from runner.measure.selftest import full, quick, rows, selftest
+from runner.measure.selftest import agreement, full, quick, rows, selftest
 from runner.measure.selftest.rows import Row
 from runner.measure.selftest.trial import Trial
 from runner.records.line import line_from
@@ -53,6 +53,12 @@ def gpu_line(energy_j=0.3, steady=400, peak=9000, **changes):
     return line(cell=cell, replicates=[replicate], **changes)
 
 
+INT8 = {
+    "cell": {"precision": "int8"}, "parity": {"max_rel": 0.37, "cosine": 0.94},
+    "replicates": [{"samples_s": [0.001], "executed": {"precision": "int8"}}],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "changes,verdict,words",
     [
@@ -63,6 +69,9 @@ def gpu_line(energy_j=0.3, steady=400, peak=9000, **changes):
         ({"parity": {"max_rel": 0.5}}, "wrong", "found 0.5"),
         ({"parity": {"max_rel": None}}, "wrong", "found None"),
         ({"parity": None}, "ok", "not compared"),
+        (INT8, "ok", "1 ms"),
+        (dict(INT8, parity={"max_rel": 0.2, "cosine": 0.7}), "wrong", "found 0.7"),
+        (dict(INT8, parity={"max_rel": None, "cosine": None}), "wrong", "found None"),
     ],
 )
 def test_a_row_is_ok_only_if_the_right_thing_ran_and_its_outputs_are_right(changes, verdict, words):
@@ -110,7 +119,7 @@ def test_a_gpu_s_rows_hold_libraries_uuid_memory_and_energy():
 
 
 PEER = {
-    "model": "resnet50", "batch": 64, "benchmark_s": 0.0206, "do_bench_s": 0.0201, "allocator_steady_bytes": 410 * MIB,
+    "model": "resnet50", "batch": 64, "benchmark_s": 0.0206, "benchmark_after_s": 0.0205, "do_bench_s": 0.0201, "allocator_steady_bytes": 410 * MIB,
     "allocator_peak_bytes": 8900 * MIB, "energy_j_per_image": 0.31,
 }  # fmt: skip
 
@@ -119,7 +128,7 @@ PEER = {
     "change,wrong",
     [
         ({}, None),
-        ({"benchmark_s": 0.03}, "torch.utils.benchmark"),
+        ({"benchmark_s": 0.03, "benchmark_after_s": 0.03}, "torch.utils.benchmark"),
         ({"do_bench_s": 0.03}, "do_bench"),
         ({"allocator_steady_bytes": 4000 * MIB}, "steady memory"),
         ({"allocator_peak_bytes": 20000 * MIB}, "peak memory"),
@@ -127,14 +136,21 @@ PEER = {
     ],
 )
 def test_a_number_that_another_tool_reads_otherwise_is_wrong(change, wrong):
-    found = full.against("resnet50", gpu_line(), dict(PEER, **change), is_gpu=True)
+    found = agreement.against("resnet50", gpu_line(), dict(PEER, **change), is_gpu=True)
     assert len(found) == 5
     assert [row.what for row in found if row.verdict != "ok"] == [row.what for row in found if wrong and wrong in row.what]
 
 
+def test_a_machine_that_changes_between_two_readings_of_another_tool_is_not_taken_for_a_disagreement():
+    row = agreement.in_turns("x", own_s=0.155, before_s=0.155, after_s=0.115, most=0.25)
+    assert row.verdict == "not reached" and "the machine changed: 155 ms" in row.detail
+    assert agreement.in_turns("x", own_s=0.155, before_s=0.12, after_s=0.115, most=0.25).verdict == "wrong"
+    assert agreement.in_turns("x", own_s=0.135, before_s=0.13, after_s=0.115, most=0.25).verdict == "ok"
+
+
 def test_a_number_that_is_missing_on_one_side_is_wrong_not_passed():
     assert rows.compared("x", [("J", None, 3.0, 0.1)]).verdict == "wrong"
-    assert full.against("x", gpu_line(energy_j=None), PEER, is_gpu=True)[-1].verdict == "wrong"
+    assert agreement.against("x", gpu_line(energy_j=None), PEER, is_gpu=True)[-1].verdict == "wrong"
 
 
 def test_out_of_memory_is_proven_by_one_that_fits_one_that_does_not_and_a_larger_one_that_is_skipped():

@@ -24,6 +24,7 @@ VIEWS = ("Identity", "Dropout", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Resh
 POINTWISE = (
     "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Exp", "Erf", "Sigmoid", "HardSigmoid", "Tanh", "Clip", "Softplus", "Neg", "Min", "Max",
 )  # fmt: skip
+ROW_BY_ROW = ("Softmax", "LogSoftmax")  # written row by row, however the input lies
 Operator = Tuple[str, int, List[str], str, int]  # see operators()
 Belongs = Callable[[Graph, "onnx.NodeProto", List[int]], bool]  # of a node, with the sizes of the constants that it reads
 ELEMENT_BYTES = {1: 4, 10: 2, 11: 8, 16: 2}  # by TensorProto.DataType: float, float16, double, bfloat16
@@ -95,7 +96,8 @@ def operators(graph: Graph) -> Iterator[Operator]:
             done.update(id(member) for member in members)
             shift = [name for name in members[-1].input if name in graph.constants] if len(members) > 1 else []
             yield "elem", 0, [name for name in reads + shift if graph.elements(name) > 1], members[-1].output[0], 0
-            inherit(graph, reads, members[-1].output[0], strides)
+            if kind not in ROW_BY_ROW:
+                inherit(graph, reads, members[-1].output[0], strides)
     for reads, output, beside in lookups(graph):
         yield "copy", 0, reads, output, beside
 

@@ -176,6 +176,21 @@ def test_a_product_lies_as_its_first_factor_and_a_layer_over_it_adds_its_bias_ac
     assert (plain, turned) == (1, 2)
 
 
+class TalkingHeads(torch.nn.Module):
+    """A softmax over a tensor that lies turned, then a linear layer over its result, turned back."""
+
+    def __init__(self):
+        super(TalkingHeads, self).__init__()
+        self.last = torch.nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.last(x.reshape(-1, 24, 8).transpose(1, 2).softmax(-1).transpose(1, 2))
+
+
+def test_a_softmax_is_written_row_by_row_so_a_layer_over_its_transpose_adds_its_bias_apart(tmp_path):
+    assert counted(TalkingHeads(), tmp_path, px=8)["groups"]["elem"]["count"] == 2
+
+
 class Windows(torch.nn.Module):
     """Self-attention within four windows of 16 tokens, two heads of three, after a shift."""
 
@@ -312,7 +327,18 @@ def test_buffers_are_no_parameters(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["timm:resmlp_12_224", "timm:mixer_s16_224", "timm:gmlp_s16_224", "timm:swin_tiny_patch4_window7_224"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "timm:resmlp_12_224",
+        "timm:mixer_s16_224",
+        "timm:gmlp_s16_224",
+        "timm:swin_tiny_patch4_window7_224",
+        "timm:cait_xxs24_224",
+        "timm:vit_tiny_patch16_224",
+        "timm:deit3_small_patch16_224",
+    ],
+)
 def test_what_is_counted_on_the_onnx_file_is_what_pytorch_ran_for_the_public_features(name, tmp_path):
     catalogue = pytest.importorskip("analysis.data.catalogue")
     path = str(tmp_path / "net.onnx")

@@ -49,6 +49,8 @@ def _by_others(trial: Trial, how: str, pairs: Sequence[Tuple[str, int]]) -> List
 
 def against(what: str, line: Line, found: Dict[str, Any], is_gpu: bool) -> List[Row]:
     """Rows that hold a record against what the peer found. At batch 1 processes differ by what Python costs each."""
+    if "contended" in line.quality:
+        return [Row(what, NOT_REACHED, "others were busy beside it, so its time says nothing about other tools")]
     one = line.replicates[-1]
     most = 0.25 if not is_gpu else 0.1 if found["batch"] > 1 else 0.5
     rows = [in_turns(what + ": torch.utils.benchmark", median_s(line), found["benchmark_s"], found["benchmark_after_s"], most)]

@@ -148,6 +148,11 @@ def test_a_machine_that_changes_between_two_readings_of_another_tool_is_not_take
     assert agreement.in_turns("x", own_s=0.135, before_s=0.13, after_s=0.115, most=0.25).verdict == "ok"
 
 
+def test_a_time_beside_busy_others_is_not_held_against_other_tools():
+    (row,) = agreement.against("x", gpu_line(quality=["contended"]), PEER, is_gpu=True)
+    assert row.verdict == "not reached" and "others were busy" in row.detail
+
+
 def test_a_number_that_is_missing_on_one_side_is_wrong_not_passed():
     assert rows.compared("x", [("J", None, 3.0, 0.1)]).verdict == "wrong"
     assert agreement.against("x", gpu_line(energy_j=None), PEER, is_gpu=True)[-1].verdict == "wrong"

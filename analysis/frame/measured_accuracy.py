@@ -13,7 +13,7 @@ import numpy as np
 from runner.networks.sources.torchvision import FIRST
 from runner.networks.spec import TAG
 from runner.records import accuracy_totals
-from runner.records.cell import cell_from
+from runner.records.cell import Cell, cell_from
 
 
 class Key(NamedTuple):
@@ -48,9 +48,10 @@ def measured(lines: Iterable[tuple[Path, dict[str, Any]]]) -> dict[Key, dict[str
         before = totals.get(counted, (key, "", accuracy_totals.Totals()))[2]
         totals[counted] = (key, str(part["data"]), before.plus(line))
     found: dict[Key, dict[str, Any]] = {}
-    for key, data, total in totals.values():
+    changes = _changes(totals)
+    for counted, (key, data, total) in totals.items():
         if total.images and total.images >= found.get(key, {"accuracy_images": 0})["accuracy_images"]:
-            found[key] = {"accuracy_source": "measured", "accuracy_images": total.images, "accuracy_data": data}
+            found[key] = {"accuracy_source": "measured", "accuracy_images": total.images, "accuracy_data": data} | changes.get(counted, {})
             for name, count in (("top1", total.top1), ("top5", total.top5)):
                 if count is not None:
                     from analysis.stats.intervals import wilson  # it brings scipy.stats: 60 MB that reading other records does without
@@ -61,6 +62,20 @@ def measured(lines: Iterable[tuple[Path, dict[str, Any]]]) -> dict[Key, dict[str
                         f"{name}_low": 100 * float(low[0]),
                         f"{name}_high": 100 * float(high[0]),
                     }
+    return found
+
+
+def _changes(totals: Mapping[tuple, tuple[Key, str, accuracy_totals.Totals]]) -> dict[tuple, dict[str, float]]:
+    """Columns of the change of Top-1 against fp32, image by image, in points; where both precisions say which images they hit."""
+    alike: dict[tuple, list[tuple[Cell, accuracy_totals.Totals]]] = {}
+    for (file, (cell, *network_and_data)), (_, _, total) in totals.items():
+        alike.setdefault((file, *network_and_data), []).append((cell, total))
+    found: dict[tuple, dict[str, float]] = {}
+    for (file, *network_and_data), counted in alike.items():
+        for cell, (_, pair) in accuracy_totals.against_fp32(counted).items():
+            points = {"top1_change": pair.change, "top1_change_low": pair.low, "top1_change_high": pair.high}
+            columns = {name: 100 * value for name, value in points.items()} | {"top1_change_p": pair.p}
+            found[file, (cell, *network_and_data)] = columns
     return found
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from records import cell_record, write
 
+from analysis.analyses import accuracy
 from analysis.frame.frame import merge
 from runner.records import accuracy_totals
 
@@ -87,6 +88,28 @@ def test_floats_do_not_stand_for_int8_nor_the_reverse(tmp_path):
     assert frame["top1"].iloc[1] == 70.0
     frame = frame_of(tmp_path, counted(300, precision="int8", backend="openvino"), *cells)
     assert frame["top1"].iloc[0] == 60.0 and np.isnan(frame["top1"].iloc[1])
+
+
+def test_a_coarser_precision_is_compared_with_fp32_image_by_image(tmp_path):
+    """Hits of 500 images: int8 loses 30 of fp32's and wins 10 that it missed."""
+
+    def hits(lost, won):
+        ones = [1] * 350 + [0] * 150
+        ones[:lost], ones[350 : 350 + won] = [0] * lost, [1] * won
+        part = counted(sum(ones), precision="int8" if lost else "fp32")
+        part["accuracy"]["hits"] = np.packbits(ones).tobytes().hex()
+        return part
+
+    cells = [cell_record("synthetic-cpu", "pytorch", "resnet18", precision=precision) for precision in ("fp32", "int8")]
+    frame = frame_of(tmp_path, hits(0, 0), hits(30, 10), *cells)
+    plain, coarse = frame.iloc[0], frame.iloc[1]
+    assert np.isnan(plain["top1_change"]) and coarse["top1"] == 66.0
+    assert coarse["top1_change"] == pytest.approx(-4.0) and coarse["top1_change_low"] < -4 < coarse["top1_change_high"] < 0
+    # exact binomial test of 10 of 40 at a half: scipy.stats.binomtest(10, 40).pvalue
+    assert coarse["top1_change_p"] == pytest.approx(0.00222, abs=1e-5)
+    said = accuracy.explain(frame)
+    assert "the only cell differs from fp32 by more than chance" in said and "resnet18 in int8 lost most: -4.00 points" in said
+    assert "McNemar p" in accuracy.analyse(frame) and "McNemar p" not in accuracy.analyse(frame_of(tmp_path, hits(0, 0), cells[0]))
 
 
 def test_published_weights_stand_for_random_ones_that_were_timed_but_never_the_reverse(tmp_path):

@@ -138,9 +138,11 @@ def explain(frame: pd.DataFrame) -> str:
         both = wide[[first, last]].dropna()
         if both.empty:
             continue
-        gain = np.exp(np.log(both[first] / both[last]).mean())
-        said.append(f"{gain:.1f} times less with {series} on {platform} (batch {last:.0f} against {first:.0f})")
+        change = 100 * np.expm1(np.log(both[last] / both[first]).mean())
+        said.append(
+            f"with {series} on {platform} {abs(change):.0f} % {'more' if change > 0 else 'less'} time at batch {last:.0f} than at batch {first:.0f}"
+        )
     if not said:
         sizes = rows["batch_size"].nunique()
         return f"{plural(rows['model'].nunique(), 'network')} at {plural(sizes, 'batch size')}{', none at two' if sizes > 1 else ''}."
-    return "In larger batches an image takes less time, by geometric mean " + ", ".join(said) + "."
+    return f"An image takes, by the geometric mean of the networks, {'; '.join(said)}."

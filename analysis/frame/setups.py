@@ -165,6 +165,8 @@ def _unusable(frame: pd.DataFrame, platform: str) -> str:
     done = last["status"].eq("ok")
     busy = int((done & last["contended"].astype(bool)).sum())
     if done.any() and not busy:
+        if (done & last["quality"].map(lambda labels: "invalid" in labels).astype(bool)).any():
+            return "all that is there calls itself invalid, and is never ranked; measure it again until its tool says VALID"
         return "only noop was measured there, which computes nothing; `dyno run` measures other backends"
     how = f"{busy} of {len(last)} cells had busy neighbours" if busy else f"none of {len(last)} cells is ok"
     return (

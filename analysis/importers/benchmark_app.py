@@ -117,17 +117,17 @@ def _printed(content: str, file: Path) -> dict[str, object]:
     failed = find(r"\[ ERROR \] (.+)")
     if failed:
         raise ImporterError(f"{file}: benchmark_app failed: {failed[:200]}")
-    if "Throughput:" not in content:
-        raise ImporterError(f"{file}: no output of benchmark_app, or of a run that did not end: no line 'Throughput:'")
+    if not re.search(r"Throughput:(?!.{0,40}qps)", content):
+        raise ImporterError(f"{file}: no output of benchmark_app, or of a run that did not end: no line 'Throughput: ... FPS'")
     requests = base.number(
-        find(r"asynchronously, (\d+) inference requests")
+        find(r"inference asynch?ronously,(?: \d+ ms duration,)? (\d+) inference requests")  # misspelt to 2021
         or find(r"OPTIMAL_NUMBER_OF_INFER_REQUESTS *: (\d+)")
         or find(r"\bnireq: (\d+)")
         or 1
     )
-    if "inference synchronously" in content:
+    if re.search(r"inference synch?ronously", content):
         requests = 1
-    shapes = [tuple(map(int, shape)) for shape in re.findall(r"\[(\d+), ?(\d+), ?(\d+), ?(\d+)\]", content)]
+    shapes = [tuple(map(int, shape)) for shape in re.findall(r"[\[{](\d+), ?(\d+), ?(\d+), ?(\d+)[\]}]", content)]
     shapes += [tuple(map(int, shape)) for shape in re.findall(r"dimensions \(N[CHW]{3}\): (\d+) (\d+) (\d+) (\d+)", content)]
     batch = base.number(find(r"(?:Model|Network) batch size: (\d+)") or (shapes[0][0] if shapes else None))
     image = next((shape for shape in shapes if 3 in shape[1:]), next((shape for shape in shapes if max(shape[2:]) > 4), None))
@@ -136,7 +136,7 @@ def _printed(content: str, file: Path) -> dict[str, object]:
         r"""(?:^|\s)-m[= ]+(?:"([^"\n]+)"|'([^'\n]+)'|(\S[^\n"']{0,500}?\.(?:xml|onnx|pdmodel|pb|tflite)\b)|(\S+))""", content
     )
     named = next(filter(None, given.groups()), "") if given else find(r"NETWORK_NAME *: (\S+)") or ""
-    device = find(r"EXECUTION_DEVICES *: \[?'?(\w+)") or find(r"Device info:?\s*\n(?:\[ INFO \])?[ \t]*(\w+)") or "CPU"
+    device = find(r"EXECUTION_DEVICES *: *\[? *'?(\w+)") or find(r"Device info:?\s*\n(?:\[ INFO \])?[ \t]*(\w+)") or "CPU"
     # to 2021.4 the one latency line is the median; it follows a count of iterations, or a heading of its own later
     median = next(
         (one for one in (seconds(r"Median:"), seconds(r"Latency \(median\):?"), seconds(r"\bLatency:")) if one == one), float("nan")

@@ -79,8 +79,9 @@ def _from_onnx(path: Path) -> Graph:
     if not path.is_file():
         raise FrameError(f"{path}: no such ONNX file")
     try:
-        from runner.networks import complexity, graph
+        from runner.networks import complexity, graph, onnx_input
 
+        onnx_input.read(str(path))  # what no image fits is told in its words
         counted, shape = complexity.of_onnx(str(path)), graph.input_shape(str(path))
     except ImportError as error:
         raise FrameError(f"{path}: reading it needs the package {error.name}; or give --features FILE")

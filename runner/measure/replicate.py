@@ -86,6 +86,8 @@ def replicate(
     if job.cell.device != "cpu":
         executed["transfers"] = host_memory
     libraries = cuda.loaded_versions() if memory.is_gpu else {}
+    if job.artefact.output:
+        executed["output"] = job.artefact.output
     if libraries:
         executed.update(libraries=libraries, gpu_uuid=cuda.own_gpu_uuid())
     as_labelled.check(job, executed, outputs)

@@ -21,8 +21,10 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from typing import Any, Dict, List, Optional, Set
 
+FRAMES, SAID = 5, 500  # of an exception that is told in full: the last calls, and characters of its text
 PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
 
 
@@ -85,6 +87,7 @@ def _fork(job: Dict[str, Any], backend: Any, messages: Messages) -> None:
             _child(job, backend, messages)
             code = 0
         except BaseException as error:  # whatever it is, it becomes a row
+            _say_in_full(error)
             messages.send(error=_one_line(error), skip=_is_skip(error), kind=type(error).__name__)
         finally:
             sys.stderr.flush()
@@ -140,6 +143,18 @@ def _is_skip(error: BaseException) -> bool:
     from runner.errors import Unsupported
 
     return isinstance(error, Unsupported) or bool(getattr(error, "skip", False))
+
+
+def _say_in_full(error: BaseException) -> None:
+    """Write the exception that a reason of ours stands for to standard error, of which the end goes into the record and the log."""
+    from runner.errors import ModelUnavailable, Unprepared
+
+    ours, origin = (ModelUnavailable, Unprepared), error
+    while isinstance(origin, ours) and (origin.__cause__ or origin.__context__):
+        origin = origin.__cause__ or origin.__context__  # type: ignore[assignment]
+    if not isinstance(origin, ours) and origin is not error:
+        way = "".join(traceback.format_list(traceback.extract_tb(origin.__traceback__)[-FRAMES:]))
+        sys.stderr.write("%s%s: %s\n" % (way, type(origin).__name__, str(origin)[:SAID]))
 
 
 def _one_line(error: BaseException) -> str:

@@ -91,6 +91,11 @@ class Artefact:
         """NCHW, or NHWC where a user's file has that."""
         return self.manifest.get("input_layout", "NCHW")
 
+    @property
+    def output(self) -> Optional[str]:
+        """Which tensor is measured of a network that returns several; None for one that returns a tensor."""
+        return self.manifest.get("output")
+
     def _batch(self) -> Dict[str, Any]:
         return self.manifest.get("batches", {}).get(str(self.batch_size), {})
 

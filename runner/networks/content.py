@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Set
 
 from runner import files
 from runner.networks import external, sources, weights
+from runner.networks.sources import function
 from runner.networks.spec import ModelSpec
 
 LENGTH = 16  # hex digits of a hash that names a content
@@ -68,6 +69,7 @@ def _file_hash(path: str, size: int, mtime: float, inode: int) -> Optional[str]:
 def code_hash(module: str) -> Optional[str]:
     """A hash of a user's module and of what it imports from the same folder; None where the module isn't found."""
     top = module.partition(".")[0]
+    function.look_here()
     try:
         spec = PathFinder.find_spec(top)
     except (ImportError, ValueError):

@@ -52,7 +52,8 @@ def _make(art: Artefact, needs: Optional[str]) -> Artefact:
                 with open(part, "wb") as file:  # given a name, torch writes it into the file
                     torch.save(module.state_dict(), file)
                 manifest["weights_sha256"] = files.sha256(part)
-            manifest["sensitivity"] = weights.sensitivity(module, art.input_px, channels=sources.channels(art.spec.name, module))
+            manifest["sensitivity"] = _sensitivity(module, art)
+            manifest["output"] = sources.output(art.spec.name, module)
     except (ModelUnavailable, CheckpointError) as error:
         raise Unprepared(str(error), skip=True)
     if sources.channels(art.spec.name, module) != 3:
@@ -84,6 +85,13 @@ def _make(art: Artefact, needs: Optional[str]) -> Artefact:
     if not art.has_reference():
         batch.update(reference="torch %s" % torch.__version__, reference_sha256=_write_reference(torch, module, art))
     return _finish(art, manifest)
+
+
+def _sensitivity(module: "torch.nn.Module", art: Artefact) -> float:
+    try:
+        return weights.sensitivity(module, art.input_px, channels=sources.channels(art.spec.name, module))
+    except Exception as error:  # the first pass at the cell's size
+        raise sources.misfit(art.spec.name, error, art.input_px)
 
 
 def _write_reference(torch: ModuleType, module: "torch.nn.Module", art: Artefact) -> str:

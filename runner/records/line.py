@@ -167,7 +167,9 @@ def failed(
 ) -> Line:
     """The line with why there is nothing to report."""
     status = "skipped" if is_skipped else "failed"
-    return replace(line, status=status, reason=reason, phase=phase, signal=signal, stderr=None if is_skipped else stderr)
+    return replace(
+        line, status=status, reason=reason, phase=phase, signal=signal, stderr=None if is_skipped and phase != "prepare" else stderr
+    )
 
 
 def _begun(kind: str, name: str, origin: Origin, what: Cell, weights: str) -> Line:

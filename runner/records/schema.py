@@ -148,7 +148,7 @@ FIELDS = (
         "replicates[].executed{}",
         "object",
         "",
-        "what was really done, read back: precision, threads, layout, providers, properties; `transfers`: pinned or pageable",
+        "what was really done, read back: precision, threads, layout, providers, properties; `transfers`: pinned or pageable; `output`: which tensor of several was taken",
     ),
     ("replicates[].watched_images", "int", "images", "images run while the sensors watched; energy per image is over these"),
     ("replicates[].sensors{}", "object", "", "readings by sensor name; null with a reason where there is none"),

@@ -98,20 +98,34 @@ def build(spec: ModelSpec, seed: int) -> "torch.nn.Module":
             try:
                 weights.randomise(model, seed, spec.input_px or module.native_px(bare), channels(spec.name, model))
             except Exception as error:
-                if source != "function":
-                    raise
-                text = " ".join(str(error).split())[:200]
-                if isinstance(error, ModelUnavailable):  # of ours, and so in words
-                    raise ModelUnavailable("%s: %s" % (spec.name, text))
-                raise ModelUnavailable("%s: can't take a float image: %s: %s" % (spec.name, type(error).__name__, text))
+                raise misfit(spec.name, error, spec.input_px or module.native_px(bare))
         else:
             weights.load_checkpoint(model, spec.weights)
     return model.eval()
 
 
+def misfit(name: str, error: Exception, input_px: int) -> Exception:
+    """What to raise where a network's pass over images of ``input_px`` raised ``error``: a ModelUnavailable, or the error itself."""
+    if isinstance(error, ModelUnavailable):  # of ours, and so in words
+        return ModelUnavailable("%s: %s" % (name, error)) if not str(error).startswith(name) else error
+    if isinstance(error, MemoryError) or "alloc" in str(error):
+        return error
+    size = "given a float image of %d px (`input_px` sets another size)" % input_px
+    if source_of(name)[0] == "function":
+        return modules()["function"].fault(name, "its forward", error, ", " + size)
+    if isinstance(error, (RuntimeError, AssertionError, ValueError)):
+        return ModelUnavailable("%s: takes no image of %d px; set another `input_px`" % (name, input_px))
+    return error
+
+
 def channels(name: str, model: "torch.nn.Module") -> int:
     """Channels of the image that a built network takes."""
     return modules()["function"].channels(model) if source_of(name)[0] == "function" else 3
+
+
+def output(name: str, model: "torch.nn.Module") -> Optional[str]:
+    """Which tensor of its output is measured, of a user's network that returns several; None for all others."""
+    return modules()["function"].output(model) if source_of(name)[0] == "function" else None
 
 
 def preload() -> None:

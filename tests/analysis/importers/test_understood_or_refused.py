@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from analysis.errors import ImporterError, ImportNote
+from analysis.errors import FrameError, ImporterError, ImportNote
 from analysis.frame import frame as frames
+from analysis.frame import setups
 from analysis.importers import _text, benchmark_app, loadgen, table, trtexec
 from analysis.importers._columns import COLUMNS
 from analysis.importers._numbers import number
@@ -266,6 +267,8 @@ def test_an_invalid_result_of_loadgen_is_never_ranked(tmp_path):
     (tmp_path / "r50" / "mlperf_log_summary.txt").write_text(text.format("INVALID"))
     frame, notes = noted(loadgen.read, tmp_path)
     assert len(frame) == 1 and frames.ranked(frame).empty and "never ranked" in notes[0]
+    with pytest.raises(FrameError, match="--platform mlperf-host: all that is there calls itself invalid, and is never ranked"):
+        setups.choose(frame, "mlperf-host")
     (tmp_path / "r50" / "mlperf_log_summary.txt").write_text(text.format("VALID"))
     assert len(frames.ranked(loadgen.read(tmp_path))) == 1
 

@@ -10,8 +10,8 @@ from runner.errors import CheckpointError
 
 torch = pytest.importorskip("torch")
 
-from runner.errors import ModelUnavailable
-from runner.networks import preprocessing, sources, weights
+from runner.errors import ModelUnavailable, Unprepared
+from runner.networks import artefact, interchange, preprocessing, sources, weights
 from runner.networks.spec import ModelSpec
 
 HAS_TAGS = hasattr(torch, "compile")  # with PyTorch 2 come several sets of weights a network
@@ -185,9 +185,9 @@ def test_pretrained_weights_are_not_stretched_to_other_classes():
         sources.build(ModelSpec("resnet18", weights="pretrained", num_classes=10), 0)
 
 
-def test_an_input_too_small_for_the_network_is_said_in_one_line():
-    with pytest.raises(ModelUnavailable, match="takes no input of 16 px: .*too small"):
-        weights.sensitivity(built("alexnet"), 16)
+def test_an_input_too_small_for_the_network_is_said_in_one_line(tmp_path):
+    with pytest.raises(Unprepared, match="^alexnet: takes no image of 16 px; set another `input_px`$"):
+        interchange.make(artefact.in_cache(str(tmp_path), ModelSpec("alexnet"), 0, 1, 16), "torch")
 
 
 def test_a_tag_names_the_published_weights_and_an_unknown_one_those_that_there_are():

@@ -31,6 +31,7 @@ GENERIC = re.compile(
     r"(results?|bench(mark)?(_report|_app)?|report|output|out|data|table|log|run|trace|summary|latency|times?|mlperf_log_summary)?"
 )
 LARGEST_BATCH = 10**9
+LARGEST_PX = 10**6
 SHOWN = 3  # of what was left out, by example
 
 
@@ -138,6 +139,9 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
     """
     good: list[dict[str, Any]] = []
     left_out: list[str] = []
+    rows, unsized = _with_whole_sizes(rows)
+    if unsized:
+        note(path, len(unsized), "input size", "left out, not a whole number of pixels", unsized)
     for row in rows:
         latency, batch = number(row.get("latency_s")), number(row.get("batch_size"))
         if not (latency > 0 and 1 <= batch <= LARGEST_BATCH and batch == int(batch)):
@@ -168,6 +172,17 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
         seen[name] += 1
         filled["record_id"] = name if seen[name] == 1 else f"{name}:{seen[name]}"
     return finish(good, Path(path).stem, source)
+
+
+def _with_whole_sizes(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[float]]:
+    """The rows, in which a size that can't be one is unknown, and what such sizes were."""
+    sized, wrong = [], []
+    for row in rows:
+        sizes = {name: number(row.get(name)) for name in ("input_px", "complexity_px") if row.get(name) is not None}
+        bad = {name: size for name, size in sizes.items() if size == size and not (1 <= size <= LARGEST_PX and size == int(size))}
+        wrong += [size for name, size in bad.items() if name == "input_px"]
+        sized.append({**row, **dict.fromkeys(bad, float("nan"))} if bad else row)
+    return sized, wrong
 
 
 def identity(source: str, row: Mapping[str, Any]) -> str:

@@ -131,6 +131,7 @@ def _is_whole(replicate: Optional[Dict[str, Any]]) -> bool:
 
 # Of an imported row: what it must have, and the largest value (with the least, 0) of each number that has one.
 IMPORTED_TEXT = ("platform", "model", "cell_id")
+IMPORTED_WHOLE = ("batch_size", "input_px", "complexity_px")
 IMPORTED_LIMITS = {"latency_s": LONGEST_S, "batch_size": LARGEST, "top1": 100.0, "top5": 100.0, "top1_low": 100.0, "top1_high": 100.0}
 IMPORTED_NUMBERS = ("input_px", "throughput", "params_m", "gmacs", "activations_m", "memory_mb", "energy_j", "power_w", "latency_p90_s", "latency_p99_s",
                     "load_s", "first_latency_s", "in_flight", "accuracy_images", "complexity_px", "noise", "top5_low", "top5_high")  # fmt: skip
@@ -153,6 +154,8 @@ def misfit_imported(line: Mapping[str, Any]) -> Optional[str]:
     for name, value in row.items():
         if name in IMPORTED_LIMITS or name in IMPORTED_NUMBERS:
             if value is not None and not (_is_number(value) and 0 <= value <= IMPORTED_LIMITS.get(name, LARGEST)):
+                return name
+            if name in IMPORTED_WHOLE and value is not None and value != int(value):
                 return name
         elif name != "quality" and not isinstance(value, (str, type(None))) and not _is_number(value):
             return name

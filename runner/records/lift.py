@@ -29,7 +29,7 @@ def _from_1(line: Dict[str, Any]) -> Dict[str, Any]:
     if line.get("kind") in ("cell", "accuracy"):
         try:
             lifted["cell_id"] = cell_from(line["cell"]).id
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             pass  # no record of a cell, as its reader will find
     if line.get("kind") == "cell":
         replicates = line.get("replicates")

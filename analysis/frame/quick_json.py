@@ -11,7 +11,9 @@ def loads(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except ValueError:  # torn, or with NaN, numbers beyond 64 bits or half characters, which orjson refuses
-        value = json.loads(line)
+        value = json.loads(
+            line.decode("utf-8-sig")
+        )  # as the runner reads it: other bytes are no line, an editor's mark before the first one is nothing
         return printable(value) if b"\\u" in line else value
 
 

@@ -129,6 +129,7 @@ def cell_id(row: Mapping[str, Any]) -> str:
 
 def sized(model: str, height: float, width: float) -> tuple[str, float]:
     """(name, input_px) of a network with an input that high and wide: one number tells a square alone, so that another's name holds both."""
+    height, width = number(height), number(width)
     return (model, height) if height == width or height != height else (f"{model}-{height:.0f}x{width:.0f}", height)
 
 
@@ -174,13 +175,14 @@ def complete(rows: Sequence[Mapping[str, Any]], path: str | Path, source: str, l
     return finish(good, Path(path).stem, source)
 
 
-def _with_whole_sizes(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[float]]:
+def _with_whole_sizes(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[object]]:
     """The rows, in which a size that can't be one is unknown, and what such sizes were."""
-    sized, wrong = [], []
+    sized: list[Mapping[str, Any]] = []
+    wrong: list[object] = []
     for row in rows:
-        sizes = {name: number(row.get(name)) for name in ("input_px", "complexity_px") if row.get(name) is not None}
-        bad = {name: size for name, size in sizes.items() if size == size and not (1 <= size <= LARGEST_PX and size == int(size))}
-        wrong += [size for name, size in bad.items() if name == "input_px"]
+        given = {name: row[name] for name in ("input_px", "complexity_px") if row.get(name) is not None and row[name] == row[name]}
+        bad = [name for name, value in given.items() if not 1 <= number(value) <= LARGEST_PX or number(value) % 1]
+        wrong += [given[name] for name in bad if name == "input_px"]
         sized.append({**row, **dict.fromkeys(bad, float("nan"))} if bad else row)
     return sized, wrong
 

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from analysis.merge.columns import TYPES
-from runner.records.check import IMPORTED_LIMITS, IMPORTED_TEXT, LARGEST
+from runner.records.check import IMPORTED_LIMITS, IMPORTED_TEXT, IMPORTED_WHOLE, LARGEST
 from runner.records.schema import SCHEMA_VERSION
 
 REQUIRED = (*IMPORTED_TEXT, "latency_s", "batch_size")
@@ -65,6 +65,7 @@ def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, s
     numbers = [name for name in columns if TYPES[name] == "DOUBLE"]
     casts = ", ".join(f'TRY_CAST("{name}"::VARCHAR AS DOUBLE) AS "{name}"' for name in numbers)
     within = " AND ".join(f'coalesce("{name}" BETWEEN 0 AND {IMPORTED_LIMITS.get(name, LARGEST)}, TRUE)' for name in numbers)
+    within += "".join(f' AND coalesce("{name}" = floor("{name}"), TRUE)' for name in numbers if name in IMPORTED_WHOLE)
     present = " + ".join(f'("{name}" IS NOT NULL)::INT' for name in columns)
     picked = ", ".join(f'{_column(name)} AS "{name}"' for name in columns if name != "file")
     words = [f"$.row.{name}" for name in IMPORTED_TEXT]

@@ -56,15 +56,13 @@ def protocol(value: Any, where: str) -> Dict[str, Any]:
     for key, given in mapping(value, where, tuple(KINDS)).items():
         wanted = KINDS[key]
         place = "%s.%s" % (where, key)
-        if wanted is float and type(given) is int:
-            given = float(given)
-        if type(given) is not wanted:
+        if type(given) is not wanted and not (wanted is float and type(given) is int):
             raise MatrixError("%s: found %s, a %s; give a %s" % (place, show(given), kind(given), kind(wanted())))
         if key in LIMITS and not LIMITS[key][0] <= given <= LIMITS[key][1]:
             raise MatrixError("%s: %s is out of range; give %s to %s" % ((place, show(given)) + LIMITS[key]))
         if key in CHOICES and given not in CHOICES[key] and not (key == "weights" and TAGS.match(given)):
             raise MatrixError("%s: %s" % (place, choose("%s is unknown" % show(given), given, CHOICES[key])))
-        result[key] = given
+        result[key] = wanted(given)  # after the limits: a number of 400 digits is no float
     return result
 
 
@@ -119,7 +117,7 @@ def axis_value(axis: str, value: Any, place: str) -> Any:
             raise MatrixError("%s: found %s, a %s; give a whole number" % (place, show(value), kind(value)))
         high = 65536 if axis == "batch_size" else 8192
         if not 1 <= value <= high:
-            raise MatrixError("%s: %s is out of range; give 1 to %d" % (place, value, high))
+            raise MatrixError("%s: %s is out of range; give 1 to %d" % (place, show(value), high))
         return value
     if not isinstance(value, str):
         raise MatrixError("%s: found %s, a %s; give a name" % (place, show(value), kind(value)))

@@ -24,8 +24,22 @@ def tree(text: str, name: str) -> Any:
     return found
 
 
+LONGEST_NUMBER = 400  # characters; Python itself takes no decimal of more than 4300 digits, and a hexadecimal one that it can't print
+
+
 class _Loader(yaml.SafeLoader):
-    """A SafeLoader that refuses duplicate keys."""
+    """A SafeLoader that refuses duplicate keys and endless numbers."""
+
+
+def _short_int(loader: Any, node: Any) -> int:
+    if len(node.value) > LONGEST_NUMBER:
+        raise yaml.constructor.ConstructorError(
+            None, None, "a number of %d characters; none is that large" % len(node.value), node.start_mark
+        )
+    return yaml.SafeLoader.construct_yaml_int(loader, node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _short_int)
 
 
 def _unique_mapping(loader: Any, node: Any) -> Dict[Any, Any]:

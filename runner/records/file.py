@@ -158,7 +158,7 @@ def parsed(raw: bytes, offset: int = 0) -> Read:
     if not raw.strip():
         return Read(offset, raw)
     try:
-        record = json.loads(raw.decode("utf-8"))
+        record = json.loads(raw.decode("utf-8-sig"))  # an editor may have put a mark before the first line
     except (ValueError, RecursionError):
         return Read(offset, raw, is_bad=True)
     return Read(offset, raw, lift(record), newer=record["schema_version"] if is_newer(record) else None)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis import importers, registry
-from analysis.errors import ImporterError
+from analysis.errors import ImporterError, ImportNote
 from analysis.frame import frame as frames
 from analysis.importers import _lines, base, benchmark_app, loadgen, table, timm, trtexec, zhao
 
@@ -144,6 +144,16 @@ def test_timm_says_device_and_precision_in_the_name_and_accuracy_joins_by_size(t
     assert row["top1"] == 71.5 and row["accuracy_data"] == "ImageNet" and row["complexity_px"] == 224
     cpu = timm.read(write(tmp_path / "benchmark-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv", path.read_text()))
     assert (cpu["device"].iloc[0], cpu["platform"].iloc[0], cpu["backend"].iloc[0]) == ("cpu", "i9-10940x", "pytorch:dynamo")
+
+
+def test_a_size_that_is_no_whole_number_of_pixels_is_unknown_and_told(tmp_path):
+    heading = "model,infer_img_size,infer_samples_per_sec,infer_step_time,infer_batch_size,param_count,infer_gmacs,infer_macts\n"
+    path = write(
+        tmp_path / "benchmark-infer-fp32-nchw-pt240-cpu-i9.csv", heading + "a,22.4,10,1,1,1,1,1\nb,224,10,1,1,1,1,1\nc,1e300,10,1,1,1,1,1\n"
+    )
+    with pytest.warns(ImportNote, match="2 input sizes left out, not a whole number of pixels: 22.4"):
+        frame = timm.read(path)
+    assert frame["input_px"].fillna(0).tolist() == [0, 224, 0] and frame["label"].notna().all()
 
 
 def test_trtexec_of_versions_7_and_10_gives_the_compute_time_of_a_batch(tmp_path):

@@ -55,6 +55,9 @@ def mixed(tmp_path):
         json.dumps(line | {"id": "number as text", "row": line["row"] | {"latency_s": "0.5"}}),
         json.dumps(line | {"id": "text as number", "row": line["row"] | {"model": 5}}),
         json.dumps(line | {"id": "too much", "row": line["row"] | {"top1": 170.0}}),
+        json.dumps(line | {"id": "part of a pixel", "row": line["row"] | {"input_px": 22.4}}),
+        json.dumps(line | {"id": "part of an image", "row": line["row"] | {"batch_size": 1.5}}),
+        json.dumps(line | {"id": "half a character \ud800", "row": line["row"]}),
         json.dumps(line | {"id": "null", "row": line["row"] | {"precision": None}}),
         json.dumps(line | {"id": "evil", "row": line["row"] | {"model": EVIL, "platform": EVIL}}),
         json.dumps({key: value for key, value in line.items() if key != "row"}),
@@ -71,6 +74,8 @@ def mixed(tmp_path):
     (folder / "imported-latin.jsonl").write_bytes(
         "\n".join(r.replace("table:", "latin:") for r in rows[:9]).encode() + b"\n\xff\xfe\x00\n\x1f\n"
     )
+    cell = json.dumps(cell_record("synthetic-cpu", "pytorch", "resnet18", run="bytes"), ensure_ascii=False).encode()
+    (folder / "bytes.jsonl").write_bytes(b"\xef\xbb\xbf" + cell + b"\n" + cell.replace(b"bytes", b"b\xed\xa0\x80") + b"\n")
     return folder
 
 

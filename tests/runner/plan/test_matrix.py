@@ -61,6 +61,17 @@ def test_an_error_says_place_finding_and_remedy_in_one_line(text, expected):
     assert expected in error_of(text)
 
 
+@pytest.mark.parametrize(
+    "number", ["9" * 399, "-" + "9" * 399, "0x" + "f" * 5000, "0b" + "1" * 20000, ":".join(["59"] * 5000), "9" * 5000 + ".5", "1e999"]
+)
+@pytest.mark.parametrize("place", [
+    "protocol: {interval: %s}", "protocol: {seed: %s}", "axes: {backend: noop, model: resnet18, batch_size: %s}", "accuracy: {data: x, mean: [%s, 1, 1]}",
+    "axes: {backend: noop, model: {name: resnet18, num_classes: %s}}", "exclude: [{when: {batch_size: %s}, reason: x}]", "%s: 1",
+])  # fmt: skip
+def test_a_number_beyond_all_bounds_is_refused_in_a_line(place, number):
+    assert len(error_of(place % number)) < 300
+
+
 def test_an_unknown_profile_is_named_with_the_nearest():
     assert "profile quik is unknown; did you mean quick?" in error_of(GOOD + "profiles: {quick: {}}", "quik")
 

@@ -199,6 +199,24 @@ def test_a_whole_last_line_without_its_end_is_a_record(tmp_path):
     assert [record["id"] for record in record.read(path)[0]] == ["1", "2"] and not os.path.exists(path + ".torn")
 
 
+def test_a_mark_that_an_editor_put_before_the_first_line_loses_no_record(tmp_path):
+    (tmp_path / "records.jsonl").write_text(
+        "\ufeff" + json.dumps({"schema_version": schema.SCHEMA_VERSION, "kind": "cell", "id": "1"}), "utf-8"
+    )
+    assert [record["id"] for record in record.read(str(tmp_path / "records.jsonl"))[0]] == ["1"]
+
+
+@pytest.mark.parametrize("wrong", ["Infinity", "NaN", "1e999", "[]", '"8"', "null"])
+def test_an_old_cell_whose_batch_size_is_no_number_is_set_aside_alone(tmp_path, wrong):
+    with open(os.path.join(ROOT, "tests", "data", "records-v1.jsonl")) as file:
+        old = [json.loads(line) for line in file]
+    good = [line for line in old if line["kind"] == "cell"]
+    broken = dict(good[0], id="broken", cell=dict(good[0]["cell"], batch_size="?", model="broken"))
+    (tmp_path / "a.jsonl").write_text(json.dumps(broken).replace('"?"', wrong) + "\n" + "\n".join(map(json.dumps, good)) + "\n")
+    found = history.read(str(tmp_path / "a.jsonl")).last
+    assert {line["cell"]["model"] for line in good} == {cell.model for cell in found}
+
+
 def test_what_is_no_plain_file_is_refused_in_a_line_and_never_waited_for(tmp_path):
     os.mkfifo(str(tmp_path / "pipe.jsonl"))
     os.symlink("nowhere/at/all", str(tmp_path / "dangling.jsonl"))
@@ -227,7 +245,17 @@ def test_an_accuracy_line_that_contradicts_itself_is_no_record(changes, wrong):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"latency_s": -1}, {"latency_s": "1"}, {"model": 5}, {"top1": 697.6}, {"input_px": []}, {"batch_size": None}, {"quality": "x"}],
+    [
+        {"latency_s": -1},
+        {"latency_s": "1"},
+        {"model": 5},
+        {"top1": 697.6},
+        {"input_px": []},
+        {"batch_size": None},
+        {"quality": "x"},
+        {"input_px": 22.4},
+        {"batch_size": 1.5},
+    ],  # fmt: skip
 )
 def test_an_imported_line_is_checked_like_a_cell(changes):
     row = {"platform": "p", "model": "m", "cell_id": "c", "latency_s": 0.1, "batch_size": 1, "quality": ["imported"]}

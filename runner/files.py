@@ -100,6 +100,14 @@ def made_once(path: str, make: Callable[[str], Any]) -> str:
     return path
 
 
+def user_cache() -> str:
+    """The user's folder for what can be made anew: dyno below $XDG_CACHE_HOME or ~/.cache. OSError where the user has no home."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    if root.startswith("~"):
+        raise OSError(errno.ENOENT, "the user has no home folder", root)
+    return os.path.join(root, "dyno")
+
+
 def slug(text: str) -> str:
     """A text as part of a file's name: whatever is not a letter, digit, ``.``, ``_`` or ``-`` becomes ``-``."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)

@@ -3,12 +3,15 @@
 The data sets are named, so that the page holds each once and filters it; rows carry the fields that filters look for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from analysis.charts import _columns
 from analysis.charts import _style as styles
 from analysis.charts.base import POINTS, bounded, grid, networks
 from analysis.frame import metrics
@@ -28,8 +31,24 @@ def bands(fit: Fit, log_x: bool, metric: str = "", **keys: Any) -> pd.DataFrame:
 IDENTITY = ("platform", "series", "backend", "device", "precision", "batch_size", "scenario", "input_px", "label", "family")
 
 
+_by_column: ContextVar[bool] = ContextVar("by_column", default=False)
+
+
+@contextmanager
+def by_column() -> Iterator[None]:
+    """Within it charts hold their data sets by column (`_columns.of_table`) and no unions, as the page takes them: rows of 50,000 cells are 100 MB."""
+    token = _by_column.set(True)
+    try:
+        yield
+    finally:
+        _by_column.reset(token)
+
+
 def named(chart: Any, **tables: pd.DataFrame) -> Any:
     """The chart with its named data sets inside, as a notebook shows it; `a+b` is the union of a and b."""
+    if _by_column.get():
+        chart.datasets = {name: _columns.of_table(table) for name, table in tables.items()}
+        return chart
     rows = {name: _rows(table) for name, table in tables.items()}
     if len(rows) > 1:
         rows["+".join(rows)] = [row for each in rows.values() for row in each]

@@ -14,7 +14,7 @@ from analysis.charts import base
 from analysis.charts._style import Style
 from analysis.frame import metrics
 from analysis.frame.cached import computed_once
-from analysis.frame.frame import ranked
+from analysis.frame.frame import ranked, selected
 from analysis.frame.words import plural
 from analysis.stats import batch_law, clusters, fit
 
@@ -31,8 +31,8 @@ LEAST = 3  # batch sizes
 def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Ranked cells with one batch in flight, of networks measured at two batch sizes or more."""
     rows = ranked(frame)
-    rows = rows[rows["scenario"] == "latency"]
-    return metrics.table(rows[rows.groupby(["platform", "series", "label"])["batch_size"].transform("nunique") > 1])
+    rows = selected(rows, rows["scenario"] == "latency")
+    return metrics.table(selected(rows, rows.groupby(["platform", "series", "label"])["batch_size"].transform("nunique") > 1))
 
 
 def applies(frame: pd.DataFrame) -> str | None:

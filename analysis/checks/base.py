@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frame import metrics, setups
-from analysis.frame.frame import latest_cells
+from analysis.frame.frame import latest_cells, selected
 
 SEVERITIES = ("error", "warning", "note")
 Finding = tuple[str, Any, str]  # severity, cell_id, message
@@ -20,7 +20,7 @@ def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty:
         return frame
     last = latest_cells(frame)
-    return setups.observations(last[last["status"].eq("ok") & ~last["contended"]])
+    return setups.observations(selected(last, last["status"].eq("ok") & ~last["contended"].astype(bool)))
 
 
 def batched(cells: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -42,3 +42,17 @@ def computed_once(function: Callable[..., Result]) -> Callable[..., Result]:
         return found
 
     return wrapper
+
+
+def computed_last(function: Callable[..., Result]) -> Callable[..., Result]:
+    """As `computed_once`, for what is asked part by part: only the latest result is kept, and with an earlier one goes what was derived from it."""
+    once = computed_once(function)
+
+    @functools.wraps(function)
+    def wrapper(frame: pd.DataFrame, *arguments: Any) -> Result:
+        kept = _kept or {}
+        for key in [key for key in kept if key[0] is function and key[1:] != (id(frame), *arguments)]:
+            kept.pop(key, None)
+        return once(frame, *arguments)
+
+    return wrapper

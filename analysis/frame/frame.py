@@ -70,6 +70,11 @@ def nothing(paths: Iterable[str | Path], files: int, problems: Counter) -> Frame
     return FrameError(f"{where}: no records in {plural(files, 'file')}{aside}; `make bench` measures some")
 
 
+def selected(frame: pd.DataFrame, kept: pd.Series) -> pd.DataFrame:
+    """frame[kept], which copies a hundred columns; without a copy where every row is kept."""
+    return frame if kept.all() else frame[kept]
+
+
 @computed_once
 def latest(frame: pd.DataFrame) -> pd.DataFrame:
     """The last attempt of each cell (anchors apart) per source and host; earlier ones are history.
@@ -88,11 +93,10 @@ def latest_cells(frame: pd.DataFrame) -> pd.DataFrame:
 @computed_once
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:
     """What may be compared: the latest attempt of each cell, if it is ok and valid, no anchor, was not contended and executed a network (noop does not)."""
-    cells = _cells(frame)
-    last = frame[["quality", "status", "contended", "latency_s", "backend"]].iloc[cells]
+    last = latest_cells(frame)
     valid = ~last["quality"].map(lambda labels: "invalid" in labels).astype(bool)
-    good = valid & (last["status"] == "ok") & ~last["contended"] & last["latency_s"].notna() & (last["backend"] != NO_WORK)
-    return frame.iloc[cells[good.to_numpy(bool)]].sort_index()
+    good = valid & (last["status"] == "ok") & ~last["contended"].astype(bool) & last["latency_s"].notna() & (last["backend"] != NO_WORK)
+    return selected(last, good)
 
 
 def _cells(frame: pd.DataFrame) -> np.ndarray:

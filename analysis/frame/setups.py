@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.errors import FrameError
 from analysis.frame.cached import computed_once
-from analysis.frame.frame import latest, ranked
+from analysis.frame.frame import latest, ranked, selected
 
 KEYS = ("platform", "device", "backend", "precision")  # of a Setup: what a predictor is fitted for, whatever the host and input size
 SETUP = ["machine", "backend", "device", "precision", "input_px", "scenario", "source"]
@@ -32,12 +32,12 @@ class Setup:
 def usable(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with a latency that may be ranked: status ok, latest attempt, no anchors, not contended."""
     rows = ranked(frame)
-    return rows[rows["latency_s"].gt(0)]
+    return selected(rows, rows["latency_s"].gt(0))
 
 
 def one_in_flight(cells: pd.DataFrame) -> pd.DataFrame:
     """The cells with one batch in flight; imported ones that don't say are taken as such."""
-    return cells[cells["scenario"].fillna("latency").eq("latency")]
+    return selected(cells, cells["scenario"].fillna("latency").eq("latency"))
 
 
 def observations(frame: pd.DataFrame) -> pd.DataFrame:
@@ -45,11 +45,9 @@ def observations(frame: pd.DataFrame) -> pd.DataFrame:
 
     Input size is part of the set-up, so that models timed on different inputs are never pooled by accident.
     """
-    rows = frame[frame["latency_s"].gt(0) & frame["batch_size"].gt(0)].copy()
-    rows["image_s"] = rows["latency_s"].astype(float) / rows["batch_size"].astype(float)
-    rows["log_time"] = np.log(rows["image_s"])
-    rows["setup"] = labels(rows)
-    return rows
+    rows = selected(frame, frame["latency_s"].gt(0) & frame["batch_size"].gt(0))
+    image_s = rows["latency_s"].astype(float) / rows["batch_size"].astype(float)
+    return rows.assign(image_s=image_s, log_time=np.log(image_s), setup=labels(rows))
 
 
 @computed_once

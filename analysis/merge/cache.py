@@ -19,7 +19,7 @@ from analysis.merge import door, ingest, lines, sources
 from analysis.merge import manifest as manifests
 from analysis.merge.manifest import Known, Manifest
 from analysis.merge.sources import Source
-from runner.files import locked
+from runner.files import locked, user_cache
 from runner.program import workers
 
 PART_BYTES = 256 * 2**20  # of record files, read into one part
@@ -28,8 +28,11 @@ MEMORY = "200MB"  # of DuckDB's own; beyond it spills to the cache's folder
 
 
 def default_folder(paths: Iterable[str | Path]) -> Path:
-    """Where the cache of these paths lies: below $DYNO_MERGE_CACHE or the user's cache folder, one folder per set of paths."""
-    root = os.environ.get("DYNO_MERGE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dyno" / "merge"
+    """Where the cache of these paths lies: below $DYNO_MERGE_CACHE or the user's cache folder, one folder per set of paths; FrameError where neither is known."""
+    try:
+        root = os.environ.get("DYNO_MERGE_CACHE") or Path(user_cache(), "merge")
+    except OSError as error:
+        raise FrameError(f"{error.filename}: can't keep the merge's cache: {error.strerror}; name a folder with DYNO_MERGE_CACHE") from None
     names = sorted(str(path) if str(path).startswith(sources.S3) else str(Path(path).resolve()) for path in paths)
     return Path(root) / hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 

@@ -103,10 +103,11 @@ def merged(table: Table) -> frames.Merged:
 def _frame(table: Table) -> pd.DataFrame:
     """The rows, column by column, in the order in which the files and lines stand."""
     names = [name for name in [*TYPES, "rest"] if name != "file"]
-    counts = ", ".join(f'count("{name}"), {f"""approx_count_distinct("{name}")""" if name in TEXT else 0}' for name in names)
+    returning = (*TEXT, *NESTED)  # names of backends, operator groups of a network: many rows have the same
+    counts = ", ".join(f'count("{name}"), {f"""approx_count_distinct("{name}")""" if name in returning else 0}' for name in names)
     found = table.connection.execute(f"SELECT {counts} FROM rows").fetchone() or ()
     picked = [
-        _shared(table.connection, name) if name in TEXT and MOST_WORDS * distinct < count else f'"{name}"'
+        _shared(table.connection, name) if name in returning and MOST_WORDS * distinct < count else f'"{name}"'
         for name, count, distinct in zip(names, found[::2], found[1::2], strict=True)
         if count
     ]
@@ -137,9 +138,9 @@ def _frame(table: Table) -> pd.DataFrame:
 def _shared(connection: duckdb.DuckDBPyConnection, name: str) -> str:
     """SQL of a column of words that return: as an enumeration each is one object in Python however many rows have it, from the start."""
     connection.execute(
-        f"""DROP TYPE IF EXISTS "words of {name}"; CREATE TYPE "words of {name}" AS ENUM (SELECT DISTINCT "{name}" FROM rows WHERE "{name}" IS NOT NULL)"""
+        f"""DROP TYPE IF EXISTS "words of {name}"; CREATE TYPE "words of {name}" AS ENUM (SELECT DISTINCT "{name}"::VARCHAR FROM rows WHERE "{name}" IS NOT NULL)"""
     )
-    return f"""CAST("{name}" AS "words of {name}") AS "{name}\""""
+    return f"""CAST("{name}"::VARCHAR AS "words of {name}") AS "{name}\""""
 
 
 def _numbers(name: str, values: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from analysis.predict import offers
 RESERVATIONS = ("unsteady", "drifting", "quota", "noisy", "throttled", "parity", "degenerate")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One network in one set-up. Times in ms per batch, `low` to `high` the 95 % interval of the median; None is unknown.
 
@@ -81,15 +81,12 @@ def entries(frame: pd.DataFrame) -> list[Entry]:
     timed = table["weights_tag"].where(table["weights_tag"].map(lambda tag: isinstance(tag, str)), table["weights"]).fillna("")
     table["timed"] = timed.where(~timed.isin(["", "pretrained"]) & table["tag"].ne("") & timed.ne(table["tag"]) & table["top1"].notna(), "")
     needed = ["batch_size", "latency", "input_px", *_NUMBERS.values(), *_WORDS.values()]
-    rows = table.sort_values(["platform", "latency"], kind="stable")[needed].to_dict("records")
-    return [_entry(row) for row in rows]
-
-
-def _entry(row: dict[str, Any]) -> Entry:
-    number = {name: _number(row[column]) for name, column in _NUMBERS.items()}
-    words = {name: str(row[column]) for name, column in _WORDS.items()}
-    px = _number(row["input_px"])
-    return Entry(**words, **number, batch=int(row["batch_size"]), ms=float(row["latency"]), px=None if px is None else int(px))  # type: ignore[arg-type]
+    rows = table[needed].sort_values(["platform", "latency"], kind="stable")
+    fields: dict[str, list[Any]] = {name: _numbers(rows[column]) for name, column in _NUMBERS.items()}
+    fields |= {name: [str(word) for word in rows[column]] for name, column in _WORDS.items()}
+    fields |= {"batch": rows["batch_size"].astype(int).tolist(), "ms": rows["latency"].astype(float).tolist()}
+    fields["px"] = [None if px is None else int(px) for px in _numbers(rows["input_px"])]
+    return [Entry(**dict(zip(fields, values, strict=True))) for values in zip(*fields.values(), strict=True)]
 
 
 _TRUST = ["quality", "source", "n_replicates", "n_asked", "ended"]
@@ -98,8 +95,10 @@ _WORDS = {"device": "platform", "network": "network", "family": "family", "backe
           "model": "model", "framework": "backend", "tag": "tag", "timed": "timed", "heat": "heat", "weights_of": "weights_of", "terms": "terms"}  # fmt: skip
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if value is not None and np.isfinite(value) else None
+def _numbers(values: pd.Series) -> list[float | None]:
+    """Floats, None where one is missing or infinite."""
+    found = values.to_numpy(float, na_value=np.nan)
+    return [value if finite else None for value, finite in zip(found.tolist(), np.isfinite(found).tolist(), strict=True)]
 
 
 def _trust(row: dict[str, Any]) -> str:

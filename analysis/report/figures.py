@@ -15,7 +15,7 @@ from analysis import charts
 from analysis.charts import base
 from analysis.charts._style import LIGHT
 from analysis.frame import words
-from analysis.frame.cached import computed_once
+from analysis.frame.cached import computed_last
 from runner.files import atomic_write, file_name
 
 FORMATS = ("svg", "pdf", "png")
@@ -36,7 +36,7 @@ class Drawn:
     files: bool = False  # whether figures/STEM.* were written
 
 
-@computed_once
+@computed_last
 def part(frame: pd.DataFrame, platform: str | None) -> pd.DataFrame:
     """The rows of one platform, or all."""
     return frame if platform is None else frame[frame["platform"] == platform]

@@ -2,17 +2,21 @@
 
 import base64
 import gzip
+import json
 from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from analysis import charts
+from analysis.charts import _columns
+from analysis.charts._interactive import by_column
+from runner.files import atomic_write, made_once, user_cache
 
 LARGE = 4_000_000  # bytes
-DIGITS = 4  # significant digits of numbers in charts
 
 
 def pack(data: bytes) -> str:
@@ -21,8 +25,24 @@ def pack(data: bytes) -> str:
     return base64.b64encode(gzip.compress(data, level, mtime=0)).decode("ascii")
 
 
+def compact(value: Any) -> str:
+    """JSON without spaces, which knows no NaN."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
 def vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as vl-convert bundles them, packed: 0.4 MB instead of 0.9."""
+    """Vega, Vega-Lite and Vega-Embed as vl-convert bundles them, packed: 0.4 MB instead of 0.9.
+
+    Bundling takes more than a second and 90 MB, so the cache keeps what each version of vl-convert makes.
+    """
+    try:
+        kept = Path(user_cache(), f"vega-{metadata.version('vl-convert-python')}.b64")
+        return Path(made_once(str(kept), lambda path: atomic_write(path, _bundled()))).read_text(encoding="ascii")
+    except OSError:  # no home, a full disk
+        return _bundled()
+
+
+def _bundled() -> str:
     import vl_convert
 
     return pack(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").encode())
@@ -34,7 +54,7 @@ class Live:
 
     name: str
     spec: dict[str, Any] | None = None
-    datasets: dict[str, Any] = field(default_factory=dict)
+    datasets: dict[str, str] = field(default_factory=dict)  # JSON: a process hands text over in a tenth of the memory of lists
     free: list[str] = field(default_factory=list)
     error: str | None = None
 
@@ -47,35 +67,13 @@ def interactive(name: str, frame: pd.DataFrame) -> Live:
     try:
         if module.applies(frame):
             return Live(name)
-        chart = module.interactive(frame)
+        with by_column():
+            chart = module.interactive(frame)
         named = chart._get("datasets", {})
         chart.datasets = alt.Undefined  # altair would walk through every value of every row
         spec = chart.to_dict(validate=False)
     except Exception as error:  # a chart is a plug-in: its picture is still there
         return Live(name, error=f"{type(error).__name__}: {error}")
-    # A union (a+b) is put together by the page.
-    return Live(name, spec, {key: columns(rows) for key, rows in named.items() if "+" not in key}, list(getattr(module, "FREE", ())))
-
-
-def columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rows by column: words once with their places, numbers to 4 significant digits."""
-    out: dict[str, Any] = {}
-    for key in rows[0] if rows else ():
-        values = [row.get(key) for row in rows]
-        if any(isinstance(v, str) for v in values):
-            words = list(dict.fromkeys(values))
-            place = {word: i for i, word in enumerate(words)}
-            out[key] = {"d": words, "i": [place[v] for v in values]}
-        else:
-            out[key] = [_rounded(v) for v in values]
-    return {"n": len(rows), "c": out}
-
-
-def _rounded(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    value = float(value)
-    if not np.isfinite(value):
-        return None
-    short = float(f"{value:.{DIGITS}g}") if abs(value) < 1e4 else round(value, 1)
-    return int(short) if short.is_integer() else short
+    # A union (a+b) is put together by the page. A plug-in may hold rows.
+    sets = {key: held if isinstance(held, dict) else _columns.of_rows(held) for key, held in named.items() if "+" not in key}
+    return Live(name, spec, {key: compact(held) for key, held in sets.items()}, list(getattr(module, "FREE", ())))

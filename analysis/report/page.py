@@ -1,8 +1,7 @@
 """The page: one HTML file. Text and tables are there at once; charts and long tables wait, compressed, until they come into view or the page is idle."""
 
 import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from analysis.frame import metrics, words
 from analysis.frame.frame import Merged, ranked
 from analysis.report import figures, insight, paper, screen, sections, side, tables, trust, verdict, watch
 from analysis.report.entries import Entry, entries
-from analysis.report.live import Live, pack
+from analysis.report.live import Live, compact, pack
 
 TEMPLATES = Path(__file__).with_name("templates")
 METHODS = (
@@ -47,30 +46,25 @@ class Parts:
     stamp: str = ""
 
 
-def render(merged: Merged, parts: Parts) -> str:
-    """The page as text; with a stamp it reloads once the stamp beside it is another."""
+def render(merged: Merged, parts: Parts, found: list[screen.Device]) -> str:
+    """The page as text; with a stamp it reloads once the stamp beside it is another. found: its devices (analysis.report.screen)."""
     frame = merged.frame
     long_tables: dict[str, Any] = {}
     shown = [sections.of_analysis(item, frame, long_tables) for item in parts.done]
     own = [sections.of_profiles(merged, long_tables), sections.of_search(parts.searched, long_tables)]
-    found = screen.devices(merged, parts.predicted)
     beside, several = side.table(frame), len(side.fast(frame)) > 1
     if several and len(beside) > tables.LONG:
         long_tables["side"] = tables.payload(beside)
     specs = {chart.name: {"spec": chart.spec, "free": chart.free} if chart.spec else {"error": chart.error} for chart in parts.live if chart.spec or chart.error}  # fmt: skip
-    packed = pack(
-        json.dumps(
-            {
-                "specs": specs,
-                "datasets": {name: table for chart in parts.live for name, table in chart.datasets.items()},
-                "tables": long_tables,
-                "pictures": {d.stem: d.picture for d in parts.drawn if d.picture},
-                "metrics": {name: metric.title for name, metric in metrics.METRICS.items()},
-            },
-            separators=(",", ":"),
-            allow_nan=False,
-        ).encode()
-    )
+    datasets = {name: table for chart in parts.live for name, table in chart.datasets.items()}
+    held = {
+        "specs": compact(specs),
+        "datasets": _joined(datasets),
+        "tables": compact(long_tables),
+        "pictures": compact({d.stem: d.picture for d in parts.drawn if d.picture}),
+        "metrics": compact({name: metric.title for name, metric in metrics.METRICS.items()}),
+    }
+    packed = pack(_joined(held).encode())
     charted = sections.of_charts(parts.drawn, specs, {section["name"]: section for section in shown if not section["missing"]})
     joined = {figure["section"]["name"] for figure in charted if figure["section"]}
     there = [section for section in shown if not section["missing"] and section["name"] not in joined]
@@ -138,9 +132,14 @@ def _choices(merged: Merged, found: list[screen.Device], predicted: Sequence[Ent
     }
 
 
+def _joined(texts: Mapping[str, str]) -> str:
+    """A JSON object of what is JSON already."""
+    return "{" + ",".join(f"{compact(name)}:{text}" for name, text in texts.items()) + "}"
+
+
 def _script(value: Any) -> str:
     """JSON that can stand in a script element whatever its texts hold."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return compact(value).replace("<", "\\u003c")
 
 
 def filters(frame: pd.DataFrame) -> list[dict[str, Any]]:

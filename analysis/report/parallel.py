@@ -1,5 +1,6 @@
 """Work on as many processes as this one may use, sharing what was there before the fork."""
 
+import gc
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,8 +35,10 @@ def run(jobs: Sequence[tuple[Callable, tuple]], shared: Any) -> list[Any]:
         with threadpoolctl.threadpool_limits(1):
             return [function(*arguments, shared) for function, arguments in jobs]
     _shared = shared
+    gc.freeze()  # a collection in a worker would write to every object that is there, and so copy its page
     try:
         with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork"), initializer=_alone) as pool:
             return list(pool.map(_call, jobs))
     finally:
+        gc.unfreeze()
         _shared = None

@@ -116,15 +116,14 @@ def write(
         work |= {"animation": (animation.write, (out / "figures" / "complexity_accuracy.gif",))} if gif else {}
         work |= {"cells": (cells_csv, (out / "tables" / "cells.csv",))}
         work |= {f"analysis {name}": (analyse, (name,)) for name in names}
-        work |= {f"figure {job[2]}": (figures.draw, (*job, pictures)) for job in todo}
+        # Platform by platform: a process then holds the rows of one at a time.
+        work |= {f"figure {job[2]}": (figures.draw, (*job, pictures)) for job in sorted(todo, key=lambda job: job[1] or "")}
         work |= {f"chart {name}": (live.interactive, (name,)) for name in charts.names()}
         entries(frame)  # what most parts ask for is derived before they are shared out, and so once
         latest_cells(frame)
         results = dict(zip(work, parallel.run([(timed, job) for job in work.values()], frame), strict=True))
-        found = {
-            kind: [result for name, (result, _) in results.items() if name.split()[0] == kind] for kind in ("analysis", "figure", "chart")
-        }
-        done, drawn = found["analysis"], found["figure"]
+        done = [results[f"analysis {name}"][0] for name in names]
+        drawn = [results[f"figure {job[2]}"][0] for job in todo]
         searched = pd.DataFrame() if searched is None else searched
         _tables(merged, done, searched, out / "tables")
         if isinstance(results["plausibility"][0], pd.DataFrame):
@@ -132,7 +131,7 @@ def write(
         parts = page.Parts(
             drawn,
             done,
-            found["chart"],
+            [results[f"chart {name}"][0] for name in charts.names()],
             results["plausibility"][0],
             results["library"][0],
             results["animation"][0] if gif else None,
@@ -141,8 +140,9 @@ def write(
             searched,
             stamp,
         )
-        verdicts = [f"{device.name}: {device.verdict.title}" for device in screen.devices(merged, results["predictions"][0])]
-        text = page.render(merged, parts)
+        devices = screen.devices(merged, results["predictions"][0])
+        verdicts = [f"{device.name}: {device.verdict.title}" for device in devices]
+        text = page.render(merged, parts, devices)
         atomic_write(out / "index.html", text)
         if paper:
             papers.write(merged, out / "paper")
@@ -182,7 +182,7 @@ def timed(function: Callable, arguments: tuple, frame: pd.DataFrame) -> tuple[An
 
 def cells_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write the whole frame with its metrics, which takes a while where there are many records."""
-    tables.write_csv(metrics.table(frame.drop(columns=FRAME_COLUMNS)), path)
+    tables.write_csv(metrics.table(frame), path, without=FRAME_COLUMNS)
 
 
 def _tables(merged: Merged, done: list[Analysed], searched: pd.DataFrame, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Tables for the page and as CSV: headings, units and digits come from the metrics; every text is escaped."""
 
 import csv
-import io
+import os
 from collections.abc import Callable, Collection
 from html import escape
 from pathlib import Path
@@ -14,11 +14,11 @@ from analysis.frame import spreadsheet
 from analysis.frame.metrics import METRICS, significant
 from analysis.frame.words import spelt
 from analysis.report.headings import heading
-from runner.files import atomic_write, file_name
+from runner.files import atomic_path, file_name
 
 LONG = 80  # rows beyond which the page builds the table from its compressed data
 HEAT_STEPS = 10
-CSV_ROWS = 20_000  # that are turned into text at a time
+CSV_ROWS = 4_000  # that are turned into text at a time
 
 
 def csv_name(analysis: str, table: str) -> str:
@@ -118,16 +118,20 @@ def payload(table: pd.DataFrame) -> dict[str, Any]:
     return {"rows": len(table), "columns": columns}
 
 
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """A table as CSV, numbers in full; lists joined by spaces; texts and headings safe in a spreadsheet."""
-    content = io.BytesIO()  # of text, io keeps four bytes per letter
-    text = io.TextIOWrapper(content, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text)
-    writer.writerow([spreadsheet.cell(str(name)) for name in table.columns])
-    for begin in range(0, len(table), CSV_ROWS):
-        rows = table.iloc[begin : begin + CSV_ROWS]
-        writer.writerows(zip(*(_plain_column(rows.iloc[:, place]) for place in range(rows.shape[1])), strict=True))
-    atomic_write(path, content.getvalue())
+def write_csv(table: pd.DataFrame, path: Path, without: Collection[str] = ()) -> None:
+    """A table as CSV, numbers in full; lists joined by spaces; texts and headings safe in a spreadsheet. Only CSV_ROWS of it are text in memory.
+
+    without: columns that are left out; to drop them from a large table before would copy it.
+    """
+    places = [place for place, name in enumerate(table.columns) if name not in without]
+    with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([spreadsheet.cell(str(table.columns[place])) for place in places])
+        for begin in range(0, len(table), CSV_ROWS):
+            rows = table.iloc[begin : begin + CSV_ROWS]
+            writer.writerows(zip(*(_plain_column(rows.iloc[:, place]) for place in places), strict=True))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _plain_column(values: pd.Series) -> list[Any]:

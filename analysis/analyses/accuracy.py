@@ -75,5 +75,7 @@ def _changes(rows: pd.DataFrame) -> list[str]:
     worst = paired.loc[paired[name].idxmin()]
     sure = int((noise_model.corrected(paired[p].to_numpy(float)) <= ALPHA).sum())
     differ = out_of(sure, len(paired), "cell") + (" differs" if sure == 1 or len(paired) == 1 else " differ")
-    most = f"{worst['label']} in {worst['precision']} lost most: {worst[name]:+.2f} points ({worst[low]:+.2f} to {worst[high]:+.2f})"
-    return [f"Counted on the same images, {differ} from fp32 by more than chance (McNemar's test, corrected); {most}."]
+    lost = f"; {worst['label']} in {worst['precision']} lost most: {worst[name]:+.2f} points ({worst[low]:+.2f} to {worst[high]:+.2f})"
+    return [
+        f"Counted on the same images, {differ} from fp32 by more than chance (McNemar's test, corrected){lost if worst[name] < 0 else ''}."
+    ]

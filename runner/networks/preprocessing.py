@@ -68,13 +68,24 @@ class Preprocessing:
         """float32 (3, px, px) of a Pillow image, or of uint8 pixels (height, width, 3) that need no resizing."""
         if not isinstance(image, numpy.ndarray):
             size = self._resized(image.size)
-            image = image.convert("RGB")
+            image = _of_8_bits(image).convert("RGB")
             if size != image.size:
                 image = image.resize(size, INTERPOLATIONS[self.interpolation])
         pixels = numpy.asarray(image)
         top, left = [int(round((side - self.input_px) / 2.0)) for side in pixels.shape[:2]]
         pixels = pixels[top : top + self.input_px, left : left + self.input_px].astype(numpy.float32) / 255
         return ((pixels - numpy.array(self.mean, numpy.float32)) / numpy.array(self.std, numpy.float32)).transpose(2, 0, 1)
+
+
+def _of_8_bits(image: Any) -> Any:
+    """A Pillow image of 16 bits a pixel in 8, which Pillow's own conversion would clip to white; a ValueError where the range of its values isn't known."""
+    if image.mode[:1] not in ("I", "F"):
+        return image
+    if not image.mode.startswith("I;16") and image.format not in ("PNG", "PPM"):
+        raise ValueError("an image of mode %s has no known white" % image.mode)
+    from PIL import Image
+
+    return Image.fromarray((numpy.asarray(image).astype(numpy.int64) >> 8).clip(0, 255).astype(numpy.uint8))
 
 
 def for_network(

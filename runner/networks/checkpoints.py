@@ -24,6 +24,13 @@ STORAGES = {
 }  # fmt: skip
 
 
+_REFUSED = "holds %.100s, which is neither a tensor nor plain data, and nothing it pickles is run; save its state_dict alone"
+
+
+class _Refused(pickle.UnpicklingError):
+    """What a checkpoint holds is not loaded; the message is ours."""
+
+
 def load_checkpoint(model: "torch.nn.Module", path: str) -> None:
     """Load a state_dict, or a {"state_dict": ...}, by name; auxiliary heads that the network no longer has are passed over."""
     import torch
@@ -36,7 +43,7 @@ def load_checkpoint(model: "torch.nn.Module", path: str) -> None:
     try:
         state = _load(torch, path)
     except Exception as error:  # pickle, zip and torch each have their own
-        raise CheckpointError("%s: not a PyTorch checkpoint (%s)" % (path, (str(error).splitlines() or [type(error).__name__])[0][:200]))
+        raise CheckpointError("%s: %s" % (path, _why_not(error)))
     for key in ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
@@ -44,9 +51,15 @@ def load_checkpoint(model: "torch.nn.Module", path: str) -> None:
         raise CheckpointError("%s: has no state_dict" % path)
     state = {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in state.items()}
     wanted = model.state_dict()
-    for prefix in ("model.", "net.", "network.", "backbone."):  # as Lightning's modules hold their network
-        if state and all(key.startswith(prefix) for key in state) and not any(key in wanted for key in state):
-            state = {key[len(prefix) :]: value for key, value in state.items()}
+    for prefix in ("model.", "net.", "network.", "backbone."):  # as Lightning's modules hold their network, beside losses and metrics
+        inside = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+        if (
+            inside
+            and all(key in inside for key in wanted if not key.endswith("num_batches_tracked"))
+            and not any(key in wanted for key in state)
+        ):
+            state = inside
+    state.pop("n_averaged", None)  # torch.optim.swa_utils.AveragedModel's count
     state = {key: value for key, value in state.items() if key in wanted or not re.match(r"(aux\d?|AuxLogits)\.", key)}
     for key, value in state.items():
         if key in wanted and wanted[key].shape != value.shape:
@@ -63,19 +76,39 @@ def load_checkpoint(model: "torch.nn.Module", path: str) -> None:
         )
 
 
+def _why_not(error: Exception) -> str:
+    """Why a file can't be loaded, in our words: libraries advise to run what it pickles."""
+    if isinstance(error, (CheckpointError, _Refused)):
+        return str(error)
+    named = re.search(r"GLOBAL `?([\w.]{1,100})|[Uu]nsupported global: `?([\w.]{1,100})", str(error))
+    if named:
+        return _REFUSED % next(filter(None, named.groups()))
+    return "is no PyTorch checkpoint, or was cut short (%s)" % type(error).__name__
+
+
+def _safetensors(path: str) -> Any:
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise CheckpointError("reading it needs the Python package safetensors, which is not installed here; save it with torch.save")
+    return load_file(path)
+
+
 def _load(torch: ModuleType, path: str) -> Any:
     """What a checkpoint holds, as data: nothing that it pickles is run.
 
     PyTorch's own reader of weights alone is absent before 1.13 and has known holes before 2.6 (CVE-2025-32434) and 2.10 (CVE-2026-24747):
     there pickle looks names up in a list of ours, and tensors that claim more than the file holds are refused.
     """
+    if path.endswith(".safetensors"):
+        return _safetensors(path)
     version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
     if version >= SAFE:
         with torch.serialization.safe_globals([argparse.Namespace]):  # training scripts keep their options in one
             return torch.load(path, map_location="cpu", weights_only=True)
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
-            raise CheckpointError("it is of the format before PyTorch 1.6; save it again with a later one")
+            raise CheckpointError("is of the format before PyTorch 1.6, or was cut short; save it again with a later one")
     _check_storages(torch, path)
     options = {"weights_only": False} if "weights_only" in inspect.signature(torch.load).parameters else {}
     return torch.load(path, map_location="cpu", pickle_module=_data_only, **options)
@@ -93,7 +126,7 @@ def _check_storages(torch: ModuleType, path: str) -> None:
     for kind, key, count in reader.storages:
         element = torch.empty(0, dtype=getattr(torch, kind.dtype_name)).element_size() if kind.dtype_name else 1
         if type(count) is not int or not 0 <= count * element <= sizes.get(folder + str(key), -1):
-            raise pickle.UnpicklingError("its storage %.40s is shorter than it says" % key)
+            raise _Refused("its storage %.40s is shorter than it says" % key)
 
 
 class _DataOnly(pickle.Unpickler):
@@ -114,7 +147,7 @@ class _DataOnly(pickle.Unpickler):
             return pickle.Unpickler.find_class(self, module, name)
         if module == "torch" and re.match(r"^(float|double|half|bfloat16|u?int|long|short|bool)\d*$", name):
             return pickle.Unpickler.find_class(self, module, name)
-        raise pickle.UnpicklingError("it holds %s.%s, which is neither a tensor nor plain data" % (module, name))
+        raise _Refused(_REFUSED % ("%s.%s" % (module, name)))
 
 
 class _Nothing:

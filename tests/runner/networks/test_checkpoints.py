@@ -32,7 +32,10 @@ def network(value=0.0):
     return model
 
 
-@pytest.mark.parametrize("shape", ["plain", "reference", "train", "ema", "lightning", "parallel"])
+@pytest.mark.parametrize(
+    "shape",
+    ["plain", "reference", "train", "ema", "lightning", "parallel", "timm", "averaged", "distributed", "compiled", "lightning with a loss"],
+)
 def test_checkpoints_of_the_usual_scripts_load(tmp_path, _version, shape):
     state = network(2.0).state_dict()
     content = {
@@ -46,6 +49,23 @@ def test_checkpoints_of_the_usual_scripts_load(tmp_path, _version, shape):
         "train": {"epoch": 3, "arch": "net", "state_dict": state, "args": argparse.Namespace(lr=0.1), "version": 2},
         "ema": {"state_dict_ema": state, "epoch": 1},
         "lightning": {"state_dict": {"model." + key: value for key, value in state.items()}, "global_step": 1},
+        "timm": {
+            "epoch": 3,
+            "arch": "net",
+            "state_dict": state,
+            "state_dict_ema": {key: value * 0 for key, value in state.items()},
+            "optimizer": {"state": {0: {"momentum_buffer": torch.zeros(2)}}, "param_groups": [{"lr": 0.1, "params": [0]}]},
+            "amp_scaler": {"scale": 65536.0},
+            "args": argparse.Namespace(lr=0.1, mean=[0.5], device=torch.device("cpu"), dtype=torch.float16),
+            "metric": 76.1,
+        },
+        "averaged": {"model_ema": dict({"module." + key: value for key, value in state.items()}, n_averaged=torch.tensor(5))},
+        "distributed": {"model": {"module.module." + key: value for key, value in state.items()}},
+        "compiled": {"_orig_mod." + key: value for key, value in state.items()},
+        "lightning with a loss": {
+            "state_dict": dict({"net." + key: value for key, value in state.items()}, **{"criterion.weight": torch.ones(4)}),
+            "hyper_parameters": {"lr": 0.1},
+        },
         "parallel": {"module." + key: value for key, value in state.items()},
     }[shape]
     torch.save(content, str(tmp_path / "a.pth"))
@@ -62,7 +82,36 @@ def test_what_a_checkpoint_pickles_is_never_run(tmp_path, _version, monkeypatch)
         )
         with pytest.raises(CheckpointError) as error:
             load_checkpoint(network(), str(tmp_path / "a.pth"))
-        assert "\n" not in str(error.value) and not (tmp_path / "made").exists()
+        assert "\n" not in str(error.value) and not (tmp_path / "made").exists() and "weights_only" not in str(error.value)
+        assert legacy or "mkdir, which is neither a tensor nor plain data" in str(error.value)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.9, 0.999])
+def test_a_file_that_was_cut_is_told_in_our_words(tmp_path, _version, kept):
+    torch.save({"state_dict": network(2.0).state_dict()}, str(tmp_path / "whole.pth"))
+    content = (tmp_path / "whole.pth").read_bytes()
+    (tmp_path / "a.pth").write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(CheckpointError, match="cut short"):
+        load_checkpoint(network(), str(tmp_path / "a.pth"))
+
+
+def test_safetensors_load_or_are_refused_in_words(tmp_path):
+    path = str(tmp_path / "a.safetensors")
+    try:
+        from safetensors.torch import save_file
+    except ImportError:  # of Python 3.6, whose images have none
+        (tmp_path / "a.safetensors").write_bytes(b"")
+        with pytest.raises(CheckpointError, match="needs the Python package safetensors"):
+            load_checkpoint(network(), path)
+        return
+    save_file(network(2.0).state_dict(), path)
+    model = network()
+    load_checkpoint(model, path)
+    assert float(model[0].weight.detach().mean()) == 2.0
+    for content in (b"", b"\xff" * 100, (tmp_path / "a.safetensors").read_bytes()[:-9]):
+        (tmp_path / "a.safetensors").write_bytes(content)
+        with pytest.raises(CheckpointError, match="no PyTorch checkpoint, or was cut short"):
+            load_checkpoint(network(), path)
 
 
 def test_a_git_lfs_pointer_is_named_as_such(tmp_path):

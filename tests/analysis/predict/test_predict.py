@@ -288,6 +288,19 @@ def test_a_name_that_nobody_knows_is_one_line_with_what_was_meant(model, said, t
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(("domain", "shape", "kind", "said"), [
+    ("com.acme", [1, 3, 8, 8], 1, "com.acme:Magic is not a standard operator"), ("", None, 1, "has no shape"), ("", [1, 8], 7, "is int64, as token ids are"),
+])  # fmt: skip
+def test_a_file_that_no_image_fits_is_told_in_the_words_of_a_run(tmp_path, domain, shape, kind, said):
+    onnx = pytest.importorskip("onnx")
+    node = onnx.helper.make_node("Magic" if domain else "Identity", ["x"], ["y"], domain=domain)
+    ends = [onnx.helper.make_tensor_value_info("x", kind, shape), onnx.helper.make_tensor_value_info("y", kind, None)]
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
+    onnx.save(onnx.helper.make_model(graph), str(tmp_path / "a.onnx"))
+    with pytest.raises(FrameError, match=said):
+        graphs.find(cost_laws.frame(), str(tmp_path / "a.onnx"))
+
+
 @pytest.mark.parametrize("name", ["convnext_nano", "timm:convnext_nano", "timm:convnext_nano.d1h_in1k", "convnext_nano.d1h_in1k"])
 def test_a_timm_network_is_known_by_its_bare_name_and_with_a_tag_of_weights(name):
     found = graphs.find(cost_laws.frame(), name)

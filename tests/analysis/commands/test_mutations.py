@@ -42,10 +42,24 @@ LOGS = {
     " dimensions 1x3x224x224 is created.\nThroughput: 812.5 qps\nGPU Compute Time: min = 1.1 ms, max = 1.8 ms, mean = 1.2 ms, median = 1.2 ms, percentile(99%) = 1.6 ms\n",
     "benchmark_app": "[ INFO ] Device info\n         MYRIAD\n[ INFO ] Network batch size: 1\n[ INFO ] Network input 'data' precision U8, dimensions (NCHW): 1 3 224 224\n"
     "Start inference asynchronously, 4 inference requests, limits\nCount:      2964 iterations\nLatency:    80.91 ms\nThroughput: 49.30 FPS\n",
+    "benchmark_app:table": "Command line parameters\nm;a.xml\n\nConfiguration setup\ntopology;a\ntarget device;CPU\nbatch size;1\nnumber of parallel infer requests;4\n\n"
+    "Execution results\nload network time (ms);20,50\nlatency (ms);12,5\nthroughput;80,04\n",
+    "benchmark_app:json": '{"cmd_options": {"-m": "a.xml", "-infer_precision": "f32"}, "configuration_setup": {"target device": "CPU", "batch size": "4", "number of parallel'
+    ' infer requests": "4"}, "execution_results": {"compile model time (ms)": "53.03", "latency (ms)": "2.00", "throughput": "8000.0"}}',
     "loadgen": "Scenario : SingleStream\nMode     : Performance\nResult is : VALID\n50.00 percentile latency (ns)   : 75739770\n90.00 percentile latency (ns)   : 77975401\n",
     "table": "model;batch_size;latency_ms;top1;input_px\nresnet18;1;12,5;69,76;224\nresnet50;8;31,25 ms;76,13 %;\nvgg11;;OOM;-3;1 024\n",
     "timm": "model,infer_samples_per_sec,infer_step_time,infer_batch_size,infer_img_size,param_count,infer_gmacs\nresnet18,1000.5,255.9,256,224,11.69,1.82\n",
 }  # fmt: skip
+
+FILES = {  # what each is called
+    "trtexec": "a.log",
+    "benchmark_app": "a.txt",
+    "benchmark_app:table": "benchmark_report.csv",
+    "benchmark_app:json": "a.json",
+    "loadgen": "mlperf_log_summary.txt",
+    "table": "a.csv",
+    "timm": "benchmark-infer-amp-nchw-pt200-cu118-rtx3090.csv",
+}
 
 
 def peak_mib():
@@ -155,22 +169,15 @@ def test_broken_matrices_are_planned_or_refused_in_a_line(tmp_path, count):
 @pytest.mark.parametrize("count", [75, MANY])
 def test_broken_logs_and_tables_are_imported_or_refused_in_a_line(tmp_path, count):
     rng, refused = random.Random(count), 0
-    names = {
-        "trtexec": "a.log",
-        "benchmark_app": "a.txt",
-        "loadgen": "mlperf_log_summary.txt",
-        "table": "a.csv",
-        "timm": "benchmark-infer-amp-nchw-pt200-cu118-rtx3090.csv",
-    }
     for number in range(count):
         kind = sorted(LOGS)[number % len(LOGS)]
-        path = tmp_path / names[kind]
+        path = tmp_path / FILES[kind]
         path.write_bytes(mutations.data(LOGS[kind].encode(), rng))
         begin = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                frame = registry.load(importers, kind).read(path)
+                frame = registry.load(importers, kind.partition(":")[0]).read(path)
                 assert (frame["latency_s"] > 0).all() and (frame["batch_size"] >= 1).all()
                 shares = frame["top1"].dropna()
                 assert ((shares >= 0) & (shares <= 100)).all()
@@ -188,13 +195,13 @@ def test_broken_logs_and_tables_are_imported_or_refused_in_a_line(tmp_path, coun
 ])  # fmt: skip
 @pytest.mark.parametrize("kind", sorted(LOGS))
 def test_a_line_of_forty_kilobytes_takes_no_longer_than_its_length(tmp_path, kind, line):
-    path = tmp_path / {"loadgen": "mlperf_log_summary.txt"}.get(kind, "a.csv" if kind in ("table", "timm") else "a.log")
+    path = tmp_path / FILES[kind]
     path.write_text(LOGS[kind] + line + "\n" + line)
     begin = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            registry.load(importers, kind).read(path)
+            registry.load(importers, kind.partition(":")[0]).read(path)
         except ImporterError:
             pass
     assert time.process_time() - begin < 1.5

@@ -156,6 +156,14 @@ def test_a_size_that_is_no_whole_number_of_pixels_is_unknown_and_told(tmp_path):
     assert frame["input_px"].fillna(0).tolist() == [0, 224, 0] and frame["label"].notna().all()
 
 
+@pytest.mark.parametrize(("importer", "name", "content"), [(trtexec, "a.log", TRTEXEC_10), (benchmark_app, "a.txt", BENCHMARK_APP)])
+def test_a_size_of_400_digits_is_unknown(tmp_path, importer, name, content):
+    frame = importer.read(
+        write(tmp_path / name, content.replace("x224x224", "x224" + "9" * 400 + "x224").replace(",64,64", ",64" + "9" * 400 + ",64"))
+    )
+    assert frame["input_px"].isna().all() and (frame["latency_s"] > 0).all()
+
+
 def test_trtexec_of_versions_7_and_10_gives_the_compute_time_of_a_batch(tmp_path):
     new = trtexec.read(write(tmp_path / "new.log", TRTEXEC_10)).iloc[0]
     assert (new["model"], new["precision"], new["batch_size"], new["input_px"]) == ("resnet50", "fp16", 8, 224)

@@ -24,6 +24,8 @@ import time
 import traceback
 from typing import Any, Dict, List, Optional, Set
 
+from runner.machine.processes import tied_to
+
 FRAMES, SAID = 5, 500  # of an exception that is told in full: the last calls, and characters of its text
 PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
 
@@ -158,6 +160,8 @@ def _say_in_full(error: BaseException) -> None:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return ("%s: %s" % (error.filename, error.strerror))[:600]
     text = " ".join(str(error).split()) or type(error).__name__
     said = re.sub(r"(?:Exception from \S+:\d+: ?)+", "", text)  # OpenVINO's own places in C++
     text = text if said == text else "OpenVINO can't compute the network: %s" % said
@@ -209,11 +213,8 @@ def _set_threads_of_torch(threads: int) -> None:
 def _die_with_parent(parent: int) -> None:
     """Be killed when the parent dies (Linux); elsewhere the worker sees its input end."""
     if sys.platform.startswith("linux"):
-        libc = ctypes.CDLL(None)
-        libc.prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
-        libc.prctl(36, 1)  # 36: PR_SET_CHILD_SUBREAPER, not inherited
-        if os.getppid() != parent:  # it died before that
-            os._exit(1)
+        ctypes.CDLL(None).prctl(36, 1)  # 36: PR_SET_CHILD_SUBREAPER, not inherited
+    tied_to(parent)()
 
 
 def _lead_group() -> None:

@@ -28,10 +28,13 @@ def plan(
     as_json: bool = JSON,
 ) -> None:
     """Show the cells of this platform in their order, what is left out and why, and how long it will take."""
+    from runner import backends
     from runner.machine import environment
     from runner.measure import history
 
     loaded, planned = planned_cells(matrix, profile, only)
+    asked = {cell.base_backend for cell in planned.cells}
+    warn(["%s: %s; its cells will be skipped" % (name, fault) for name, fault in sorted(backends.faults().items()) if name in asked])
     if informative:
         return _informative(loaded, planned, places_of(results, cache), informative, as_json)
     found = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))

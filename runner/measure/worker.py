@@ -53,7 +53,11 @@ def main(argv: List[str]) -> None:
     try:
         from runner import backends
 
-        backend = backends.create(backend_name)
+        try:
+            backend = backends.create(backend_name)
+        finally:
+            if backends.is_plug_in(backend_name):
+                _end_orphans(set())  # what its import has forked away
         # all that a child needs, so that no child pays for it
         from runner import sensors
         from runner.measure import in_flight, job, parity, replicate, stopping  # noqa: F401

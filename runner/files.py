@@ -38,13 +38,18 @@ def temporary_name(path: str) -> str:
 
 @contextlib.contextmanager
 def atomic_path(path: Any) -> Iterator[str]:
-    """A name beside ``path`` to write a file or folder under; it takes its place when the block ends well and is removed otherwise."""
-    path = os.path.realpath(str(path))  # a link stays a link
+    """A name beside ``path`` to write a file or folder under; it takes its place when the block ends well and is removed otherwise.
+
+    An OSError of what is written names ``path``: of a full disk the system says no name, else the temporary one.
+    """
+    asked, path = str(path), os.path.realpath(str(path))  # a link stays a link
     temporary = temporary_name(path)
     try:
         yield temporary
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            error.filename = asked
         with contextlib.suppress(OSError):
             shutil.rmtree(temporary) if os.path.isdir(temporary) else os.remove(temporary)
         raise
@@ -54,8 +59,12 @@ def atomic_write(path: Any, data: Union[str, bytes]) -> None:
     """Write ``data`` (text as UTF-8, or bytes) to ``path``, flushed to disk; readers see the old file or the whole new one, never a part."""
     content = data.encode("utf-8") if isinstance(data, str) else data
     if os.path.exists(str(path)) and not os.path.isfile(str(path)):  # a device or a pipe: nothing takes its place
-        with open(str(path), "wb") as device:
-            device.write(content)
+        try:
+            with open(str(path), "wb") as device:
+                device.write(content)
+        except OSError as error:
+            error.filename = str(path)
+            raise
         return
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(content)

@@ -23,7 +23,7 @@ def runs(frame: pd.DataFrame) -> pd.DataFrame:
         & frame["source"].eq("records")
         & frame["backend"].ne(NO_WORK)
     ]
-    fleet = good["task"].str.contains(" ", na=False)
+    fleet = good["task"].astype("str").str.contains(" ", na=False)
     if fleet.any():
         times = [
             _by_round(medians, turns) if several else [latency]

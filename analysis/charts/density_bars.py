@@ -23,7 +23,7 @@ def rows_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Networks with Top-1 and parameters, densest first, with the bounds of their density."""
     table = density.analyse(frame[frame["status"] == "ok"]).drop_duplicates(["model", "input_px"])
     names = frame.drop_duplicates(["model", "input_px"])[["model", "input_px", "label", "family"]]
-    return table.merge(names, on=["model", "input_px"])
+    return table[table["density"].gt(0)].merge(names, on=["model", "input_px"])  # Top-1 of 0 % has no place on a logarithmic axis
 
 
 def applies(frame: pd.DataFrame) -> str | None:

@@ -81,7 +81,7 @@ def plan(
         tuple((node.name, node.platform) for node in found.nodes if cells.get(node.platform)),
         tuple(made),
     )
-    (place / "matrix.yaml").write_text(text, encoding="utf-8")
+    files.atomic_write(place / "matrix.yaml", text)
     scripts.write(submission, profile)
     slurm.write(submission)
     tasks.save(submission)

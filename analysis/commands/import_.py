@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from analysis import importers, registry
-from analysis.errors import ImporterError, ImportNote
+from analysis.errors import CantWrite, ImporterError, ImportNote
 from analysis.frame.words import plural
 from analysis.importers._columns import listing
 from runner.files import atomic_write, file_name
@@ -129,4 +129,4 @@ def write(frame, target: Path, replace: bool = False) -> None:  # type: ignore[n
             raise ImporterError(f"{target}: holds something else already; give another --out, or --replace to overwrite it")
         atomic_write(target, content.encode())
     except OSError as error:
-        raise ImporterError(f"{target}: can't be written: {error.strerror}; give another --out")
+        raise CantWrite(f"{target}: can't be written: {error.strerror}; give another --out")

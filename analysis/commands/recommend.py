@@ -16,10 +16,10 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def recommend(
         platform: Annotated[str, typer.Option(metavar="NAME", help="Platform to deploy on, as records name it.")],
-        max_latency_ms: Annotated[float | None, typer.Option(metavar="MS", min=0, help="Milliseconds per batch.")] = None,
+        max_latency_ms: Annotated[float | None, typer.Option(metavar="MS", min=0.001, help="Milliseconds per batch.")] = None,
         min_top1: Annotated[float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Top-1 accuracy in percent.")] = None,
-        max_memory_mb: Annotated[float | None, typer.Option(metavar="MIB", min=0, help="MiB above the baseline.")] = None,
-        max_energy_j: Annotated[float | None, typer.Option(metavar="J", min=0, help="Joules per image.")] = None,
+        max_memory_mb: Annotated[float | None, typer.Option(metavar="MIB", min=0.001, help="MiB above the baseline.")] = None,
+        max_energy_j: Annotated[float | None, typer.Option(metavar="J", min=1e-9, help="Joules per image.")] = None,
         batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per batch.")] = 1,
         backend: Annotated[str | None, typer.Option(metavar="NAME", help="Backend, if not the one with most networks.")] = None,
         device: Annotated[str | None, typer.Option(metavar="NAME", help="Device of the platform.")] = None,

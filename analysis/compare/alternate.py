@@ -11,13 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import runner
-from analysis.errors import FrameError
-from runner.program import exits
+from analysis.errors import CantWrite, FrameError
+from runner.program import exits, workers
 from runner.program.terminal import duration
+from runner.records import places
 
 CHECKOUT = Path(runner.__file__).resolve().parents[1]
 IN_IMAGE = "/results"
@@ -92,8 +94,8 @@ def command(one: Side, asked: Asked, number: int) -> tuple[list[str], dict[str, 
     matrix = one.given if one.kind == "matrix" else asked.matrix
     cache = asked.cache or (one.folder if one.kind == "matrix" else asked.results) / "cache"
     python = one.given if one.kind == "interpreter" else sys.executable
-    places = ["--matrix", os.path.abspath(matrix), "--results", str(one.folder), "--cache", str(cache)]
-    return [os.path.abspath(python), "-m", "runner", *options, *places], dict(os.environ)
+    paths = ["--matrix", os.path.abspath(matrix), "--results", str(one.folder), "--cache", str(cache)]
+    return [os.path.abspath(python), "-m", "runner", *options, *paths], dict(os.environ)
 
 
 def _start_in(one: Side) -> Path:
@@ -145,13 +147,15 @@ def alternate(
 def _round(one: Side, asked: Asked, number: int) -> float:
     """Measure one round of a side; returns its seconds. What it prints is appended to run.log in its folder."""
     words, env = command(one, asked, number)
-    started = time.monotonic()
+    started, before = time.monotonic(), places.recorded_bytes(one.folder)
     path = one.folder / "run.log"
-    with open(path, "a", encoding="utf-8") as log:
-        done = subprocess.run(words, env=env, cwd=_start_in(one), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    done = workers.run_child(words, subprocess.STDOUT, env=env, cwd=_start_in(one))
+    with suppress(OSError), open(path, "a", encoding="utf-8") as log:  # a full disk is the run's to tell
+        log.write(done.stdout)
     if done.returncode == exits.INTERRUPTED:
         raise KeyboardInterrupt
-    if done.returncode not in (exits.FINE, exits.BAD) or not any((one.folder / "records").glob("*.jsonl")):
-        said = path.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no message"]
-        raise FrameError(f"{one.name} ({one.given}) can't be measured: {said[-1]}; all it said is in {path}")
+    if done.returncode not in (exits.FINE, exits.BAD) or places.recorded_bytes(one.folder) == before:  # as on a full disk
+        said = done.stdout.strip().splitlines() or ["no message"]
+        kind = FrameError if done.returncode == exits.USAGE else CantWrite
+        raise kind(f"{one.name} ({one.given}) can't be measured: {said[-1].removeprefix('dyno: ')}; all it said is in {path}")
     return time.monotonic() - started

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from analysis.fleet.nodes import Fleet, FleetError
 from analysis.fleet.tasks import ANY, Submission, Task
+from runner.files import atomic_write
 
 NOBODY = ""  # whose tasks no host of the file may do
 PLAYBOOK = Path(__file__).parent / "playbook.yml"
@@ -48,7 +49,7 @@ def run(submission: Submission, fleet: Fleet, todo: set[int], remote: str, forks
     tasks = {node: [task for task in some if task.number in todo] for node, some in assigned(submission, fleet).items()}
     folder = Path(submission.folder)
     path = folder / "inventory.json"
-    path.write_text(json.dumps(inventory(fleet, tasks), indent=1))
+    atomic_write(path, json.dumps(inventory(fleet, tasks), indent=1))
     platforms = {
         platform.name: {"runtime": platform.runtime, "image": platform.image, "command": platform.command}
         for platform in submission.platforms

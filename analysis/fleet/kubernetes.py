@@ -8,6 +8,7 @@ import yaml
 
 from analysis.fleet.nodes import FleetError
 from analysis.fleet.tasks import ANY, Submission, Task
+from runner.files import atomic_write
 
 LABEL = "dyno.platform"  # nodes bear it: kubectl label node NAME dyno.platform=cpu
 RETRIES = 3
@@ -102,5 +103,5 @@ def _pod(submission: Submission, tasks: Sequence[Task], claim: str, indexed: boo
 def write(submission: Submission, claim: str, indexed: bool = True) -> Path:
     """Write kubernetes.yaml into the submission's folder."""
     path = Path(submission.folder) / "kubernetes.yaml"
-    path.write_text(yaml.safe_dump_all(manifests(submission, claim, indexed), sort_keys=False, width=1000))
+    atomic_write(path, yaml.safe_dump_all(manifests(submission, claim, indexed), sort_keys=False, width=1000))
     return path

@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from analysis.fleet.tasks import Submission
+from runner.files import atomic_write
 
 # tasks.tsv: number, platform, what the runner copies into its records, ids of the cells
 TASK = r"""#!/bin/bash
@@ -66,7 +67,7 @@ def write(submission: Submission, profile: str | None) -> None:
     """Write tasks.tsv and task.sh into the submission's folder."""
     folder = Path(submission.folder)
     rows = [f"{task.number}\t{task.platform}\t{task.as_text()}\t{','.join(task.cells)}" for task in submission.tasks]
-    (folder / "tasks.tsv").write_text("\n".join(rows) + "\n")
+    atomic_write(folder / "tasks.tsv", "\n".join(rows) + "\n")
     cases = []
     for one in submission.platforms:
         facts = {"runtime": one.runtime, "image": one.image, "flags": one.flags, "command": one.command, "devices": ",".join(one.devices)}
@@ -76,5 +77,5 @@ def write(submission: Submission, profile: str | None) -> None:
         "@PROFILE@", f"--profile {shlex.quote(profile)}" if profile else ""
     )
     script = folder / "task.sh"
-    script.write_text(text)
+    atomic_write(script, text)
     script.chmod(0o755)

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.fleet.nodes import FleetError, command
 from analysis.fleet.tasks import ANY, Submission, Task
 from analysis.frame.words import plural
+from runner.files import atomic_write
 
 LEAST_MINUTES = 10
 PIECE = 1000  # indices of a job array: Slurm takes those below its MaxArraySize, which is 1001 where nobody raised it
@@ -100,7 +102,7 @@ def write(submission: Submission) -> list[Path]:
     for array, tasks in submission.arrays().items():
         for piece in pieces(task.number for task in tasks):
             paths.append(folder / f"{piece_of(array, piece)}.sbatch")
-            paths[-1].write_text(script(submission, array, [task for task in tasks if task.number // PIECE == piece], piece))
+            atomic_write(paths[-1], script(submission, array, [task for task in tasks if task.number // PIECE == piece], piece))
     return paths
 
 
@@ -126,7 +128,7 @@ def submit(submission: Submission, tasks: Sequence[Task]) -> list[str]:
             refused.append(f"{array} ({indices(numbers)}): {error}")
             continue
         ids.append(answer.strip().split(";")[0])
-        with open(Path(submission.folder) / "jobs.jsonl", "a") as notes:
+        with suppress(OSError), open(Path(submission.folder) / "jobs.jsonl", "a") as notes:  # a full disk keeps no other array back
             notes.write(json.dumps({"job": ids[-1], "array": array, "tasks": numbers}) + "\n")
     if refused:
         done = f"{plural(len(ids), 'other job')} submitted" if ids else "nothing submitted"

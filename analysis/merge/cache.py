@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from analysis.errors import FrameError
+from analysis.errors import CantWrite, FrameError
 from analysis.merge import door, ingest, lines, sources
 from analysis.merge import manifest as manifests
 from analysis.merge.manifest import Known, Manifest
@@ -57,8 +57,9 @@ def update(paths: Iterable[str | Path], folder: Path) -> Manifest:
             manifest = _update(sources.sources(paths, folder / "mirror", problems), folder)
             manifest.unread = problems
             return manifest
-    except OSError as error:
-        raise FrameError(f"{error.filename or folder}: can't write the merge's cache: {error.strerror}; name another with DYNO_MERGE_CACHE")
+    except (OSError, duckdb.IOException) as error:
+        place = getattr(error, "filename", None) or folder
+        raise CantWrite(f"{place}: can't write the merge's cache: {ingest.said(error)}; name another with DYNO_MERGE_CACHE")
 
 
 def _update(found: Sequence[Source], folder: Path) -> Manifest:

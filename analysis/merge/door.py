@@ -1,5 +1,6 @@
 """The door for lines that SQL can't decide: the frame's own reader, in as many processes as there are CPUs, into a spool that SQL can."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -34,7 +35,7 @@ def read(jobs: list[Job], processes: int | None = None) -> list[dict[str, int]]:
     count = min(len(jobs), processes or workers.count())
     if count <= 1:
         return [problems for job in jobs for problems in _read(job)]
-    with ProcessPoolExecutor(count, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(count, mp_context=get_context("fork"), initializer=workers.in_pool, initargs=(os.getpid(),)) as pool:
         return [problems for found in pool.map(_read, jobs, chunksize=1) for problems in found]
 
 

@@ -57,6 +57,11 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def said(error: duckdb.Error | OSError) -> str:
+    """Why a file can't be written, as the system says it; DuckDB puts the file's temporary name before it."""
+    return getattr(error, "strerror", None) or str(error).splitlines()[0].rpartition('": ')[2]
+
+
 def imported(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[int, str]], columns: Sequence[str], part: str) -> None:
     """Write the part of these (number, path); raises duckdb.Error where a file is no text of lines."""
     # a number is taken as it is written and cast here: json_transform's own cast would take "0.5", a text, for one

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from analysis.errors import FrameError
+from analysis.errors import CantWrite, FrameError
 from analysis.frame import entries, finish, measured_accuracy, spreadsheet
 from analysis.frame import frame as frames
 from analysis.frame.operators import Profile
@@ -206,7 +206,7 @@ def export(table: Table, target: Path) -> int:
         with atomic_path(target) as partial:
             table.connection.execute(f"COPY ({query}) TO {ingest.text(partial)} ({kind})")
     except (duckdb.Error, OSError) as error:
-        raise FrameError(f"{target}: can't be written: {str(error).splitlines()[0]}")
+        raise CantWrite(f"{target}: can't be written: {ingest.said(error)}")
     return len(table)
 
 

@@ -1,7 +1,6 @@
 """Drives a search: each step writes a matrix, has `dyno run` measure it in a child process, and reads the records again."""
 
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
@@ -12,17 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.errors import FrameError
+from analysis.errors import CantWrite, FrameError
 from analysis.frame import frame as frames
 from analysis.frame.metrics import MILLI
 from analysis.predict import answer, path, search, searching
 from analysis.predict.searching import State, Task
-from runner.program import exits
+from runner.program import exits, workers
+from runner.records.places import recorded_bytes
 
 FINISHED = "# nothing more to measure"  # first line that --next prints when the search has ended
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 USUAL, ANY = 20, sys.maxsize  # networks to measure without a budget of time, and with one
-GRACE_S = 20.0  # that `dyno run` has to end its cell's processes when a search is stopped
 
 
 @dataclass(frozen=True)
@@ -179,17 +178,11 @@ def _measure(now: State, places: Places, row: int, count: int) -> None:
     command = [sys.executable, "-m", "runner", "run", "--matrix", str(matrix), "--results", str(places.results)]
     if row in now.records and now.records[row]["contended"]:
         command += ["--retry", "contended"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        out, err = child.communicate()
-    except BaseException:
-        child.terminate()
-        try:
-            child.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-        raise
-    if child.returncode == exits.USAGE:
-        raise FrameError(searching.complaint(err or out))
+    before = recorded_bytes(places.results)
+    child = workers.run_child(command)
     if child.returncode == exits.INTERRUPTED:
         raise KeyboardInterrupt
+    if child.returncode == exits.USAGE:
+        raise FrameError(searching.complaint(child.stderr or child.stdout))
+    if child.returncode != exits.FINE and recorded_bytes(places.results) == before:
+        raise CantWrite(searching.complaint(child.stderr or child.stdout))

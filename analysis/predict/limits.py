@@ -60,11 +60,11 @@ def met(table: pd.DataFrame, limits: Limits, sure: np.ndarray) -> np.ndarray:
 def chance(table: pd.DataFrame, name: str, limit: float) -> np.ndarray:
     """How sure it is that a limit is met, per candidate, from the 90 % interval; NaN where the quantity is unknown."""
     value, low, high = (pd.to_numeric(table[column], errors="coerce").to_numpy(float) for column in (name, f"{name}_low", f"{name}_high"))
-    if name == "top1":
-        slack, spread = value - limit, np.where(value >= limit, value - low, high - value)
-    else:
-        slack, spread = np.log(limit / value), np.log(np.where(value <= limit, high / value, value / low))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a bound of 0, and no spread at all
+        if name == "top1":
+            slack, spread = value - limit, np.where(value >= limit, value - low, high - value)
+        else:
+            slack, spread = np.log(limit / value), np.log(np.where(value <= limit, high / value, value / low))
         smooth = norm.cdf(Z90 * slack / spread)
     return np.where(np.isnan(value), np.nan, np.where(spread > 0, smooth, np.where(slack >= 0, 1.0, 0.0)))
 

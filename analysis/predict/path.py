@@ -15,6 +15,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.errors import CantWrite
+
 ASKED, DONE, ENDED = "asked", "done", "ended"
 TRIES = 2  # times that a matrix is handed out for a device reached by other means before its cell counts as left out there
 
@@ -46,8 +48,11 @@ def append(results: Path, event: str, search: str, facts: Mapping[str, Any]) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     line = {"event": event, "search": search, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **facts}
     torn = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(("\n" if torn else "") + json.dumps(line, allow_nan=False) + "\n")
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(("\n" if torn else "") + json.dumps(line, allow_nan=False) + "\n")
+    except OSError as error:
+        raise CantWrite(f"{path}: can't be written: {error.strerror}; the same command goes on")
 
 
 def lines(results: Path) -> list[dict[str, Any]]:

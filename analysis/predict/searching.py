@@ -18,6 +18,7 @@ from analysis.predict.contenders import unlike
 from analysis.predict.limits import Limits
 from analysis.predict.search import Choice, Pool, Seen
 from analysis.predict.tables import untagged
+from runner.files import atomic_write
 
 REPLICATES = 3  # of the answer and of those near it
 PROTOCOL_OF_STEP = {"max_time_s": 2.0, "warmup_max_s": 1.0, "min_time_s": 0.3, "quiet_wait_s": 5.0, "contention_retries": 1,
@@ -214,7 +215,7 @@ def write(text: str, results: Path) -> Path:
     """Write the matrix of the next step below the results; returns where."""
     file = results / "search" / "next.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    atomic_write(file, text)
     return file
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -14,11 +15,12 @@ from runner.program import workers
 _shared: Any = None  # seen by the workers through fork, which copies nothing; never changed while they run
 
 
-def _alone() -> None:
+def _alone(parent: int) -> None:
     """One thread of linear algebra per worker: more of them than CPUs wait for one another, at five times the CPU time.
 
     It also gives the same last digits on every machine: sums are split by the number of threads.
     """
+    workers.in_pool(parent)
     threadpoolctl.threadpool_limits(1)
 
 
@@ -37,7 +39,9 @@ def run(jobs: Sequence[tuple[Callable, tuple]], shared: Any) -> list[Any]:
     _shared = shared
     gc.freeze()  # a collection in a worker would write to every object that is there, and so copy its page
     try:
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork"), initializer=_alone) as pool:
+        with ProcessPoolExecutor(
+            processes, mp_context=multiprocessing.get_context("fork"), initializer=_alone, initargs=(os.getpid(),)
+        ) as pool:
             return list(pool.map(_call, jobs))
     finally:
         gc.unfreeze()

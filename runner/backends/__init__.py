@@ -50,6 +50,7 @@ def declared(name: str) -> Declared:
         with open(path, encoding="utf-8") as file:
             source = file.read()
         known = Declared(**_literals(ast.parse(source)))
+        _check(known)
         return known if "Backend" in source or "import *" in source else replace(known, fault="%s: has no class Backend" % path)
     except (OSError, SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:  # one broken plug-in is one skipped backend
         return Declared(fault="its file can't be understood: %s" % " ".join(str(error).split())[:200])
@@ -64,6 +65,23 @@ def _literals(tree: ast.Module) -> Dict[str, Any]:
                 if isinstance(item, ast.Assign) and isinstance(target, ast.Name) and target.id in LITERALS:
                     found[target.id] = ast.literal_eval(item.value)
     return found
+
+
+def _check(known: Declared) -> None:
+    """TypeError where what is declared is of no kind that it can be."""
+    for name in ("package", "needs"):
+        if not isinstance(getattr(known, name), (str, type(None))):
+            raise TypeError("Backend.%s is %r; it is a name, or None" % (name, getattr(known, name)))
+    for name in ("devices", "precisions", "variants"):
+        value = getattr(known, name)
+        if not isinstance(value, (tuple, list)) or not all(isinstance(one, str) for one in value):
+            raise TypeError("Backend.%s is %r; it is a tuple of names" % (name, value))
+
+
+def faults() -> Dict[str, str]:
+    """Own backends whose file can't be understood, and why."""
+    found = {name: declared(name).fault for name in names() if is_plug_in(name)}
+    return {name: fault for name, fault in found.items() if fault}
 
 
 def available(name: str) -> Optional[str]:

@@ -44,7 +44,7 @@ def selftest(
     try:
         atomic_write(out, (json.dumps(result, indent=1, sort_keys=True) + "\n").encode("utf-8"))
     except OSError as error:
-        fail("%s: can't be written: %s" % (out, error.strerror), 2)
+        fail("%s: can't be written: %s" % (out, error.strerror))
     verdicts = [row["verdict"] for row in result["rows"]]
     counts = ", ".join("%d %s" % (verdicts.count(name), name) for name in ("ok", "skipped", "wrong", "not reached") if name in verdicts)
     typer.echo("%s in %.0f s; written to %s" % (counts, result["seconds"], out))

@@ -1,6 +1,7 @@
 """Commands that measure nothing: plan says what would be done, status what is done."""
 
 import json
+from collections import Counter
 from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -28,14 +29,17 @@ def plan(
     as_json: bool = JSON,
 ) -> None:
     """Show the cells of this platform in their order, what is left out and why, and how long it will take."""
+    from runner import backends
     from runner.machine import environment
     from runner.measure import history
 
     loaded, planned = planned_cells(matrix, profile, only)
+    asked = {cell.base_backend for cell in planned.cells}
+    warn(["%s: %s; its cells will be skipped" % (name, fault) for name, fault in sorted(backends.faults().items()) if name in asked])
     if informative:
         return _informative(loaded, planned, places_of(results, cache), informative, as_json)
     found = history.read(places_of(results, None).record_path(environment.platform_name(), environment.host()))
-    last, left = found.last, set(history.due(planned.cells, found, loaded.models, loaded.protocol))
+    last, left = found.last, history.due(planned.cells, found, loaded.models, loaded.protocol)
     estimates = history.estimates_s(planned.cells, loaded.protocol, last)
     total_s = sum(estimates[cell] for cell in left)
     if as_json:
@@ -49,11 +53,12 @@ def plan(
     ]
     if rows:
         typer.echo(table(("#",) + shown.AXES + ("time",), rows, ("#",) + shown.NUMBERS))
-    reasons: Dict[str, int] = {}
-    for _, reason in planned.excluded:
-        reasons[reason] = reasons.get(reason, 0) + 1
-    for reason, count in sorted(reasons.items()):
-        typer.echo(plain("left out: %d cell%s: %s" % (count, "" if count == 1 else "s", reason)))
+    for what, reasons in (
+        ("left out", Counter(reason for _, reason in planned.excluded)),
+        ("stale or unfinished", Counter(reason for cell, reason in left.items() if cell in last)),
+    ):
+        for reason, count in sorted(reasons.items()):
+            typer.echo(plain("%s: %d cell%s: %s" % (what, count, "" if count == 1 else "s", reason)))
     typer.echo("%d cells, %d to measure, about %s" % (len(planned.cells), len(left), duration(total_s)))
     if left:
         typer.echo("next: %s" % shown.command("run", chosen(matrix, profile, only, results)))

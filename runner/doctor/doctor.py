@@ -5,7 +5,7 @@ import os
 import tempfile
 from typing import List, Optional
 
-from runner import sensors
+from runner import backends, sensors
 from runner.doctor import devices
 from runner.doctor.devices import Check
 from runner.doctor.right_machine import platform_mismatch
@@ -25,6 +25,10 @@ def checks(results_dir: str, platform: str, root: str = "/") -> List[Check]:
     if platform.startswith("jetson"):
         found += [devices.l4t(root), devices.nvidia_runtime(root), devices.power_mode(root)]
     found += [check for check in [devices.gpu_clocks(root, platform.startswith("jetson"))] if check]
+    found += [
+        Check("backend " + name, False, fault, "mend it, or take it out of DYNO_BACKENDS")
+        for name, fault in sorted(backends.faults().items())
+    ]
     found += [_governor(platform, root), _quota(root), _contention(root), _memory_counter(root)]
     return found + _counters(root)
 

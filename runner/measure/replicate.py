@@ -80,7 +80,7 @@ def replicate(
     memory.mark("measure")
     outputs = backend.outputs()
     readings = {name: sensor.read() for name, sensor in inside.items()}  # before the transfers take host memory of their own
-    executed = backend.executed()
+    executed = as_labelled.known(backend.executed())
     bring, fetch, host_memory = backend.transfers(batch)
     spans["d2h_s"], spans["h2d_s"] = _warm(fetch, clock), _warm(bring, clock)
     if job.cell.device != "cpu":

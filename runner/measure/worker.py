@@ -24,6 +24,8 @@ import time
 import traceback
 from typing import Any, Dict, List, Optional, Set
 
+from runner.machine.processes import tied_to
+
 FRAMES, SAID = 5, 500  # of an exception that is told in full: the last calls, and characters of its text
 PHASES = ("import", "prepare", "load", "first", "warm-up", "measure", "outputs")
 
@@ -51,7 +53,11 @@ def main(argv: List[str]) -> None:
     try:
         from runner import backends
 
-        backend = backends.create(backend_name)
+        try:
+            backend = backends.create(backend_name)
+        finally:
+            if backends.is_plug_in(backend_name):
+                _end_orphans(set())  # what its import has forked away
         # all that a child needs, so that no child pays for it
         from runner import sensors
         from runner.measure import in_flight, job, parity, replicate, stopping  # noqa: F401
@@ -158,6 +164,8 @@ def _say_in_full(error: BaseException) -> None:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return ("%s: %s" % (error.filename, error.strerror))[:600]
     text = " ".join(str(error).split()) or type(error).__name__
     said = re.sub(r"(?:Exception from \S+:\d+: ?)+", "", text)  # OpenVINO's own places in C++
     text = text if said == text else "OpenVINO can't compute the network: %s" % said
@@ -209,11 +217,8 @@ def _set_threads_of_torch(threads: int) -> None:
 def _die_with_parent(parent: int) -> None:
     """Be killed when the parent dies (Linux); elsewhere the worker sees its input end."""
     if sys.platform.startswith("linux"):
-        libc = ctypes.CDLL(None)
-        libc.prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
-        libc.prctl(36, 1)  # 36: PR_SET_CHILD_SUBREAPER, not inherited
-        if os.getppid() != parent:  # it died before that
-            os._exit(1)
+        ctypes.CDLL(None).prctl(36, 1)  # 36: PR_SET_CHILD_SUBREAPER, not inherited
+    tied_to(parent)()
 
 
 def _lead_group() -> None:

@@ -8,7 +8,7 @@ import json
 import os
 from dataclasses import replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import IO, TYPE_CHECKING, Any, Dict, Optional
 
 import numpy
 
@@ -50,7 +50,7 @@ def _make(art: Artefact, needs: Optional[str]) -> Artefact:
             module = sources.build(_at_size(art), art.seed)
             with files.atomic_path(art.weights_path) as part:
                 with open(part, "wb") as file:  # given a name, torch writes it into the file
-                    torch.save(module.state_dict(), file)
+                    _save(torch, module, file)
                 manifest["weights_sha256"] = files.sha256(part)
             manifest["sensitivity"] = _sensitivity(module, art)
             manifest["output"] = sources.output(art.spec.name, module)
@@ -92,6 +92,13 @@ def _sensitivity(module: "torch.nn.Module", art: Artefact) -> float:
         return weights.sensitivity(module, art.input_px, channels=sources.channels(art.spec.name, module))
     except Exception as error:  # the first pass at the cell's size
         raise sources.misfit(art.spec.name, error, art.input_px)
+
+
+def _save(torch: ModuleType, module: "torch.nn.Module", file: IO[bytes]) -> None:
+    try:
+        torch.save(module.state_dict(), file)
+    except RuntimeError as error:  # of a full disk torch says only that it is at the wrong place
+        raise error.__context__ if isinstance(error.__context__, OSError) else error
 
 
 def _write_reference(torch: ModuleType, module: "torch.nn.Module", art: Artefact) -> str:

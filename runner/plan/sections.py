@@ -57,7 +57,8 @@ def protocol(value: Any, where: str) -> Dict[str, Any]:
         wanted = KINDS[key]
         place = "%s.%s" % (where, key)
         if type(given) is not wanted and not (wanted is float and type(given) is int):
-            raise MatrixError("%s: found %s, a %s; give a %s" % (place, show(given), kind(given), kind(wanted())))
+            would_do = "choose from " + ", ".join(CHOICES[key]) if key in CHOICES else "give a " + kind(wanted())
+            raise MatrixError("%s: found %s, a %s; %s" % (place, show(given), kind(given), would_do))
         if key in LIMITS and not LIMITS[key][0] <= given <= LIMITS[key][1]:
             raise MatrixError("%s: %s is out of range; give %s to %s" % ((place, show(given)) + LIMITS[key]))
         if key in CHOICES and given not in CHOICES[key] and not (key == "weights" and TAGS.match(given)):

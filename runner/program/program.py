@@ -15,7 +15,7 @@ from runner.errors import UserError
 from runner.program import exits
 from runner.program.options import results_folder
 from runner.program.table import Command
-from runner.program.terminal import drop_output, fail, guard_streams, last_words
+from runner.program.terminal import drop_output, end_as_by_ctrl_c, fail, guard_streams, last_words
 from runner.records.check import LARGEST
 
 WHERE_ANALYSIS_IS = (
@@ -57,6 +57,7 @@ class Program(typer.core.TyperGroup):
     def main(self, *args: Any, **options: Any) -> NoReturn:
         """Parse, run and leave with a code of `exits`. Nothing that goes wrong is more than one line."""
         guard_streams()
+        end_as_by_ctrl_c()
         given = args[0] if args else options.pop("args", None)
         words = list(sys.argv[1:] if given is None else given) or ["--help"]
         try:
@@ -121,16 +122,18 @@ def ended_by(error: BaseException) -> int:
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, EOFError, typer.Abort)):
+        exec(
+            ""
+        )  # Python would die of SIGINT at its end, with another code, where code from a text was interrupted: dataclasses are made so
         return _last_words("interrupted", exits.INTERRUPTED)
     if isinstance(error, UserError):
         return _last_words(error, error.exit_code)
     if hasattr(error, "format_message"):  # a usage error of Typer's parser, whose class has moved between its releases
         return _usage(error)
     if isinstance(error, OSError):
-        code = exits.BAD
-        if error.filename is None:  # nothing was opened, so it is the output that failed: a closed pipe or a full disk
-            drop_output()
-        return _last_words("%s: %s" % (error.filename or "standard output", error.strerror or error), code)
+        drop_output()  # if it is what failed, the interpreter would complain of it again
+        place = "" if error.filename is None else "%s: " % error.filename
+        return _last_words("%s%s" % (place, error.strerror or error), exits.BAD)
     return _last_words("unexpected %s: %s; the traceback is in %s" % (type(error).__name__, error, _keep_traceback()), exits.BAD)
 
 

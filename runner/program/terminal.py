@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from typing import Any, Iterator, List, NoReturn, Sequence, Type
 
@@ -15,10 +16,13 @@ from runner.program import exits
 
 
 class Guarded:
-    """A stream of text that shows what it can and passes no control character on: data may hold what moves a terminal's cursor."""
+    """A stream of text that shows what it can and passes no control character on: data may hold what moves a terminal's cursor.
 
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
+    What it can't write is an OSError with its name.
+    """
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self.stream, self.called = stream, name
 
     def __getattr__(self, name: str) -> Any:
         if name == "buffer":  # a way around
@@ -27,12 +31,25 @@ class Guarded:
 
     def write(self, text: str) -> int:
         shown = harmless(text)
-        try:
-            self.stream.write(shown)
-        except UnicodeEncodeError:
-            encoding = self.stream.encoding or "ascii"
-            self.stream.write(shown.encode(encoding, "replace").decode(encoding))
+        with self._named():
+            try:
+                self.stream.write(shown)
+            except UnicodeEncodeError:
+                encoding = self.stream.encoding or "ascii"
+                self.stream.write(shown.encode(encoding, "replace").decode(encoding))
         return len(text)
+
+    def flush(self) -> None:
+        with self._named():
+            self.stream.flush()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = self.called
+            raise
 
 
 class Closed(io.TextIOBase):
@@ -49,10 +66,10 @@ def guard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-    for name in ("stdout", "stderr"):
+    for name, called in (("stdout", "standard output"), ("stderr", "standard error")):
         stream = getattr(sys, name)
         if not isinstance(stream, Guarded):
-            setattr(sys, name, Guarded(Closed() if stream is None else stream))
+            setattr(sys, name, Guarded(Closed() if stream is None else stream, called))
 
 
 def harmless(text: str) -> str:
@@ -148,24 +165,26 @@ def _draw(text: str) -> None:
     stream.flush()
 
 
-def interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
+def end_as_by_ctrl_c() -> None:
+    """Let SIGTERM (docker stop) end this process as Ctrl-C does; those it forks die of it at once."""
+    own = os.getpid()
+
+    def interrupt(*_: Any) -> None:
+        if os.getpid() != own:
+            os._exit(128 + signal.SIGTERM)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():  # only there are signals heard
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 @contextmanager
 def measuring(place: str, stopped: str, *errors: Type[Exception]) -> Iterator[None]:
-    """Ctrl-C, docker stop, ``errors`` and what the system says of a file end a command in one line; ``stopped`` is said of the first two."""
-    signal.signal(signal.SIGTERM, interrupt)  # docker stop
+    """Ctrl-C, docker stop and ``errors`` end a command in one line; ``stopped`` is said of the first two."""
     try:
         yield
     except errors as error:
         fail(error)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        if error.filename is None:
-            raise
-        fail("%s: %s" % (error.filename, error.strerror or error))
     except KeyboardInterrupt:
         clear_line()
         fail("stopped; " + stopped, exits.INTERRUPTED)

@@ -117,6 +117,8 @@ class RecordFile:
             try:
                 if start is not None:
                     os.ftruncate(self._fd, start)
+                if start == 0:  # nobody else writes to it, and an empty file says nothing
+                    os.remove(self.path)
             except OSError:
                 pass
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

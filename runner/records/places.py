@@ -1,8 +1,10 @@
 """Where results lie."""
 
+import glob
 import hashlib
 import os
 from dataclasses import dataclass
+from typing import Any
 
 LONGEST = 200  # bytes of a file's name without its ending; file systems take 255
 
@@ -23,3 +25,8 @@ class Places:
         if len(name.encode("utf-8")) > LONGEST:
             name = "%s-%s" % (name[: LONGEST // 4], hashlib.sha256(name.encode("utf-8")).hexdigest()[:16])
         return os.path.join(self.results, "records", name + ".jsonl")
+
+
+def recorded_bytes(results: Any) -> int:
+    """How much the record files of a results folder hold: a run that ends badly and adds nothing, as on a full disk, has said nothing of its cells."""
+    return sum(os.path.getsize(path) for path in glob.glob(os.path.join(glob.escape(str(results)), "records", "*.jsonl")))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from runner.errors import MatrixError
+from runner.files import atomic_write
 from runner.machine import environment
+from runner.machine.processes import tied
 from runner.measure.selftest.rows import NOT_REACHED, SKIPPED, WRONG, Row, judged, named
 from runner.plan import matrix, plan
 from runner.records import file as record_file
@@ -59,8 +62,9 @@ class Trial:
         results = os.path.join(self.folder, title.replace(" ", "-"))
         os.makedirs(results, exist_ok=True)
         path = os.path.join(results, "matrix.yaml")
-        with open(path, "w") as file:  # JSON is YAML
-            json.dump({"protocol": PROTOCOL, "axes": blocks[0], "profiles": {"all": {"axes": list(blocks)}}}, file)
+        atomic_write(
+            path, json.dumps({"protocol": PROTOCOL, "axes": blocks[0], "profiles": {"all": {"axes": list(blocks)}}})
+        )  # JSON is YAML
         try:
             planned = plan.plan(matrix.load(path, "all"), environment.platform_name(), self.devices)
         except MatrixError as error:
@@ -89,17 +93,15 @@ class Trial:
             return [], False
         command = [sys.executable, "-m", "runner", "run", "--matrix", path, "--profile", "all", "--results", results]
         command += ["--cache", os.path.join(self.folder, "cache")] + list(arguments)
-        process = subprocess.Popen(list(wrap) + command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(list(wrap) + command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=tied(signal.SIGTERM))
         try:
             _, said = process.communicate(timeout=max(1.0, self.left_s))
         except subprocess.TimeoutExpired:
-            process.terminate()
-            try:
-                process.communicate(timeout=STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+            _stop(process)
             return [], False
+        except BaseException:
+            _stop(process)
+            raise
         return said.decode("utf-8", "replace").strip().splitlines(), True
 
     def _lines(self, results: str) -> List[Line]:
@@ -124,3 +126,12 @@ class Trial:
             Row(what, NOT_REACHED, "it needs about %.0f s, and %.0f of %.0f s are left" % (needs_s, max(0.0, self.left_s), self.budget_s))
         )
         return False
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from analysis import charts
-from analysis.charts import _labels, _style, base, complexity_accuracy
+from analysis.charts import _labels, _style, base, complexity_accuracy, density_bars
 from analysis.report import animation, report
 from tests.analysis.records import CLASSIC, cell_record, frame_of
 
@@ -150,3 +150,9 @@ def test_the_film_of_figure_1_loops_fits_and_ends_on_the_whole_picture(frame, tm
             inks.append(int((np.asarray(film.convert("L")) < 250).sum()))
         assert inks[0] < inks[1] < inks[2]
         assert film.info["duration"] >= 3000
+
+
+def test_a_network_that_named_no_image_rightly_is_left_out_of_a_logarithmic_axis(frame):
+    none = frame.assign(top1=frame["top1"].where(frame["model"] != "alexnet", 0.0))
+    rows = density_bars.rows_of(none)
+    assert "alexnet" in set(density_bars.rows_of(frame)["model"]) and "alexnet" not in set(rows["model"]) and rows["density"].gt(0).all()

@@ -149,6 +149,7 @@ class Late(Exception):
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=() if short(case) else pytest.mark.long) for case in CASES], ids=lambda case: " ".join(case[:3])
 )
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # it would stand on standard error
 def test_a_value_that_no_option_means_is_refused_in_a_line_or_taken_as_a_name(made, case, monkeypatch):
     name, sub, option, is_number = case
     monkeypatch.chdir(made)
@@ -172,6 +173,7 @@ def test_a_value_that_no_option_means_is_refused_in_a_line_or_taken_as_a_name(ma
             value,
             result.output,
         )
+        assert result.exit_code != 2 or result.output.count("dyno: ") == 1, (value, result.output)
         if is_number and value in ODD:
             assert result.exit_code == 2 and result.output.count("dyno: ") == 1, (value, result.output)
         result.output.encode("utf-8")

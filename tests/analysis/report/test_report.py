@@ -94,6 +94,8 @@ def test_names_from_records_are_escaped_and_stay_in_the_folder(tmp_path, monkeyp
     text = done.page.read_text()
     assert "<script>alert" not in text and "&lt;script&gt;alert" in text and "49" not in re.findall(r"x/.{0,80}", text)[0][:40]
     assert len(re.findall(r"<script", text)) == 5
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+    assert policy and policy.start() < text.index("<script") and "default-src 'none'" in policy[1] and "script-src 'nonce-" in policy[1]
     written = [path for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "in" not in path.parents]
     assert written and all(tmp_path / "deep" / "er" / "out" in path.parents for path in written)
 

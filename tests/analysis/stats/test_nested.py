@@ -77,3 +77,9 @@ def test_the_report_puts_boards_beside_runs_and_names_the_slow_one():
 
 def test_one_board_of_a_kind_says_what_would_do():
     assert "dyno fleet plan" in boards.applies(fleet(n_boards=1))
+
+
+def test_a_table_in_which_nobody_names_a_task_is_read_as_one_without_a_fleet():
+    frame = by_machine(frame_of(*(cell_record("cpu", "pytorch", name) for name in ("resnet18", "alexnet"))))
+    without = frame.assign(task=np.nan)
+    assert len(boards.runs(without)) == 2 and boards.applies(without) == boards.applies(frame.assign(task=None))

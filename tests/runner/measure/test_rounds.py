@@ -135,6 +135,10 @@ def test_what_is_stale_is_named_and_measured_again_and_again_measures_all(tmp_pa
         ("backend: noop, model: [{name: resnet34, label: resnet18}, alexnet], input_px: 32", "seed: 0"),
         ("backend: noop, model: [{name: resnet34, label: resnet18, num_classes: 10}, alexnet], input_px: 32", "seed: 0"),
     ):
+        changed = "the network (its code, file, weights, classes or seed) changed"
+        for command, said in (("plan", "stale or unfinished: 1 cell: "), ("status", ".latency: ")):
+            code, out, _ = dyno(command, "-m", matrix(tmp_path, axes, protocol), "-r", str(tmp_path))
+            assert code == 0 and out.count(said + changed) == 1
         out = run(matrix(tmp_path, axes, protocol), tmp_path)
         assert "1 ok" in out and "the network (its code, file, weights, classes or seed) changed" in out
     assert "2 ok" in run(matrix(tmp_path, axes, "seed: 1"), tmp_path)

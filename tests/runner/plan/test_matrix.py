@@ -44,6 +44,7 @@ def cells(text, platform="cpu", devices=("cpu",), profile=None, only=()):
         ("axes: {backend: noop, model: alexnet, batch_size: 0}", "axes.batch_size: 0 is out of range; give 1 to 65536"),
         ("axes: {backend: noop, model: alexnet, scenario: fast}", "axes.scenario: fast is unknown; choose from latency, throughput"),
         ("axes: {backend: noop, model: {nam: alexnet}}", "axes.model: key nam is unknown; did you mean name?"),
+        ("protocol: {threads: 1}\n" + GOOD, "protocol.threads: found 1, a whole number; choose from cores, logical"),
         ("protocol: {replicates: three}\n" + GOOD, "protocol.replicates: found three, a text; give a whole number"),
         ("protocol: {replicates: 0}\n" + GOOD, "protocol.replicates: 0 is out of range; give 1 to 100"),
         ("protocol: {replikates: 3}\n" + GOOD, "protocol: key replikates is unknown; did you mean replicates?"),

@@ -14,12 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import runner
 from analysis.errors import FrameError
+from analysis.registry import CHECKOUT
 from runner.program import exits
 from runner.program.terminal import duration
 
-CHECKOUT = Path(runner.__file__).resolve().parents[1]
 IN_IMAGE = "/results"
 WHICH = "import runner; print('dyno', runner.__version__, 'of', runner.__path__[0])"
 ROUNDS = 6

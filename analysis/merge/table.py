@@ -191,12 +191,19 @@ def _with_accuracies(frame: pd.DataFrame, found: dict[measured_accuracy.Key, dic
     return frame
 
 
+def table_format(target: Path) -> str:
+    """How DuckDB writes a file of this name; FrameError where its ending is unknown."""
+    kind = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER"}.get(target.suffix.lower())
+    if kind is None:
+        found = f"the ending {target.suffix} is unknown" if target.suffix else "has no ending"
+        raise FrameError(f"{target}: {found}; end the name in .parquet or .csv")
+    return kind
+
+
 def export(table: Table, target: Path) -> int:
     """Write all rows, each with its environment's facts as JSON, to a Parquet (or .csv) file; returns their number."""
-    kind = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER"}.get(target.suffix)
-    if kind is None:
-        raise FrameError(f"{target}: {target.suffix or 'no ending'} is unknown; end the name in .parquet or .csv")
-    guarded = TEXT if target.suffix == ".csv" else ()  # people open it in a spreadsheet
+    kind = table_format(target)
+    guarded = TEXT if target.suffix.lower() == ".csv" else ()  # people open it in a spreadsheet
     columns = ", ".join(_harmless(name) if name in guarded else f'"{name}"' for name in [*TYPES, "rest"])
     query = f"SELECT {columns}, facts AS environment_facts FROM rows LEFT JOIN environments USING (environment)"
     try:
@@ -204,7 +211,8 @@ def export(table: Table, target: Path) -> int:
         with atomic_path(target) as partial:
             table.connection.execute(f"COPY ({query}) TO {ingest.text(partial)} ({kind})")
     except (duckdb.Error, OSError) as error:
-        raise FrameError(f"{target}: can't be written: {str(error).splitlines()[0]}")
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        raise FrameError(f"{target}: can't be written: {why}")
     return len(table)
 
 

@@ -41,4 +41,7 @@ while [ "$number" -le "$rounds" ]; do
     fi
     number=$((number + 1))
 done
-exec sh "$here/run.sh" "$host" compare --paired "/results/$folder/a/records" "/results/$folder/b/records"
+code=0
+sh "$here/run.sh" "$host" compare --paired "/results/$folder/a/records" "/results/$folder/b/records" || code=$?
+echo "records of both sides: $RESULTS/$folder"
+exit "$code"

@@ -14,7 +14,8 @@ FLOW = {
     " / cli / __main__",
 }
 SHARED = {"records", "networks", "errors", "files", "program"}  # what the analysis may use of the runner
-FACTS = {"runner.machine.environment"}  # and this module: which facts of two machines must be alike is said there alone
+# And these modules: which facts of two machines must be alike, and what a YAML file may hold, is said there alone.
+FACTS = {"runner.machine.environment", "runner.plan.yaml_text"}
 ENTRIES = {  # registry folder: what each entry defines
     "runner/backends": "Backend",
     "runner/sensors": "Sensor",

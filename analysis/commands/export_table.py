@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
         """Write the merged records, one row each, as a table for pandas, DuckDB, R or a spreadsheet."""
         from analysis.merge import table
 
+        table.table_format(out)  # before many records are merged for nothing
         opened = table.open_table(records or [below_results("records")])
         try:
             count = table.export(opened, out)

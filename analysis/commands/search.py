@@ -68,7 +68,7 @@ def register(app: typer.Typer) -> None:
         arms = [Arm(b, p, device) for b in dict.fromkeys(backend or ["pytorch"]) for p in dict.fromkeys(precision or ["fp32"])]
         task = Task(tuple(found), tuple(arms), limits, batch_size)
         budget_s = drive.seconds(budget)
-        door.check(task, places.results, platform, not next_, budget_s)
+        door.check(task, places.results, platform, not next_, budget_s, frame is not None)
         most = measurements or (drive.USUAL if budget is None else drive.ANY)
         if next_:
             typer.echo(drive.next_matrix(task, places, most))

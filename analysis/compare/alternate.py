@@ -15,13 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import runner
 from analysis.errors import CantWrite, FrameError
+from analysis.registry import CHECKOUT
 from runner.program import exits, workers
 from runner.program.terminal import duration
 from runner.records import places
 
-CHECKOUT = Path(runner.__file__).resolve().parents[1]
 IN_IMAGE = "/results"
 WHICH = "import runner; print('dyno', runner.__version__, 'of', runner.__path__[0])"
 ROUNDS = 6

@@ -17,10 +17,10 @@ from pathlib import Path
 from reprlib import repr as show  # as much as a line takes
 from typing import Any
 
-import yaml
-
 from analysis.errors import FrameError
 from runner import files
+from runner.errors import MatrixError
+from runner.plan import yaml_text
 
 RUNTIMES = ("docker", "podman", "apptainer", "none")
 
@@ -68,18 +68,42 @@ class Fleet:
 def load(path: str | Path) -> Fleet:
     """The fleet of a nodes file; raises FleetError with the place of what is wrong."""
     try:
-        document = yaml.safe_load(files.read_text(path))
+        text = files.read_text(path)
+        document = yaml_text.tree(text, str(path)) if text.strip() else None
     except OSError as error:
         raise FleetError(f"{path}: can't be read: {error.strerror}; docs/fleet.md shows a nodes file")
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError, AttributeError, OverflowError) as error:
-        raise FleetError(f"{path}: no YAML: {' '.join(str(error).split())[:300]}")
+    except UnicodeDecodeError:
+        raise FleetError(f"{path}: no UTF-8 text; docs/fleet.md shows a nodes file")
+    except MatrixError as error:  # a tab, a key that appears twice
+        raise FleetError(str(error))
     if not isinstance(document, dict) or not isinstance(document.get("platforms"), dict):
         raise FleetError(f"{path}: no platforms; docs/fleet.md shows a nodes file")
-    platforms = {str(name): _platform(str(name), facts, path) for name, facts in document["platforms"].items()}
+    _keys(document, ("platforms", "nodes"), str(path))
+    platforms = {_word(name, f"{path}: platforms"): _platform(str(name), facts, path) for name, facts in document["platforms"].items()}
     nodes = document.get("nodes") or {}
     if not isinstance(nodes, dict):
         raise FleetError(f"{path}: nodes: found {type(nodes).__name__}; give `name: platform` lines")
-    return Fleet(platforms, tuple(_node(str(name), facts, platforms, path) for name, facts in nodes.items()))
+    found = tuple(_node(_word(name, f"{path}: nodes"), facts, platforms, path) for name, facts in nodes.items())
+    for number, node in enumerate(found):
+        same = next((one.name for one in found[:number] if (one.address, one.port) == (node.address, node.port)), None)
+        if same:
+            raise FleetError(
+                f"{path}: nodes.{node.name}: is {same} too, by its address and port; a machine is one node, so that nothing is measured beside it"
+            )
+    return Fleet(platforms, found)
+
+
+def _word(name: object, where: str) -> str:
+    """A name as YAML read it: `on` is a truth value there, and 1.10 a number that loses its nought."""
+    if isinstance(name, bool | float) or name is None:
+        raise FleetError(f"{where}: YAML reads a name as {show(name)}; put it in quotes")
+    return str(name)
+
+
+def _keys(facts: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
+    for key in facts:
+        if key not in known:
+            raise FleetError(f"{where}: {show(key).strip(chr(39))} is unknown; choose from {', '.join(sorted(known))}")
 
 
 def _platform(name: str, facts: Any, path: str | Path) -> Platform:
@@ -87,10 +111,7 @@ def _platform(name: str, facts: Any, path: str | Path) -> Platform:
     _named(name, where)
     if not isinstance(facts, dict):
         raise FleetError(f"{where}: found {show(facts)}; give devices, runtime and image")
-    known = {"devices", "runtime", "image", "flags", "command", "resources"}
-    for key in facts:
-        if key not in known:
-            raise FleetError(f"{where}.{key}: unknown; choose from {', '.join(sorted(known))}")
+    _keys(facts, ("devices", "runtime", "image", "flags", "command", "resources"), where)
     for key in ("runtime", "image", "flags", "command"):
         if not isinstance(facts.get(key, ""), str | None) or not str(facts.get(key, "")).isprintable():
             raise FleetError(f"{where}.{key}: {show(facts[key])} is not a line of text")
@@ -120,6 +141,7 @@ def _platform(name: str, facts: Any, path: str | Path) -> Platform:
 def _node(name: str, facts: Any, platforms: Mapping[str, Platform], path: str | Path) -> Node:
     _named(name, f"{path}: nodes")
     facts = facts if isinstance(facts, dict) else {"platform": facts}
+    _keys(facts, ("platform", "address", "user", "port"), f"{path}: nodes.{name}")
     platform = facts.get("platform")
     if not isinstance(platform, str) or platform not in platforms:
         raise FleetError(

@@ -150,24 +150,22 @@ def _numbers(name: str, values: np.ndarray) -> np.ndarray:
 
 def _words(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """Texts, each of which is in memory once however many rows have it."""
-    values = np.ma.getdata(array).astype(object)
-    values[missing] = None
-    codes, unique = pd.factorize(values)
+    codes, unique = _coded(array, missing)
     return np.array([*unique, None], dtype=object)[codes]  # code -1, the last, is None
 
 
 def _nested(name: str, array: np.ndarray, missing: np.ndarray) -> list[Any]:
     """Equal texts become one object: the operator groups of a network are shared by all of its rows."""
-    known: dict[str, Any] = {}
-    out: list[Any] = []
-    for text, absent in zip(np.ma.getdata(array), missing, strict=True):
-        if absent:
-            out.append(None)
-        else:
-            if text not in known:
-                known[text] = unpacked(name, text)
-            out.append(known[text])
-    return out
+    codes, unique = _coded(array, missing)
+    known = [*(unpacked(name, text) for text in unique), None]
+    return [known[code] for code in codes.tolist()]
+
+
+def _coded(array: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(code of each row, the different texts); -1 is missing. An enumeration comes as a pandas Categorical, which has no mask."""
+    values = np.ma.getdata(array).astype(object)
+    values[missing] = None
+    return pd.factorize(values)
 
 
 def _with_rest(frame: pd.DataFrame, texts: np.ndarray) -> pd.DataFrame:
@@ -193,12 +191,19 @@ def _with_accuracies(frame: pd.DataFrame, found: dict[measured_accuracy.Key, dic
     return frame
 
 
+def table_format(target: Path) -> str:
+    """How DuckDB writes a file of this name; FrameError where its ending is unknown."""
+    kind = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER"}.get(target.suffix.lower())
+    if kind is None:
+        found = f"the ending {target.suffix} is unknown" if target.suffix else "has no ending"
+        raise FrameError(f"{target}: {found}; end the name in .parquet or .csv")
+    return kind
+
+
 def export(table: Table, target: Path) -> int:
     """Write all rows, each with its environment's facts as JSON, to a Parquet (or .csv) file; returns their number."""
-    kind = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER"}.get(target.suffix)
-    if kind is None:
-        raise FrameError(f"{target}: {target.suffix or 'no ending'} is unknown; end the name in .parquet or .csv")
-    guarded = TEXT if target.suffix == ".csv" else ()  # people open it in a spreadsheet
+    kind = table_format(target)
+    guarded = TEXT if target.suffix.lower() == ".csv" else ()  # people open it in a spreadsheet
     columns = ", ".join(_harmless(name) if name in guarded else f'"{name}"' for name in [*TYPES, "rest"])
     query = f"SELECT {columns}, facts AS environment_facts FROM rows LEFT JOIN environments USING (environment)"
     try:

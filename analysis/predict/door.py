@@ -5,18 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from analysis import registry
 from analysis.errors import FrameError
 from analysis.predict import searching
 from analysis.predict.limits import Limits
 from analysis.predict.searching import Arm, Task
+from runner.machine import environment
 from runner.program import exits
 
 NOTHING = "noop"  # the backend that runs no network
 LEAST_BUDGET_S = 10.0  # below it not one network is measured
 
 
-def check(task: Task, results: Path, platform: str | None, here: bool, budget_s: float = float("inf")) -> None:
-    """Raise FrameError where no search can be begun; `here`: on this machine, else on a device reached by other means."""
+def check(task: Task, results: Path, platform: str | None, here: bool, budget_s: float = float("inf"), measured: bool = False) -> None:
+    """Raise FrameError where no search can be begun; `here`: on this machine, else on a device reached by other means. measured: records of the platform are there."""
     _limits(task.limits)
     if not task.candidates:
         raise FrameError(
@@ -33,6 +35,8 @@ def check(task: Task, results: Path, platform: str | None, here: bool, budget_s:
     planned = _plan(task, results)
     if here:
         _can_run(task, planned["cells"], planned["excluded"], platform)
+    elif platform is not None:
+        _is_known(platform, measured)
 
 
 def _limits(limits: Limits) -> None:
@@ -51,6 +55,15 @@ def _plan(task: Task, results: Path) -> dict[str, list[dict[str, str]]]:
         raise FrameError(searching.complaint(child.stderr or child.stdout))
     planned: dict[str, list[dict[str, str]]] = json.loads(child.stdout)
     return planned
+
+
+def _is_known(platform: str, measured: bool) -> None:
+    """Raise FrameError where a platform has neither an image in the checkout nor records, nor is this machine: a mistyped name would be searched for ever."""
+    images = registry.images()
+    if images and not measured and platform not in (*images, environment.platform_name()):
+        raise FrameError(
+            f"--platform {platform}: no image and no records have that name; choose from {', '.join(images)}, or bring a record of a platform of your own"
+        )
 
 
 def _can_run(task: Task, cells: list[dict[str, str]], excluded: list[dict[str, str]], platform: str | None) -> None:

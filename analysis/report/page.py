@@ -90,7 +90,7 @@ def render(merged: Merged, parts: Parts, found: list[screen.Device]) -> str:
         "changed_more": max(0, len(changed) - 12),
         "findings": parts.findings if isinstance(parts.findings, str) else "",
         "checks": insight.summary(parts.findings) if isinstance(parts.findings, pd.DataFrame) else [],
-        "doubts": insight.doubts(merged),
+        "doubts": [*(f"{device.name}: {device.off}" for device in found if device.off), *insight.doubts(merged)],
         "figures": [figure for figure in charted if figure["there"] and figure["name"] not in METHODS],
         "method_figures": [figure for figure in charted if figure["there"] and figure["name"] in METHODS],
         "animated": parts.animated,

@@ -140,7 +140,8 @@ def write(
             searched,
             stamp,
         )
-        devices = screen.devices(merged, results["predictions"][0])
+        boards = next((item.tables.get("boards") for item in done if item.name == "boards"), None)
+        devices = screen.devices(merged, results["predictions"][0], boards)
         verdicts = [f"{device.name}: {device.verdict.title}" for device in devices]
         text = page.render(merged, parts, devices)
         atomic_write(out / "index.html", text)

@@ -37,20 +37,22 @@ class Device:
     batches: list[int]
     precisions: list[str]
     seen: Seen
+    off: str = ""  # that this board differs from others of its kind
 
 
-def devices(merged: Merged, predicted: Sequence[Entry] = ()) -> list[Device]:
-    """Every device, the one with most ranked cells first. predicted: entries of networks that were not measured there."""
+def devices(merged: Merged, predicted: Sequence[Entry] = (), boards: pd.DataFrame | None = None) -> list[Device]:
+    """Every device, the one with most ranked cells first. predicted: entries of networks that were not measured there; boards: as `trust.off` takes them."""
     frame = merged.frame
     rows = [*entries(frame), *predicted]
     names = frame["platform"].value_counts().index
     found = [
-        _device(str(name), [row for row in rows if row.device == name], frame[frame["platform"] == name], merged.floors) for name in names
+        _device(str(name), [row for row in rows if row.device == name], frame[frame["platform"] == name], merged.floors, boards)
+        for name in names
     ]
     return sorted(found, key=lambda device: -sum(device.counts[:2]))
 
 
-def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[Floor]) -> Device:
+def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[Floor], boards: pd.DataFrame | None) -> Device:
     measured = [row for row in rows if row.measured]
     sizes = batches(measured) if measured else [1]
     # Asked for until the reader asks otherwise: what a camera needs, one image at a time.
@@ -59,6 +61,8 @@ def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[F
     verdict = decide(rows, limits, seen) if rows else trusted.nothing(part)
     pool = fastest(rows, limits.batch)
     counts, words = trusted.trust(part, [row for row in rows if row.measured], floors)
+    off = "" if boards is None else trusted.off(part, boards)
+    words = " ".join(filter(None, [off, words]))
     known = [row for row in pool if row.measured]
     unrated = sum(row.top1 is None for row in known)
     note = ""
@@ -67,7 +71,7 @@ def _device(name: str, rows: list[Entry], part: pd.DataFrame, floors: Sequence[F
         note = f"{what} no known Top-1 and can't stand in the chart."
     return Device(
         name, trusted.machine(part), verdict, limits, plot.svg(pool, limits, verdict.take), chosen.table(pool, limits, verdict.take), words, counts, note,
-        chosen.commands(verdict.take), chosen.file_note(verdict.take), sizes, sorted({row.precision for row in measured}), seen,
+        chosen.commands(verdict.take), chosen.file_note(verdict.take), sizes, sorted({row.precision for row in measured}), seen, off,
     )  # fmt: skip
 
 

@@ -113,6 +113,17 @@ def trust(part: pd.DataFrame, good: Sequence[Entry], floors: Sequence[Floor]) ->
     return (clean, doubted, out), " ".join(filter(None, [text[:1].upper() + text[1:] + ".", noise, accuracy]))
 
 
+def off(part: pd.DataFrame, boards: pd.DataFrame) -> str:
+    """What the comparison of boards (`boards` of analysis.analyses.boards) says of this one where it is off; empty where it is not."""
+    hosts = part["host"].dropna().astype(str).unique()
+    kinds = {platform.removesuffix(f" @ {host}") for platform in part["platform"].unique() for host in hosts}
+    for row in boards.to_dict("records"):
+        if row["off"] and row["board"] in hosts and row["kind"] in kinds:
+            count, effect = int((boards["kind"] == row["kind"]).sum()), row["effect_percent"]
+            return f"This board is off: its times are {abs(effect):.0f} % {'above' if effect > 0 else 'below'} the median of {count} boards of {row['kind']}."
+    return ""
+
+
 def weights(rows: Sequence[Entry]) -> str:
     """That Top-1 is of other weights than those that were timed; empty where they are the same."""
     timed = {row.timed for row in rows if row.timed}

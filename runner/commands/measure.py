@@ -96,7 +96,8 @@ def run(
     counts = ", ".join("%d %s" % (count, status) for status, count in current.counts.items() if count)
     typer.echo("%s: %s%s" % (path, counts or "nothing is missing", rest))
     typer.echo("log: %s" % log_path)
-    typer.echo("next: %s" % shown.next_command(lines, left, chosen(matrix, profile, only, results)))
+    if not round_:  # what began the round goes on
+        typer.echo("next: %s" % shown.next_command(lines, left, chosen(matrix, profile, only, results)))
     statuses = [line.status for line in lines]
     if statuses and ("ok" not in statuses or (strict and "failed" in statuses)):
         raise typer.Exit(exits.BAD)

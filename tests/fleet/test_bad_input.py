@@ -46,6 +46,31 @@ def task(folder, number, before="", **env):
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{n1: shelf, n1: shelf}", "nodes.yaml: line 2, column 20: n1 appears twice; keep one"),
+        ("\n\tn1: shelf", "nodes.yaml: line 3, column 1: found character '\\t' that cannot start any token"),
+        ("{on: shelf}", "nodes.yaml: nodes: YAML reads a name as True; put it in quotes"),
+        ("{1.10: shelf}", "nodes.yaml: nodes: YAML reads a name as 1.1; put it in quotes"),
+        ("{n1: {platform: shelf, adress: x}}", "nodes.yaml: nodes.n1: adress is unknown; choose from address, platform, port, user"),
+        ("{n1: {platform: shelf, address: h}, n2: {platform: shelf, address: h}}", "nodes.yaml: nodes.n2: is n1 too, by its address and port"),
+        ("{n1: shelf}\nnode: {n2: shelf}", "nodes.yaml: node is unknown; choose from nodes, platforms"),
+        ("[n1, n2]", "nodes.yaml: nodes: found list; give `name: platform` lines"),
+    ],
+)  # fmt: skip
+def test_a_nodes_file_with_a_slip_of_the_pen_is_told_in_one_line(place, text, said):
+    (place / "nodes.yaml").write_text(f"platforms: {{shelf: {{devices: [cpu], runtime: none}}}}\nnodes: {text}\n")
+    with pytest.raises(nodes.FleetError) as caught:
+        nodes.load(place / "nodes.yaml")
+    assert str(caught.value).removeprefix(f"{place}/").startswith(said) and "\n" not in str(caught.value)
+
+
+def test_numbers_are_names_of_nodes(place):
+    (place / "nodes.yaml").write_text("platforms: {shelf: {runtime: none}}\nnodes: {7: shelf, '1.10': shelf}\n")
+    assert [node.name for node in nodes.load(place / "nodes.yaml").nodes] == ["7", "1.10"]
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"nodes": {"n1": "jetson-jp9"}}, "nodes.n1: platform jetson-jp9 is unknown; choose from shelf, or add it to platforms"),

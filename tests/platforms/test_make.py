@@ -484,8 +484,10 @@ def test_two_images_are_measured_in_alternating_rounds_and_compared_in_the_host_
     assert places["dyno-cpu:1"].endswith("/a") and places["dyno-cpu:2"] == places["dyno-cpu:1"][:-1] + "b"
     assert all("[--profile][quick]" in line for line in out.splitlines() if "[--round]" in line)
     a, b = (places[image] + "/records" for image in ("dyno-cpu:1", "dyno-cpu:2"))
-    assert out.strip().splitlines()[-1].endswith(f"[dyno-host:1.2.3][compare][--paired][{a}][{b}]")
-    assert len(list((house / "results" / "compare").glob("*/[ab]"))) == 2
+    compared, said = out.strip().splitlines()[-2:]
+    assert compared.endswith(f"[dyno-host:1.2.3][compare][--paired][{a}][{b}]")
+    (folder,) = {place.parent for place in (house / "results" / "compare").glob("*/[ab]")}
+    assert said.startswith("records of both sides: ") and (house / said.split(": ", 1)[1]).samefile(folder)  # as this host names it
 
 
 def test_two_matrices_are_compared_in_the_platforms_own_image(house):

@@ -5,6 +5,7 @@ import os
 import random
 from collections import Counter
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -210,6 +211,30 @@ def test_a_file_that_vanishes_while_folders_are_listed_is_no_error(tmp_path, mon
     path = imported(tmp_path / "r" / "a.jsonl")
     monkeypatch.setattr(frames, "record_files", lambda paths, problems: [path, path.with_name("gone.jsonl")])
     assert [source.path for source in sources.sources([tmp_path / "r"], tmp_path, Counter())] == [str(path)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("out", "has no ending; end the name in .parquet or .csv"), (".csv", "has no ending"), ("folder.csv", "can't be written: Is a directory"), ("file/out.csv", "can't be written: ")],
+)  # fmt: skip
+def test_an_export_that_can_not_be_written_is_one_plain_line(mixed, tmp_path, name, said):
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").write_text("mine")
+    opened = table.open_table([mixed], tmp_path / "cache")
+    with pytest.raises(FrameError) as caught:
+        table.export(opened, tmp_path / name)
+    opened.close()
+    assert said in str(caught.value) and "Errno" not in str(caught.value) and ".part" not in str(caught.value)
+
+
+def test_an_export_replaces_a_file_and_takes_an_ending_in_capitals(mixed, tmp_path):
+    opened = table.open_table([mixed], tmp_path / "cache")
+    for name in ("out.PARQUET", "out.CSV"):
+        (tmp_path / name).write_text("old")
+        count = table.export(opened, tmp_path / name)
+        read = pd.read_csv(tmp_path / name, dtype=str) if name == "out.CSV" else duckdb.sql(f"FROM read_parquet('{tmp_path / name}')").df()
+        assert len(read) == count == len(opened)
+    opened.close()
 
 
 def test_an_export_as_csv_runs_nothing_in_a_spreadsheet(tmp_path):

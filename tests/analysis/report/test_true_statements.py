@@ -1,5 +1,7 @@
 """What the page says is true: each statement that was once false, and what took its place."""
 
+import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +11,11 @@ import pytest
 from analysis import analyses, charts
 from analysis.analyses import coverage, inference_time
 from analysis.charts import base, pareto
+from analysis.frame import frame as frames
 from analysis.report import insight, page, report, screen, sections, tables, trust, verdict
 from analysis.report.entries import batches, entries, fastest, frontier
 from analysis.report.verdict import Limits, decide
-from tests.analysis.records import CLASSIC, QUICK, cell_record, frame_of
+from tests.analysis.records import CLASSIC, QUICK, cell_record, environment_record, frame_of, write
 
 
 def framed(*records):
@@ -144,3 +147,24 @@ def test_a_difference_that_fifty_thousand_images_cannot_show_is_called_that():
     rows = [r for r in four() if r.network in ("resnet18", "resnet50")]
     near = [replace(rows[0], top1=rows[1].top1 - 0.2), rows[1]] if rows[0].network == "resnet18" else rows
     assert "too little for ImageNet" in decide(near, Limits(ms=33.3)).sentence and verdict.IMAGENET.points == pytest.approx(0.4, abs=0.01)
+
+
+def test_a_board_that_is_off_is_named_where_its_times_stand_and_the_others_are_not(tmp_path):
+    for board, load in (("nano-1", 1.0), ("nano-2", 1.01), ("nano-3", 1.15)):
+        lines = []
+        for number in (1, 2, 3):
+            run = f"2026010{number}T000000Z-{board[-1] * 4}"
+            role = {"role": "anchor", "anchor": "first"} if number < 3 else {}
+            lines += [environment_record("jetson-nano", run, host=board)]
+            lines += [cell_record("jetson-nano", "pytorch", "resnet18", run=run, attempt=number, load=load * (1 + 0.004 * number), **role)]
+        write(tmp_path / "records" / f"jetson-nano-{board}.jsonl", lines)
+    report.write(frames.merge([tmp_path / "records"]), tmp_path / "report", files=False)
+    text = (tmp_path / "report" / "index.html").read_text()
+    said = re.findall(r"[^.<>\"]*This board is off: [^.]*\.", text.split('id="doubts"')[1].split("</details>")[0])
+    assert [line.strip() for line in said] == [
+        "jetson-nano @ nano-3: This board is off: its times are 14 % above the median of 3 boards of jetson-nano."
+    ]
+    told = json.loads(re.search(r'<script[^>]*id="choices"[^>]*>(.*?)</script>', text, re.S)[1])["screens"]
+    assert {name: screen["trust"].startswith("This board is off") for name, screen in told.items()} == {
+        "jetson-nano @ nano-1": False, "jetson-nano @ nano-2": False, "jetson-nano @ nano-3": True,
+    }  # fmt: skip

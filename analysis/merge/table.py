@@ -116,6 +116,8 @@ def _frame(table: Table) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name, array in arrays.items():
         missing = np.ma.getmaskarray(array)
+        if array.dtype == object:  # an enumeration's nulls come as NaN, unmasked
+            missing = missing | pd.isna(np.ma.getdata(array))
         if name in NUMBERS:
             columns[name] = _numbers(name, np.ma.filled(array.astype(float), np.nan))
         elif name in TEXT:

@@ -43,7 +43,7 @@ COMMANDS = {
     "compare --run": ["compare", "--run", "matrix.yaml", "other.yaml", "--rounds", "2"],
     "predict": ["predict", "--model", "vgg13", "--platform", "cpu", "--records", "a"],
     "recommend": ["recommend", "--platform", "cpu", "--records", "a"],
-    "search": ["search", *LIMIT, "--backend", "noop", "--measurements", "1"],
+    "search": ["search", *LIMIT, "--measurements", "1"],
     "search --next": ["search", *LIMIT, "--next"],
     "import": ["import", "table", "t.csv", "--replace"],
     "export-table": ["export-table", "out.csv"],

@@ -122,9 +122,8 @@ def ended_by(error: BaseException) -> int:
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, EOFError, typer.Abort)):
-        exec(
-            ""
-        )  # Python would die of SIGINT at its end, with another code, where code from a text was interrupted: dataclasses are made so
+        # Dataclasses are made by exec, and where Ctrl-C interrupts one Python ends by SIGINT, whatever the exit code. Another exec forgets it.
+        exec("")
         return _last_words("interrupted", exits.INTERRUPTED)
     if isinstance(error, UserError):
         return _last_words(error, error.exit_code)

@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them."""
+"""Processes that end with the one that started them, and those that didn't."""
 
 import ctypes
 import os
@@ -27,3 +27,16 @@ def tied_to(parent: int, how: int = signal.SIGKILL) -> Callable[[], None]:
             os._exit(1)
 
     return tie
+
+
+def end_marked(name: str, value: str) -> None:
+    """Kill every process that was started with this in its environment, wherever it went since (Linux; nothing elsewhere)."""
+    mark = ("%s=%s" % (name, value)).encode("ascii")
+    for pid in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        try:
+            if pid.isdigit():
+                with open("/proc/%s/environ" % pid, "rb") as file:
+                    if mark in file.read().split(b"\0"):
+                        os.kill(int(pid), signal.SIGKILL)
+        except OSError:  # it has ended, or is another user's
+            continue

@@ -99,10 +99,11 @@ class Bench:
             self.too_large[key] = (cell.batch_size, outcome.reason or "")
 
     def _prepare(self, one: series.Series) -> Optional[Outcome]:
-        """Make the files of the cell's network once; None when all is well, else the failed Outcome."""
-        if one.is_prepared:
+        """Make the files of the cell's network unless they are there; None when all is well, else the failed Outcome."""
+        spec, needs = self.session.specs[one.cell.model], backends.declared(one.cell.base_backend).needs
+        if one.is_prepared and (needs is None or self.session.preparer.is_kept(one.cell, spec)):
             return None
-        found = self.session.preparer.prepare(one.cell, self.session.specs[one.cell.model], backends.declared(one.cell.base_backend).needs)
+        found = self.session.preparer.prepare(one.cell, spec, needs)
         if isinstance(found, Outcome):
             return found
         one.is_prepared = True

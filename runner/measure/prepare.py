@@ -1,5 +1,6 @@
 """Making a network's files before its cells are measured, unless the cache has them."""
 
+import os
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Union
 
@@ -58,6 +59,12 @@ class Preparer:
         elif needs is not None:
             cache.used(art.folder)
         return Prepared() if needs is None else Prepared(art.complexity, art.manifest.get("sensitivity"), art.manifest.get("weights_tag"))
+
+    def is_kept(self, cell: Cell, spec: ModelSpec) -> bool:
+        """Whether the folder of files that were there is there still: those of other networks may have taken its place in the cache."""
+        folder = self.artefact(cell, spec).folder
+        cache.used(folder)
+        return os.path.isdir(folder)
 
     def make(self, cell: Cell, spec: ModelSpec, needs: Optional[str], backend: str = "pytorch") -> Optional[Outcome]:
         """Make the files whatever the cache has, in a worker of ``backend``; the failed Outcome, or None when all is well."""

@@ -11,9 +11,11 @@ import time
 import uuid
 from typing import Any, Callable, Dict, Optional
 
+from runner.machine import processes
 from runner.measure.outcome import Outcome, oom_kills
 
 TAIL = 2000  # characters of standard error kept with a failure
+MARK = "DYNO_WORKER"  # in the environment of a worker and of all that it starts, so that nothing of them outlives it
 GRACE_S = 5.0  # for a worker to report on the child that was killed
 
 
@@ -25,6 +27,7 @@ class Worker:
         self.import_cpu_s = 0.0  # paid once per run, not by the cell that happens to be first
         self.dead = False
         self._stderr = tempfile.TemporaryFile()
+        self._mark = uuid.uuid4().hex.encode("ascii")  # begins each message: what else is written into the pipe is none
         read_fd, write_fd = os.pipe()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "runner.measure.worker", backend, str(write_fd), str(os.getpid())],
@@ -32,11 +35,10 @@ class Worker:
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
             pass_fds=(write_fd,),
-            env=dict(os.environ, **(env or {})),
+            env=dict(os.environ, **dict(env or {}, **{MARK: self._mark.decode("ascii")})),
         )
         self._input: Any = self._process.stdin
         os.close(write_fd)  # only the worker holds it now: its death is the end of the pipe
-        self._mark = uuid.uuid4().hex.encode("ascii")  # begins each message: what else is written into the pipe is none
         self._write(self._mark)
         self._fd, self._buffer = read_fd, b""
         self._child: Any = None  # pid of the measuring process, while there is one
@@ -178,6 +180,7 @@ class Worker:
                 pass
             self._process.wait()
             self._kill_child()
+            processes.end_marked(MARK, self._mark.decode("ascii"))
             try:
                 self._input.close()
             except OSError:

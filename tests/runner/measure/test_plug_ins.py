@@ -55,10 +55,10 @@ if os.fork() == 0:
     os.setsid()
     if os.fork():
         os._exit(0)
-    with open(os.environ["PID_FILE"] + "_early", "w") as file:
+    with open(os.environ["PID_FILE"] + "_AFTER", "w") as file:
         file.write(str(os.getpid()))
     time.sleep(300)
-while not os.path.exists(os.environ["PID_FILE"] + "_early"):
+while not os.path.exists(os.environ["PID_FILE"] + "_AFTER"):
     time.sleep(0.01)
 """
 NEEDS_NOTHING = "\nclass Backend:\n    needs = None\n"  # read from the source: no network has to be prepared first
@@ -70,7 +70,9 @@ PLUG_INS = {
     "forges": GOOD % (FORGE + "        os._exit(0)"),
     "writes": GOOD % FORGE,
     "forks": GOOD % FORK,
-    "forks_early": AT_IMPORT + GOOD % "        pass",
+    "forks_early": AT_IMPORT.replace("AFTER", "early") + GOOD % "        pass",
+    "forks_and_leaves": AT_IMPORT.replace("AFTER", "leaves") + "os._exit(5)" + NEEDS_NOTHING,
+    "forks_and_hangs": AT_IMPORT.replace("AFTER", "hangs") + "time.sleep(3600)" + NEEDS_NOTHING,
     "odd": "\nclass Backend:\n    precisions = 7\n",
     "leaves": "import os; os._exit(5)" + NEEDS_NOTHING,
     "hangs": "import time; time.sleep(3600)" + NEEDS_NOTHING,
@@ -140,9 +142,17 @@ def test_what_a_plug_in_writes_into_open_files_is_no_message(done):
     assert done[0]["writes"]["status"] == "ok" and all(0.001 <= value < 1 for value in samples) and len(samples) > 1
 
 
-@pytest.mark.parametrize(("name", "file"), [("forks", "pid"), ("forks_early", "pid_early")])
-def test_what_a_plug_in_forks_away_ends_with_it(done, name, file):
-    assert done[0][name]["status"] == "ok"
+@pytest.mark.parametrize(
+    ("name", "file", "status"),
+    [
+        ("forks", "pid", "ok"),
+        ("forks_early", "pid_early", "ok"),
+        ("forks_and_leaves", "pid_leaves", "failed"),
+        ("forks_and_hangs", "pid_hangs", "failed"),
+    ],
+)
+def test_what_a_plug_in_forks_away_ends_with_it(done, name, file, status):
+    assert done[0][name]["status"] == status
     process, deadline = "/proc/" + (done[2] / file).read_text(), time.monotonic() + 5
     while os.path.exists(process) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -5,6 +5,7 @@ import sys
 
 import numpy
 import pytest
+from support import dyno, need_torch, records
 
 from runner import files
 from runner.networks import artefact, cache, content, interchange
@@ -111,3 +112,15 @@ def test_a_full_cache_loses_the_networks_used_longest_ago_first_and_never_the_on
     cache.used(str(folders["oldest"]))  # measured once more
     assert cache.prune(str(tmp_path), 2500) == 1000 and not folders["middle"].exists()
     assert cache.prune(str(tmp_path), 0, keep=str(folders["newest"])) == 1000 and folders["newest"].exists()
+
+
+def test_a_cache_too_small_for_all_networks_makes_each_anew_in_every_round(tmp_path):
+    need_torch()
+    path = tmp_path / "matrix.yaml"
+    protocol = "replicates: 2, max_time_s: 0.2, min_time_s: 0.02, warmup_max_s: 0.05, quiet_wait_s: 0, contention_limit: 1, anchor_from: 0"
+    axes = "backend: pytorch, model: [squeezenet1_1, mnasnet0_5], input_px: 32"
+    path.write_text("protocol: {%s, cache_limit_gb: 0.000001}\naxes: {%s}\n" % (protocol, axes))
+    code, out, err = dyno("run", "-m", str(path), "-r", str(tmp_path))
+    assert code == 0, out + err
+    assert [(line["status"], len(line["replicates"])) for line in records(tmp_path)] == [("ok", 2)] * 2
+    assert len(os.listdir(str(tmp_path / "cache" / "networks"))) == 1

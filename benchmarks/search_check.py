@@ -130,7 +130,7 @@ def text(now: State, after: State, rows: Sequence[int], found: Verdict, wall_s: 
         else:
             came = after.reasons.get(row, "not measured")
         lines.append(
-            f"{now.task.named(row):60} Top-1 {candidate.top1:.1f} %  expected {1e3 * float(np.exp(now.choice.mean[row])):6.3g} ms ({now.choice.chance[row]:.0%} likely)  {came}"
+            f"{now.task.named(row):60} Top-1 {candidate.top1:.1f} %  expected {1e3 * float(np.exp(now.choice.mean[row])):6.3g} ms ({100 * now.choice.chance[row]:.0f} % likely)  {came}"
         )
     best = (
         "no answer"

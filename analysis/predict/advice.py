@@ -47,7 +47,7 @@ def text(advice: Advice, everything: bool = False) -> str:
     for row in shown.to_dict("records"):
         accuracy = "?" if row["top1"] != row["top1"] else f"{row['top1']:.1f}"
         ranges = "".join(f"{_range(row, n):>30}" for n in names)
-        sure = "?" if row["sure"] != row["sure"] else f"{row['sure']:.0%}"
+        sure = "?" if row["sure"] != row["sure"] else f"{100 * row['sure']:.0f} %"
         note = "; ".join(part for part in (_kind(row), row["heat"], row["terms"], *_short(row["extrapolates"])) if part)
         lines.append(
             f"{MARKS[row['kind']]} {_network(row):{wide}}  {_weights(row):{tags}}  {_way(row):{way}}  {accuracy:>5}  {ranges}  {sure:>4}  {note}".rstrip()

@@ -36,7 +36,7 @@ def standing(now: State) -> str:
     if now.choice.best is None:
         return f"none meets {limits_of(now.task)} yet"
     candidate, arm = now.task.of(now.choice.best)
-    return f"best so far {candidate.model} at {candidate.input_px} px in {arm} with {candidate.top1:.1f} %, chance of a better one {now.choice.doubt:.0%}"
+    return f"best so far {candidate.model} at {candidate.input_px} px in {arm} with {candidate.top1:.1f} %, chance of a better one {100 * now.choice.doubt:.0f} %"
 
 
 def text(now: State, why: str = "") -> str:
@@ -53,7 +53,7 @@ def text(now: State, why: str = "") -> str:
     met = sorted(filter(now.met, now.records), key=lambda row: (-now.pool.top1[row], now.records[row]["latency_s"]))
     lines.append(f"the best that meets {limits_of(task)}: {_line(now, choice.best)}")
     lines += [f"  runner-up: {_line(now, row)}" for row in [r for r in met if r != choice.best][:3]]
-    lines.append(f"chance that an unmeasured one is better by more than {search.GAIN:g} points: {choice.doubt:.0%}")
+    lines.append(f"chance that an unmeasured one is better by more than {search.GAIN:g} points: {100 * choice.doubt:.0f} %")
     count = replicates(now, choice.best)
     if count < REPLICATES:
         lines.append(
@@ -70,7 +70,7 @@ def _line(now: State, row: int) -> str:
     spread = f" ({MILLI * low:.3g} to {MILLI * high:.3g})" if low == low else ""
     limit = now.task.limits.latency_s
     sure = bounds.chance(pd.DataFrame([{"latency_s": record["latency_s"], "latency_s_low": low, "latency_s_high": high}]), "latency_s", limit)[0] if spread and limit else 1.0  # fmt: skip
-    terms = (f", {sure:.0%} sure to meet the limit" if sure < SURE else "") + (f"; {candidate.terms}" if candidate.terms else "")
+    terms = (f", {100 * sure:.0f} % sure to meet the limit" if sure < SURE else "") + (f"; {candidate.terms}" if candidate.terms else "")
     terms += f"; Top-1 of fp32, {record['precision']} passed parity" if record["precision"] in HALF else ""
     terms += "; beside a busy neighbour" if record["contended"] else ""
     return f"{now.task.named(row)}: Top-1 {candidate.top1:.1f} % ({candidate.weights}), {MILLI * float(record['latency_s']):.3g} ms{spread}{terms}"

@@ -49,7 +49,7 @@ class Learnt:
         if len(parts) == 1 and self.own is not None and parts[0].carried is None:
             return f"{measured}; {self.own.near}"
         return f"{measured}; " + " + ".join(
-            f"{part.share:.0%} {'by these alone' if part.carried is None else f'carried over from {part.name}'}" for part in parts
+            f"{100 * part.share:.0f} % {'by these alone' if part.carried is None else f'carried over from {part.name}'}" for part in parts
         )
 
     @property

@@ -40,7 +40,7 @@ def settling(table: pd.DataFrame) -> list[str]:
     rows = table.assign(gain=gain)[table["kind"].eq("predicted") & gain.gt(0)].sort_values("gain", ascending=False, kind="stable")
     rows = rows.drop_duplicates(["model", "input_px", "backend", "device", "precision"])
     return [
-        f"{_named(row)}: Top-1 {row['top1']:.1f} %, {row['sure']:.0%} likely to meet the limits"
+        f"{_named(row)}: Top-1 {row['top1']:.1f} %, {100 * row['sure']:.0f} % likely to meet the limits"
         for row in rows.head(SETTLE).to_dict("records")
     ]
 

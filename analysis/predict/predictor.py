@@ -71,7 +71,7 @@ class Blend:
 
     def __str__(self) -> str:
         parts = sorted(zip(self.law.shares, self.law.methods, strict=True), key=lambda p: -p[0])
-        return " + ".join(f"{share:.0%} {method}" for share, method in parts)
+        return " + ".join(f"{100 * share:.0f} % {method}" for share, method in parts)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def choose(pool: Pool, seen: Seen, limit_s: float, sources: Sequence[Source], ot
         return Choice(None, "nothing is left that could be better", best, doubt, True, mean, sd, chance)
     row = int(np.argmax(gain))
     why = f"{pool.top1[row] - floor:+.1f} points of Top-1" if best is not None else f"Top-1 {pool.top1[row]:.1f} %, and nothing fits yet"
-    why = f"{why}, {chance[row]:.0%} likely to fit"
+    why = f"{why}, {100 * chance[row]:.0f} % likely to fit"
     return Choice(row, why, best, doubt, doubt < DOUBT, mean, sd, chance)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 README = HERE.parents[1] / "README.md"
 BEGIN, END = "<!-- verified: written by docs/verified/table.py -->", "<!-- verified: end -->"
-CELL = re.compile(r"(?:^|, )(?P<backend>[\w:]+) (?P<precision>fp32|tf32|fp16|bf16|int8) (?:latency|throughput) on (?P<device>\w+)")
+ORDER = ("fp32", "tf32", "fp16", "bf16", "int8")
+CELL = re.compile(r"(?:^|, )(?P<backend>[\w:]+) (?P<precision>" + "|".join(ORDER) + r") (?:latency|throughput) on (?P<device>\w+)")
 
 
 def results() -> list[tuple[str, dict[str, Any]]]:
@@ -38,7 +39,10 @@ def ran(result: dict[str, Any]) -> str:
             precisions = passed.setdefault(backend, [])
             if precision not in precisions:
                 precisions.append(precision)
-    return "; ".join(f"{backend} {', '.join(precisions)}" for backend, precisions in sorted(passed.items())) or "nothing"
+    return (
+        "; ".join(f"{backend} {', '.join(sorted(precisions, key=ORDER.index))}" for backend, precisions in sorted(passed.items()))
+        or "nothing"
+    )
 
 
 def row(name: str, result: dict[str, Any]) -> str:

@@ -142,10 +142,11 @@ def accuracy(
     with measuring(places.results, stopped, RecordError):
         found = datasets.open_data(settings["data"], settings.get("format", "auto"), settings.get("classes"))
         cells, reasons = counting.fitting(counting.representatives(planned.cells, settings.get("batch_size")), loaded.models, found)
+        if not cells:
+            others = " (and %d more)" % (len(reasons) - 1) if len(reasons) > 1 else ""
+            fail("no network of %s fits the data%s" % (matrix, ": %s%s" % (reasons[0], others) if reasons else ""), exits.USAGE)
         for reason in reasons:
             typer.echo("dyno: left out: %s" % reason, err=True)
-        if not cells:
-            fail("no network of %s fits the data" % matrix, exits.USAGE)
         os.makedirs(places.cache, exist_ok=True)
         log.start(places.record_path(platform, environment.host()), verbose)
         current = counting.Evaluation(loaded, places, platform, found, settings, CountingDisplay(to_stderr=as_json))

@@ -4,6 +4,7 @@ import pandas as pd
 
 from analysis.frame.cached import computed_once
 from analysis.frame.columns import CELL
+from analysis.frame.metrics import MILLI
 from analysis.frame.words import out_of
 
 TITLE = "Drift of the machine, by anchors"
@@ -24,7 +25,7 @@ def analyse(frame: pd.DataFrame) -> pd.DataFrame:
     for (host, run, *_), group in usable.sort_values("started_at", kind="stable").groupby(["host", "run", *CELL], dropna=False, sort=False):
         if len(group) < 2:
             continue
-        times = 1e3 * group["latency_s"].to_numpy(float)
+        times = MILLI * group["latency_s"].to_numpy(float)
         first, last, one = times[0], times[-1], group.iloc[0]
         moved, widest = 100 * (last / first - 1), 100 * (times.max() / times.min() - 1)
         rows.append((one["platform"], host, run, one["series"], one["label"], len(times), first, last, moved, widest))

@@ -15,12 +15,6 @@ build() {
     apt-get install -q -y --no-install-recommends golang-go etcd-server dpkg-dev gcc libc6-dev containernetworking-plugins >/dev/null
     mkdir -p lists parts go/src/k8s.io
     sed 's/^Types: deb$/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >parts/debian.sources # where this machine's packages come from
-Types: deb-src
-URIs: http://deb.debian.org/debian
-Suites: bookworm
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-END
     local apt=(-o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$folder/parts" -o "Dir::State::lists=$folder/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
     apt-get "${apt[@]}" update -q >/dev/null
     apt-get "${apt[@]}" source --download-only -q kubernetes >/dev/null
